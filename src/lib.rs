@@ -1,0 +1,20 @@
+//! mailbell (邮铃) watches IMAP mailboxes and rings people in WeCom (企业微信) when mail arrives.
+//!
+//! Two loops with a store between them, and no direct call from one to the other:
+//!
+//! ```text
+//!   watch    wait -> permit -> look -> read headers -> parse -> recipients -> commit
+//!                                                                               |
+//!                                                           state: mark + outbox (one step)
+//!                                                                               |
+//!   deliver                          settle <- send <- compose <- claim <- wait until due
+//! ```
+//!
+//! `model` holds the words, `rules` the decisions; each outside world has one folder: `imap`, `wecom`,
+//! `state`. `app` wires it all. `ARCHITECTURE.md` is the map.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod model;
+pub mod clock;
+pub mod tls;

@@ -1,0 +1,3 @@
+//! The binary: nothing to do yet.
+
+fn main() {}

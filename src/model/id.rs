@@ -1,0 +1,99 @@
+//! Names of things: accounts, owners, recipients, letters.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// A message's number in a folder (RFC 3501 2.3.1.1); never 0.
+pub type Uid = u32;
+/// The epoch of a folder's UIDs (RFC 3501 2.3.1.1). 0 means that the server gave none that can be used.
+pub type UidValidity = u32;
+
+/// One IMAP login, named by its mail address in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountId(pub Arc<str>);
+
+impl AccountId {
+    /// The account of this address; addresses that differ only in case name one account.
+    pub fn new(email: &str) -> Self {
+        Self(email.trim().to_lowercase().into())
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who has a sync budget: a user, or a shared account for itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A WeCom member, by userid in lower case.
+    User(Arc<str>),
+    /// A shared account (公共邮箱).
+    Shared(AccountId),
+}
+
+impl Owner {
+    /// The key under which the budget is stored; never equal for two owners.
+    pub fn key(&self) -> String {
+        match self {
+            Self::User(user) => format!("user:{user}"),
+            Self::Shared(account) => format!("shared:{account}"),
+        }
+    }
+}
+
+/// Who is told: a member, a department or a tag of WeCom (p90236).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Recipient {
+    /// A member by userid, in lower case (userids are case-insensitive, p90236).
+    User(Arc<str>),
+    /// A department (部门) by id.
+    Party(u64),
+    /// A tag (标签) by id.
+    Tag(u64),
+}
+
+/// Why a text names no recipient.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no recipient: write a userid (1 to 64 of a-z 0-9 _ - @ . with a letter or digit first), party:NUMBER or tag:NUMBER"
+)]
+pub struct RecipientError(pub String);
+
+impl Recipient {
+    /// Reads `zhangsan`, `party:12` or `tag:3`. Userids: 1 to 64 bytes of letters, digits and `_-@.`,
+    /// beginning with a letter or digit (p90195).
+    pub fn parse(text: &str) -> Result<Self, RecipientError> {
+        let wrong = || RecipientError(text.to_owned());
+        if let Some(id) = text.strip_prefix("party:") {
+            return id.parse().map(Self::Party).map_err(|_| wrong());
+        }
+        if let Some(id) = text.strip_prefix("tag:") {
+            return id.parse().map(Self::Tag).map_err(|_| wrong());
+        }
+        let first_fits = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        let rest_fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-@.".contains(&b));
+        if first_fits && rest_fits && text.len() <= 64 {
+            return Ok(Self::User(text.to_ascii_lowercase().into()));
+        }
+        Err(wrong())
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => f.write_str(user),
+            Self::Party(id) => write!(f, "party:{id}"),
+            Self::Tag(id) => write!(f, "tag:{id}"),
+        }
+    }
+}
+
+/// What makes two sightings the same letter (design: "Promises", 2): a digest of Message-ID, From, Date and Subject,
+/// or, without a Message-ID, also of account, INTERNALDATE, UIDVALIDITY and UID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LetterId(pub [u8; 16]);

@@ -1,0 +1,3 @@
+//! The integration tests, one module per room. They drive the binary or a public seam.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
