@@ -18,3 +18,4 @@
 pub mod model;
 pub mod clock;
 pub mod tls;
+pub mod rules;

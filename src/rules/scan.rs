@@ -1,0 +1,107 @@
+//! What to read of a folder: the mark and what the server said of the folder -> a plan.
+
+use crate::model::{Look, Mark, Timestamp, Uid};
+use std::time::Duration;
+
+/// Mail is old when it was received so long before the folder's last good look (design: "Promises", 3).
+pub const OLD_AFTER: Duration = Duration::from_secs(3600);
+
+/// What to do about a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// First sight: what is there is not news. `None`: the server gives no UIDNEXT, find the highest UID
+    /// (imap-servers C.2).
+    Bind(Option<Uid>),
+    /// Nothing new.
+    Nothing,
+    /// Letters from the first UID to the second (`None`: to the end).
+    Range(Uid, Option<Uid>),
+    /// The UIDs begin anew (UIDVALIDITY changed, or UIDNEXT went down): look by date, known letters are
+    /// recognised by their sameness (imap-servers C.3).
+    Rebase(Option<Uid>),
+}
+
+/// Decides what to do. UIDs ascend within one UIDVALIDITY (RFC 3501 2.3.1.1); servers that break it are named in
+/// imap-servers C.1.
+pub fn plan(mark: Option<&Mark>, seen: &Look) -> Plan {
+    let Some(mark) = mark else { return Plan::Bind(seen.uid_next) };
+    let renumbered = match seen.uid_validity {
+        Some(now) => mark.uid_validity != 0 && mark.uid_validity != now,
+        None => false,
+    };
+    if renumbered {
+        return Plan::Rebase(seen.uid_next);
+    }
+    match seen.uid_next {
+        Some(next) if next < mark.next => Plan::Rebase(Some(next)),
+        Some(next) if next == mark.next => Plan::Nothing,
+        Some(next) => Plan::Range(mark.next, Some(next - 1)),
+        None if seen.exists == Some(0) => Plan::Nothing,
+        None => Plan::Range(mark.next, None),
+    }
+}
+
+/// Whether a letter is news: received (INTERNALDATE) no earlier than an hour before the last good look. A server that
+/// gives no INTERNALDATE is believed.
+pub fn is_news(mark: &Mark, received: Option<Timestamp>) -> bool {
+    received.is_none_or(|time| time >= mark.looked_at.minus(OLD_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mark(uid_validity: u32, next: u32) -> Mark {
+        Mark { uid_validity, next, bound_at: Timestamp(0), looked_at: Timestamp(10_000_000) }
+    }
+
+    fn seen(uid_validity: Option<u32>, uid_next: Option<u32>, exists: u32) -> Look {
+        Look { uid_validity, uid_next, exists: Some(exists) }
+    }
+
+    #[test]
+    fn every_branch() {
+        let at = mark(7, 10);
+        let cases = [
+            (None, seen(Some(7), Some(4), 3), Plan::Bind(Some(4))),
+            (None, seen(Some(7), None, 3), Plan::Bind(None)),
+            (Some(&at), seen(Some(7), Some(10), 3), Plan::Nothing),
+            (Some(&at), seen(Some(7), Some(12), 3), Plan::Range(10, Some(11))),
+            (Some(&at), seen(None, Some(12), 3), Plan::Range(10, Some(11))),
+            (Some(&at), seen(Some(7), None, 3), Plan::Range(10, None)),
+            (Some(&at), seen(Some(7), None, 0), Plan::Nothing),
+            (Some(&at), seen(Some(8), Some(12), 3), Plan::Rebase(Some(12))),
+            (Some(&at), seen(Some(8), None, 3), Plan::Rebase(None)),
+            (Some(&at), seen(Some(7), Some(9), 3), Plan::Rebase(Some(9))),
+        ];
+        for (mark, seen, expected) in cases {
+            assert_eq!(plan(mark, &seen), expected, "{seen:?}");
+        }
+        assert_eq!(plan(Some(&mark(0, 10)), &seen(Some(5), Some(10), 1)), Plan::Nothing);
+    }
+
+    #[test]
+    fn an_hour_before_the_last_look_is_old() {
+        let mark = mark(7, 10);
+        assert!(is_news(&mark, Some(Timestamp(10_000_000 - 3_600_000))));
+        assert!(!is_news(&mark, Some(Timestamp(10_000_000 - 3_600_001))));
+        assert!(is_news(&mark, None));
+    }
+
+    proptest! {
+        /// A folder that only grows is read without a gap, wherever the looks fall.
+        #[test]
+        fn looks_leave_no_gap(steps in proptest::collection::vec(0_u32..5, 1..30)) {
+            let (mut at, mut next, mut read) = (mark(7, 1), 1_u32, Vec::new());
+            for step in steps {
+                next += step;
+                if let Plan::Range(from, Some(to)) = plan(Some(&at), &seen(Some(7), Some(next), next)) {
+                    read.extend(from..=to);
+                    at.next = to + 1;
+                }
+            }
+            prop_assert_eq!(read, (1..next).collect::<Vec<_>>());
+        }
+    }
+}
