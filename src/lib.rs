@@ -19,3 +19,4 @@ pub mod model;
 pub mod clock;
 pub mod tls;
 pub mod rules;
+pub mod config;

@@ -1,3 +1,4 @@
 //! The integration tests, one module per room. They drive the binary or a public seam.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod config;

@@ -1,0 +1,209 @@
+//! `[[account]]`: one IMAP login, whose it is, and what of it is watched.
+
+use super::provider::Providers;
+use super::reader::Reader;
+use super::reading::{not_yet, quoted, say};
+use super::secret;
+use super::used::{Account, Mode};
+use crate::model::{AccountId, Owner, Recipient};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// Reads all accounts; those that are wrong are left out, and told.
+pub(super) fn accounts(sections: &[Reader<'_>], providers: &Providers) -> Vec<Arc<Account>> {
+    let mut lines = HashMap::new();
+    sections.iter().filter_map(|r| account(r, providers, &mut lines)).map(Arc::new).collect()
+}
+
+fn account(r: &Reader<'_>, providers: &Providers, lines: &mut HashMap<AccountId, usize>) -> Option<Account> {
+    let email = email(r);
+    let id = email.map(AccountId::new);
+    if let Some(id) = &id {
+        only_once(r, id, lines);
+    }
+    let to = owner(r, id.as_ref());
+    let provider = providers.of_account(r, email);
+    let login = if r.has("login") { r.text("login") } else { email };
+    if !r.has("password") && !r.has("oauth") {
+        r.missing("password", None);
+    }
+    let password = secret::read(r, "password");
+    let folders = folders(r);
+    let modes = [("auto", Some(Mode::Auto)), ("idle", Some(Mode::Idle)), ("poll", Some(Mode::Poll)), ("notify", None)];
+    let mode = r.choice("mode", &modes).unwrap_or(Mode::Auto);
+    let (owner, recipients) = to?;
+    Some(Account {
+        id: id?,
+        login: login?.to_owned(),
+        password: password?,
+        owner,
+        recipients,
+        folders: folders?,
+        mode,
+        provider: provider?,
+        line: r.cx.line(r.at),
+    })
+}
+
+fn email<'a>(r: &Reader<'a>) -> Option<&'a str> {
+    if !r.has("email") {
+        r.missing("email", None);
+    }
+    let text = r.text("email")?;
+    let parts = text.split_once('@');
+    let whole = parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    if whole && !text.contains(|c: char| c.is_whitespace() || c == '<' || c == '>' || c == ',') {
+        return Some(text);
+    }
+    let (example, shown) = (r.example("email"), quoted(text));
+    r.wrong(
+        "email",
+        say(
+            format!("{shown} is no mail address; write for example: {example}"),
+            format!("{shown} 不是邮箱地址；请写，例如：{example}"),
+        ),
+    );
+    None
+}
+
+fn only_once(r: &Reader<'_>, id: &AccountId, lines: &mut HashMap<AccountId, usize>) {
+    let line = r.cx.line(r.place("email"));
+    match lines.entry(id.clone()) {
+        Entry::Vacant(free) => {
+            free.insert(line);
+        }
+        Entry::Occupied(first) => {
+            let (first, shown) = (first.get(), quoted(&id.0));
+            r.wrong(
+                "email",
+                say(
+                    format!("the account {shown} stands in line {first} already, and again in line {line}; remove one of the two"),
+                    format!("账号 {shown} 已在第 {first} 行出现，第 {line} 行又出现一次；请删去其一"),
+                ),
+            );
+        }
+    }
+}
+
+/// Whose the account is, and who is told.
+fn owner(r: &Reader<'_>, id: Option<&AccountId>) -> Option<(Owner, Vec<Recipient>)> {
+    let shared = if r.has("shared") { r.flag("shared") } else { Some(false) };
+    let user = user(r);
+    let recipients = recipients(r);
+    match shared? {
+        true => {
+            if r.has("user") {
+                r.wrong(
+                    "user",
+                    say(
+                        "a shared account is nobody's own; remove user, or shared = true",
+                        "公共邮箱不属于某个人；请删去 user，或删去 shared = true",
+                    ),
+                );
+            }
+            if !r.has("recipients") {
+                r.missing("recipients", Some(say("; a shared account needs them", "；公共邮箱需要接收人")));
+            }
+            Some((Owner::Shared(id?.clone()), recipients?))
+        }
+        false => {
+            if r.has("recipients") {
+                r.wrong(
+                    "recipients",
+                    say(
+                        "only a shared account has recipients; write shared = true and no user, or remove this key",
+                        "只有公共邮箱才有 recipients；请写 shared = true 并去掉 user，或删去此项",
+                    ),
+                );
+            } else if !r.has("user") {
+                r.missing(
+                    "user",
+                    Some(say("; or shared = true and recipients", "；公共邮箱则写 shared = true 和 recipients")),
+                );
+            }
+            let user = user?;
+            Some((Owner::User(user.clone()), vec![Recipient::User(user)]))
+        }
+    }
+}
+
+fn user(r: &Reader<'_>) -> Option<Arc<str>> {
+    let text = r.text("user")?;
+    if let Ok(Recipient::User(user)) = Recipient::parse(text) {
+        return Some(user);
+    }
+    let (example, shown) = (r.example("user"), quoted(text));
+    r.wrong(
+        "user",
+        say(
+            format!("{shown} is no userid (1 to 64 of a-z 0-9 _ - @ . with a letter or digit first); write for example: {example}"),
+            format!("{shown} 不是成员账号 userid（1 到 64 个字母、数字或 _ - @ .，以字母或数字开头）；请写，例如：{example}"),
+        ),
+    );
+    None
+}
+
+fn recipients(r: &Reader<'_>) -> Option<Vec<Recipient>> {
+    let texts = r.texts("recipients")?;
+    let mut list = Vec::new();
+    for (at, text) in &texts {
+        match Recipient::parse(text) {
+            Ok(recipient) if list.contains(&recipient) => {}
+            Ok(recipient) => list.push(recipient),
+            Err(_) => {
+                let shown = quoted(text);
+                r.wrong_item(
+                    "recipients",
+                    *at,
+                    say(
+                        format!("{shown} is no recipient; write a userid, \"party:NUMBER\" or \"tag:NUMBER\""),
+                        format!("{shown} 不是接收人；请写成员的 userid、\"party:部门编号\" 或 \"tag:标签编号\""),
+                    ),
+                );
+                return None;
+            }
+        }
+    }
+    Some(list)
+}
+
+fn folders(r: &Reader<'_>) -> Option<Vec<String>> {
+    if r.has("folders") && r.has("subscription") {
+        r.wrong(
+            "folders",
+            say(
+                "stands beside [[account.subscription]]; keep only one of the two",
+                "与 [[account.subscription]] 不能并用；只保留其一",
+            ),
+        );
+    }
+    if !r.has("folders") {
+        return Some(vec!["INBOX".to_owned()]);
+    }
+    let texts = r.texts("folders")?;
+    let mut fits = true;
+    for (at, text) in &texts {
+        let pattern = text.strip_prefix('!').unwrap_or(text);
+        let said = if pattern.is_empty() {
+            say("\"!\" must be followed by a folder: \"!项目/归档\"", "\"!\" 后面要写文件夹：\"!项目/归档\"")
+        } else if pattern.starts_with('\\') {
+            not_yet("write the folder's name instead of its special use", "请写文件夹的名称，不要写特殊用途标记")
+        } else {
+            continue;
+        };
+        r.wrong_item("folders", *at, said);
+        fits = false;
+    }
+    if fits && texts.iter().all(|(_, text)| text.starts_with('!')) {
+        r.wrong(
+            "folders",
+            say(
+                "only leaves folders out and takes none; add one without \"!\", for example \"*\"",
+                "只排除了文件夹，没有选中任何一个；请加一个不带 \"!\" 的，例如 \"*\"",
+            ),
+        );
+        return None;
+    }
+    fits.then(|| texts.into_iter().map(|(_, text)| text.to_owned()).collect())
+}

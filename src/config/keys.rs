@@ -1,0 +1,242 @@
+//! Every key of the config file as data: its section, how its value is written, and whether its feature exists.
+//! The contract behind it is section 3 of the design.
+
+/// How a section is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `[name]`
+    One,
+    /// `[name.NAME]`, any number of them.
+    Named,
+    /// `[[name]]`, any number of them.
+    List,
+}
+
+/// One section of the file.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Its name without brackets.
+    pub name: &'static str,
+    /// How it is written.
+    pub form: Form,
+    /// Whether the whole section is for a feature that is not built yet.
+    pub later: bool,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+/// One key of a section.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// A value as it would be written, for messages.
+    pub value: &'static str,
+    /// Whether it is for a feature that is not built yet.
+    pub later: bool,
+}
+
+impl Section {
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The header line, with `NAME` where a name is to be chosen.
+    pub fn header(&self) -> String {
+        match self.form {
+            Form::One => format!("[{}]", self.name),
+            Form::Named => format!("[{}.NAME]", self.name),
+            Form::List => format!("[[{}]]", self.name),
+        }
+    }
+}
+
+const fn now(name: &'static str, value: &'static str) -> Key {
+    Key { name, value, later: false }
+}
+
+const fn later(name: &'static str, value: &'static str) -> Key {
+    Key { name, value, later: true }
+}
+
+const fn section(name: &'static str, form: Form, keys: &'static [Key]) -> Section {
+    Section { name, form, later: false, keys }
+}
+
+const fn later_section(name: &'static str, form: Form, keys: &'static [Key]) -> Section {
+    Section { name, form, later: true, keys }
+}
+
+pub(super) static WECOM: Section = section(
+    "wecom",
+    Form::One,
+    &[
+        now("corp_id", r#""ww0123456789abcdef""#),
+        now("agent_id", "1000002"),
+        now("secret", r#"{ env = "MAILBELL_WECOM_SECRET" }"#),
+        now("api_base", r#""https://qyapi.weixin.qq.com""#),
+        now("proxy", r#""http://10.0.0.5:3128""#),
+        later("account_cap", "500"),
+        now("card", r#""textcard""#),
+        now("link", r#""https://mail.corp.example""#),
+    ],
+);
+
+pub(super) static ALERTS: Section = section(
+    "alerts",
+    Form::One,
+    &[
+        now("lang", r#""zh-CN""#),
+        now("time_zone", r#""Asia/Shanghai""#),
+        later("own_domains", r#"["corp.example"]"#),
+        later("trusted_authserv", r#"["mx.corp.example"]"#),
+    ],
+);
+
+static ADMIN: Section = later_section("admin", Form::One, &[later("recipients", r#"["wangwu"]"#)]);
+
+pub(super) static STATE: Section =
+    section("state", Form::One, &[now("backend", r#""sled""#), now("path", r#""state""#)]);
+
+pub(super) static LIMITS: Section = section(
+    "limits",
+    Form::One,
+    &[
+        now("syncs_per_hour", "50"),
+        now("free_syncs", "25"),
+        now("logins_per_second_per_host", "5"),
+        later("connections_per_account", "2"),
+    ],
+);
+
+pub(super) static IMAP: Section = section(
+    "imap",
+    Form::One,
+    &[
+        now("connect_timeout", r#""20s""#),
+        now("command_timeout", r#""60s""#),
+        now("idle_renew", r#""4m""#),
+        now("poll_interval", r#""5m""#),
+        now("settle", r#""1s""#),
+        now("alert_seen", "false"),
+        later("blind_after", r#""15m""#),
+    ],
+);
+
+pub(super) static WEB: Section = section(
+    "web",
+    Form::One,
+    &[
+        now("listen", r#""127.0.0.1:8025""#),
+        later("public_url", r#""https://mail.corp.example""#),
+        later("admin_token", r#"{ file = "admin.token" }"#),
+    ],
+);
+
+pub(super) static LOG: Section = section("log", Form::One, &[now("format", r#""text""#), now("personal", "false")]);
+
+pub(super) static PROVIDER: Section = section(
+    "provider",
+    Form::Named,
+    &[
+        now("host", r#""imap.corp.example""#),
+        now("port", "993"),
+        now("tls", r#""implicit""#),
+        now("min_tls", r#""1.2""#),
+        now("ca_file", r#""corp-ca.pem""#),
+        now("auth", r#""login""#),
+        now("webmail", r#""https://webmail.corp.example""#),
+        later("master_user", r#""mailbell""#),
+        later("master_password", r#"{ file = "master.password" }"#),
+    ],
+);
+
+static OAUTH: Section = later_section(
+    "oauth",
+    Form::Named,
+    &[
+        later("flow", r#""client_credentials""#),
+        later("token_url", r#""https://login.corp.example/token""#),
+        later("client_id", r#""0a1b2c3d""#),
+        later("client_secret", r#"{ file = "client.secret" }"#),
+        later("scope", r#""https://outlook.office365.com/.default""#),
+        later("key_file", r#""service-account.json""#),
+        later("refresh_token", r#"{ file = "refresh.token" }"#),
+    ],
+);
+
+pub(super) static ACCOUNT: Section = section(
+    "account",
+    Form::List,
+    &[
+        now("user", r#""zhangsan""#),
+        now("email", r#""zhangsan@corp.example""#),
+        now("provider", r#""exmail""#),
+        now("host", r#""imap.corp.example""#),
+        now("port", "993"),
+        now("tls", r#""implicit""#),
+        now("min_tls", r#""1.2""#),
+        now("ca_file", r#""corp-ca.pem""#),
+        now("auth", r#""login""#),
+        now("webmail", r#""https://webmail.corp.example""#),
+        now("login", r#"'CORP\zhangsan'"#),
+        now("password", r#"{ file = "zhangsan.password" }"#),
+        later("oauth", r#""NAME""#),
+        now("shared", "true"),
+        now("recipients", r#"["lisi", "party:12"]"#),
+        now("folders", r#"["INBOX", "项目/*"]"#),
+        now("mode", r#""auto""#),
+        later("subscription", ""),
+    ],
+);
+
+static SUBSCRIPTION: Section = later_section(
+    "account.subscription",
+    Form::List,
+    &[
+        later("folders", r#"["INBOX"]"#),
+        later("from", r#"["@corp.example"]"#),
+        later("to", r#"["sales@corp.example"]"#),
+        later("subject", r#"["合同"]"#),
+        later("has_attachment", "true"),
+        later("larger_than", r#""1MB""#),
+        later("priority", r#""high""#),
+        later("recipients", r#"["zhangsan"]"#),
+        later("urgency", r#""normal""#),
+        later("realtime", "true"),
+        later("card", r#""template_card""#),
+    ],
+);
+
+/// All sections, in the order of the contract.
+pub(super) static ALL: [&Section; 12] =
+    [&WECOM, &ALERTS, &ADMIN, &STATE, &LIMITS, &IMAP, &WEB, &LOG, &PROVIDER, &OAUTH, &ACCOUNT, &SUBSCRIPTION];
+
+/// The section of this name.
+pub(super) fn named(name: &str) -> Option<&'static Section> {
+    ALL.into_iter().find(|section| section.name == name)
+}
+
+/// A key that the config file may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Its section's header: `[wecom]`, `[provider.NAME]`, `[[account]]`.
+    pub section: String,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is refused with "not available yet".
+    pub later: bool,
+}
+
+/// Every key that the config file may hold, in the order of the contract.
+pub fn known_keys() -> Vec<KnownKey> {
+    let of = |section: &'static Section| {
+        section.keys.iter().filter(|key| !key.value.is_empty()).map(move |key| KnownKey {
+            section: section.header(),
+            name: key.name,
+            later: section.later || key.later,
+        })
+    };
+    ALL.into_iter().flat_map(of).collect()
+}

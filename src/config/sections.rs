@@ -1,0 +1,184 @@
+//! The sections that stand once: what they may say, their limits and their defaults.
+
+use super::net;
+use super::reader::{Choice, Reader};
+use super::reading::{quoted, say};
+use super::secret;
+use super::used::{Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
+use super::words::nearest;
+use crate::model::Lang;
+use std::time::Duration;
+use url::Url;
+
+/// The promise of the product: never more syncs per user in any 60 minutes.
+const MOST_SYNCS: i64 = 50;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// `[wecom]`
+pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
+    let required = [
+        (
+            "corp_id",
+            "; it stands in the WeCom console under My Company",
+            "（企业微信管理后台“我的企业”页底部的企业ID）",
+        ),
+        (
+            "agent_id",
+            "; it stands on the app's page in the WeCom console",
+            "（企业微信管理后台该应用页面上的 AgentId）",
+        ),
+        ("secret", "; it stands on the app's page in the WeCom console", "（企业微信管理后台该应用页面上的 Secret）"),
+    ];
+    for (key, en, zh) in required {
+        if !r.has(key) {
+            r.missing(key, Some(say(en, zh)));
+        }
+    }
+    let corp_id = r.text("corp_id").and_then(|text| {
+        let blank = text.contains(char::is_whitespace);
+        if blank {
+            r.wrong("corp_id", say("must hold no blanks; remove them", "不能含空格；请删去"));
+        }
+        (!blank).then(|| text.to_owned())
+    });
+    let agent_id = r.number_in("agent_id", 1..=i64::from(i32::MAX));
+    let secret = secret::read(r, "secret");
+    let api_base = match r.has("api_base") {
+        true => net::api_base(r, "api_base"),
+        false => Url::parse("https://qyapi.weixin.qq.com").ok(),
+    };
+    let proxy = net::proxy(r, "proxy");
+    let cards: [Choice<Card>; 4] =
+        [("textcard", Some(Card::Textcard)), ("text", Some(Card::Text)), ("template_card", None), ("markdown", None)];
+    let card = r.choice("card", &cards).unwrap_or(Card::Textcard);
+    let link = net::page(r, "link");
+    Some(Wecom { corp_id: corp_id?, agent_id: agent_id?, secret: secret?, api_base: api_base?, proxy, card, link })
+}
+
+/// `[alerts]`
+pub(super) fn alerts(r: &Reader<'_>) -> Option<Alerts> {
+    let langs = [("zh-CN", Some(Lang::ZhCn)), ("en", Some(Lang::En))];
+    let lang = r.choice("lang", &langs).unwrap_or(Lang::ZhCn);
+    let name = if r.has("time_zone") { r.text("time_zone") } else { Some("Asia/Shanghai") };
+    Some(Alerts { lang, time_zone: time_zone(r, name?)? })
+}
+
+fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
+    if let Ok(zone) = jiff::tz::TimeZone::get(name)
+        && !zone.is_unknown()
+    {
+        return Some(zone);
+    }
+    let known: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    let near = nearest(name, known.iter().map(String::as_str)).unwrap_or("Asia/Shanghai");
+    let shown = quoted(name);
+    r.wrong(
+        "time_zone",
+        say(
+            format!("{shown} is no IANA time zone; write for example: time_zone = \"{near}\""),
+            format!("{shown} 不是 IANA 时区名；请写，例如：time_zone = \"{near}\""),
+        ),
+    );
+    None
+}
+
+/// `[state]`
+pub(super) fn state(r: &Reader<'_>) -> Option<State> {
+    r.choice("backend", &[("sled", Some(())), ("nats", None)]);
+    let path = if r.has("path") { r.path("path") } else { Some(r.cx.path("state")) };
+    path.map(|path| State { path })
+}
+
+/// `[limits]`
+pub(super) fn limits(r: &Reader<'_>) -> Limits {
+    let syncs = r.number("syncs_per_hour").and_then(|n| {
+        if (1..=MOST_SYNCS).contains(&n) {
+            return u32::try_from(n).ok();
+        }
+        let said = if n > MOST_SYNCS {
+            say(
+                format!("{n} is more than the promised limit of 50 syncs per user in 60 minutes; write 1 to 50"),
+                format!("{n} 超过了承诺的上限：每个成员 60 分钟内最多 50 次同步；请写 1 到 50"),
+            )
+        } else {
+            say(
+                format!("{n} is out of range; write a number from 1 to 50"),
+                format!("{n} 超出范围；请写 1 到 50 之间的数字"),
+            )
+        };
+        r.wrong("syncs_per_hour", said);
+        None
+    });
+    let doubtful = r.has("syncs_per_hour") && syncs.is_none();
+    let syncs_per_hour = syncs.unwrap_or(50);
+    let most_free = i64::from(syncs_per_hour) - 1;
+    let free = r.number("free_syncs").and_then(|n| {
+        if (0..=most_free).contains(&n) || (doubtful && (0..MOST_SYNCS).contains(&n)) {
+            return u32::try_from(n).ok();
+        }
+        r.wrong(
+            "free_syncs",
+            say(
+                format!("{n} is out of range; write 0 to {most_free}, less than syncs_per_hour"),
+                format!("{n} 超出范围；请写 0 到 {most_free}，须小于 syncs_per_hour"),
+            ),
+        );
+        None
+    });
+    let logins = r.number_in("logins_per_second_per_host", 1..=1000);
+    Limits {
+        syncs_per_hour,
+        free_syncs: free.unwrap_or(syncs_per_hour / 2),
+        logins_per_second_per_host: logins.and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
+    }
+}
+
+/// `[imap]`. Where `poll_interval` is not given and 5 minutes are too short for the budget, it is as short as the
+/// budget lets it be.
+pub(super) fn imap(r: &Reader<'_>, limits: Limits) -> Imap {
+    let least_poll = secs(3600_u64.div_ceil(u64::from(limits.syncs_per_hour.max(1))));
+    let poll = r.span("poll_interval", Duration::ZERO..=Duration::MAX).filter(|poll| {
+        let long = poll.as_millis() * u128::from(limits.syncs_per_hour) >= 3_600_000;
+        let fits = long && *poll <= secs(86_400);
+        if !fits {
+            let (s, least) = (limits.syncs_per_hour, least_poll.as_secs());
+            r.wrong(
+                "poll_interval",
+                say(
+                    format!("out of range: with limits.syncs_per_hour = {s} write \"{least}s\" to \"24h\""),
+                    format!("超出范围：limits.syncs_per_hour = {s} 时，请写 \"{least}s\" 到 \"24h\""),
+                ),
+            );
+        }
+        fits
+    });
+    Imap {
+        connect_timeout: r.span("connect_timeout", secs(1)..=secs(300)).unwrap_or(secs(20)),
+        command_timeout: r.span("command_timeout", secs(1)..=secs(1800)).unwrap_or(secs(60)),
+        // RFC 2177: at least every 29 minutes.
+        idle_renew: r.span("idle_renew", secs(10)..=secs(29 * 60)).unwrap_or(secs(240)),
+        poll_interval: poll.unwrap_or(least_poll.max(secs(300))),
+        settle: r.span("settle", Duration::ZERO..=secs(120)).unwrap_or(secs(1)),
+        alert_seen: r.flag("alert_seen").unwrap_or(false),
+    }
+}
+
+/// `[web]`
+pub(super) fn web(r: &Reader<'_>) -> Option<Web> {
+    if !r.has("listen") {
+        r.missing("listen", Some(say("; or remove [web]", "；或删去 [web]")));
+    }
+    net::listen(r, "listen").map(|listen| Web { listen })
+}
+
+/// `[log]`
+pub(super) fn log(r: &Reader<'_>) -> Log {
+    let formats = [("text", Some(LogFormat::Text)), ("json", Some(LogFormat::Json))];
+    Log {
+        format: r.choice("format", &formats).unwrap_or(LogFormat::Text),
+        personal: r.flag("personal").unwrap_or(false),
+    }
+}

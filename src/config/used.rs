@@ -1,0 +1,264 @@
+//! The configuration as used: every value checked, every default filled in, every path made whole.
+
+use crate::model::{AccountId, Lang, Owner, Recipient, Secret};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Everything that mailbell was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// `[wecom]`
+    pub wecom: Wecom,
+    /// `[alerts]`
+    pub alerts: Alerts,
+    /// `[state]`
+    pub state: State,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[imap]`
+    pub imap: Imap,
+    /// `[web]`; absent = no web surface.
+    pub web: Option<Web>,
+    /// `[log]`
+    pub log: Log,
+    /// `[[account]]`
+    pub accounts: Vec<Arc<Account>>,
+    /// What is allowed but unwise, for example a password file that others can read.
+    pub warnings: Vec<Problem>,
+}
+
+/// The WeCom app (自建应用).
+#[derive(Clone, Debug)]
+pub struct Wecom {
+    /// 企业ID.
+    pub corp_id: String,
+    /// AgentId of the app.
+    pub agent_id: i64,
+    /// Secret of the app.
+    pub secret: Secret,
+    /// Where the API answers, without a slash at the end.
+    pub api_base: Url,
+    /// A forward proxy with a fixed address (企业可信IP).
+    pub proxy: Option<Proxy>,
+    /// The form of an alert for one letter.
+    pub card: Card,
+    /// Where a card leads if the provider has no webmail.
+    pub link: Option<Url>,
+}
+
+/// A forward proxy; its address may hold a password.
+#[derive(Clone)]
+pub struct Proxy(pub Url);
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({}:{:?})", self.0.host_str().unwrap_or_default(), self.0.port())
+    }
+}
+
+/// The form of an alert for one letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// `textcard` (p90236).
+    Textcard,
+    /// `text`.
+    Text,
+}
+
+/// How alerts speak.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// The language of alerts.
+    pub lang: Lang,
+    /// The time zone of the times in them.
+    pub time_zone: jiff::tz::TimeZone,
+}
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The directory.
+    pub path: PathBuf,
+}
+
+/// Limits that mailbell keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// S: syncs per user in any 60 minutes, 1 to 50.
+    pub syncs_per_hour: u32,
+    /// F: how many of them need not be paced, 0 to S - 1 (S = 1: 0).
+    pub free_syncs: u32,
+    /// Logins per second to one host, at least 1.
+    pub logins_per_second_per_host: u32,
+}
+
+/// How IMAP is spoken.
+#[derive(Clone, Copy, Debug)]
+pub struct Imap {
+    /// For name resolution, TCP, TLS and the greeting together.
+    pub connect_timeout: Duration,
+    /// For any one command.
+    pub command_timeout: Duration,
+    /// How long one IDLE lasts.
+    pub idle_renew: Duration,
+    /// Polling, and the sweep of all folders under IDLE.
+    pub poll_interval: Duration,
+    /// At least so long between two syncs of a user.
+    pub settle: Duration,
+    /// Announce mail that was already read elsewhere.
+    pub alert_seen: bool,
+}
+
+/// The web surface.
+#[derive(Clone, Copy, Debug)]
+pub struct Web {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// The log.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Its form.
+    pub format: LogFormat,
+    /// Whether subjects and addresses may stand in it.
+    pub personal: bool,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where and how an account's server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// The lowest version of TLS that is accepted.
+    pub min_tls: MinTls,
+    /// A PEM file of authorities, in addition to the public roots.
+    pub ca_file: Option<PathBuf>,
+    /// The webmail, for the cards' links.
+    pub webmail: Option<Url>,
+}
+
+/// What `provider` named: a built-in provider or a `[provider.NAME]` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name in the config; `None` where the account names its server itself.
+    pub name: Option<String>,
+    /// Its server.
+    pub server: Server,
+}
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// From the first byte (port 993).
+    Implicit,
+    /// After STARTTLS (RFC 3501 6.2.1).
+    Starttls,
+    /// Not at all; loopback only.
+    None,
+}
+
+/// The lowest version of TLS that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinTls {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+/// How an account is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// IDLE where the server has it, else polling.
+    Auto,
+    /// IDLE.
+    Idle,
+    /// Polling.
+    Poll,
+}
+
+/// One IMAP login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The address, in lower case.
+    pub id: AccountId,
+    /// The login name: `login`, else `email` as typed.
+    pub login: String,
+    /// The password.
+    pub password: Secret,
+    /// Whose budget it draws on.
+    pub owner: Owner,
+    /// Who is told: the user, or a shared account's recipients. Never empty.
+    pub recipients: Vec<Recipient>,
+    /// Folder patterns as typed (`项目/*`, `!项目/归档`), default `["INBOX"]`.
+    pub folders: Vec<String>,
+    /// How it is watched.
+    pub mode: Mode,
+    /// The server.
+    pub provider: Provider,
+    /// Where its `[[account]]` stands in the file (line, from 1), for messages.
+    pub line: usize,
+}
+
+/// One mistake (or one warning) in the config, told so that a person can mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1; 0 where the whole file is meant.
+    pub line: usize,
+    /// The key, dotted (`limits.syncs_per_hour`, `account[2].password`); empty where none is meant.
+    pub key: String,
+    /// What is wrong and what to write instead, in English.
+    pub en: String,
+    /// The same in Chinese.
+    pub zh: String,
+}
+
+/// All mistakes of one config file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    /// The file.
+    pub file: PathBuf,
+    /// At least one, in the order of the file.
+    pub list: Vec<Problem>,
+}
+
+impl Problem {
+    /// One line: `FILE:LINE: KEY: what is wrong`.
+    pub fn line_for(&self, file: &std::path::Path, lang: Lang) -> String {
+        let mut place = file.display().to_string();
+        if self.line > 0 {
+            place = format!("{place}:{}", self.line);
+        }
+        if !self.key.is_empty() {
+            place = format!("{place}: {}", self.key);
+        }
+        format!("{place}: {}", lang.pick(&self.zh, &self.en))
+    }
+}
+
+impl Problems {
+    /// All of them, one per line.
+    pub fn text(&self, lang: Lang) -> String {
+        let lines: Vec<_> = self.list.iter().map(|p| p.line_for(&self.file, lang)).collect();
+        lines.join("\n")
+    }
+}

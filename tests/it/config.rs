@@ -1,0 +1,261 @@
+//! The config: the example and the smallest file load; what bad files say stands in `bad`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod bad;
+mod example;
+mod random;
+
+use mailbell::config::{self, Card, Config, LogFormat, MinTls, Mode, Problems, Tls};
+use mailbell::model::{Lang, Owner, Recipient};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// What stands wherever a test file holds a secret.
+const SECRET: &str = "hunter2";
+
+const SMALLEST: &str = r#"
+[wecom]
+corp_id  = "ww0123456789abcdef"
+agent_id = 1000002
+secret   = { env = "MAILBELL_WECOM_SECRET" }
+
+[[account]]
+user     = "zhangsan"
+email    = "zhangsan@corp.example"
+provider = "exmail"
+password = { file = "zhangsan.password" }
+"#;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "MAILBELL_WECOM_SECRET" => Some(SECRET.to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+/// A folder with the files that the example names.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["zhangsan.password", "sales.password"] {
+        write_private(&folder.path().join(name), "hunter2\n");
+    }
+    write_private(&folder.path().join("corp-ca.pem"), "-----BEGIN CERTIFICATE-----\n");
+    folder
+}
+
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn load(text: &str) -> Result<Config, Problems> {
+    let folder = folder();
+    config::load_text(&folder.path().join("mailbell.toml"), text, &env)
+}
+
+/// The smallest file with something added to one of its sections, or at its end.
+fn smallest_with(header: &str, more: &str) -> String {
+    SMALLEST.replacen(header, &format!("{header}\n{more}\n"), 1)
+}
+
+fn good(text: &str) -> Config {
+    load(text).unwrap_or_else(|problems| panic!("{}", problems.text(Lang::En)))
+}
+
+fn sentences(text: &str) -> Vec<String> {
+    match load(text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.list.iter().map(|p| format!("{}: {}: {}", p.line, p.key, p.en)).collect(),
+    }
+}
+
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/example.toml")).unwrap()
+}
+
+#[test]
+fn the_smallest_file_loads_with_the_defaults() {
+    let config = good(SMALLEST);
+    assert_eq!(config.wecom.api_base.as_str(), "https://qyapi.weixin.qq.com/");
+    assert_eq!(config.wecom.secret.expose(), SECRET);
+    assert_eq!((config.wecom.agent_id, config.wecom.card), (1_000_002, Card::Textcard));
+    assert!(config.wecom.proxy.is_none() && config.wecom.link.is_none() && config.web.is_none());
+    assert_eq!(config.alerts.lang, Lang::ZhCn);
+    assert_eq!(config.alerts.time_zone.iana_name(), Some("Asia/Shanghai"));
+    assert!(config.state.path.is_absolute() && config.state.path.ends_with("state"));
+    assert_eq!((config.limits.syncs_per_hour, config.limits.free_syncs), (50, 25));
+    assert_eq!(config.limits.logins_per_second_per_host, 5);
+    assert_eq!(config.imap.connect_timeout, Duration::from_secs(20));
+    assert_eq!(config.imap.command_timeout, Duration::from_secs(60));
+    assert_eq!(config.imap.idle_renew, Duration::from_secs(240));
+    assert_eq!(config.imap.poll_interval, Duration::from_secs(300));
+    assert_eq!(config.imap.settle, Duration::from_secs(1));
+    assert!(!config.imap.alert_seen && !config.log.personal);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.warnings, []);
+    let account = &config.accounts[0];
+    assert_eq!(&*account.id.0, "zhangsan@corp.example");
+    assert_eq!(account.login, "zhangsan@corp.example");
+    assert_eq!(account.password.expose(), SECRET);
+    assert_eq!(account.owner, Owner::User("zhangsan".into()));
+    assert_eq!(account.recipients, [Recipient::User("zhangsan".into())]);
+    assert_eq!((account.folders.as_slice(), account.mode), (["INBOX".to_owned()].as_slice(), Mode::Auto));
+    assert_eq!(account.line, 7);
+    let provider = &account.provider;
+    assert_eq!(provider.name.as_deref(), Some("exmail"));
+    assert_eq!((provider.server.host.as_str(), provider.server.port), ("imap.exmail.qq.com", 993));
+    assert_eq!((provider.server.tls, provider.server.min_tls), (Tls::Implicit, MinTls::V12));
+}
+
+#[test]
+fn the_example_loads_and_says_the_defaults() {
+    let example = good(&example());
+    let smallest = good(SMALLEST);
+    assert_eq!(example.warnings, []);
+    let shown = |config: &Config| {
+        format!("{:?} {:?} {:?} {:?} {:?}", config.alerts, config.limits, config.imap, config.log, config.web)
+    };
+    assert_eq!(shown(&example), shown(&smallest));
+    assert_eq!(example.accounts[0].folders, smallest.accounts[0].folders);
+    assert_eq!(example.accounts[0].mode, smallest.accounts[0].mode);
+}
+
+#[test]
+fn servers_of_accounts() {
+    let server = |email: &str, lines: &str| {
+        let text = SMALLEST.replace("provider = \"exmail\"", lines).replace("zhangsan@corp.example", email);
+        good(&text).accounts[0].provider.clone()
+    };
+    let host = |email: &str, lines: &str| server(email, lines).server.host;
+    assert_eq!(host("a@163.com", ""), "imap.163.com");
+    assert_eq!(host("a@126.COM", ""), "imap.126.com");
+    assert_eq!(host("a@yeah.net", "provider = \"netease\""), "imap.yeah.net");
+    assert_eq!(host("a@corp.example", "provider = \"netease\""), "imap.163.com");
+    assert_eq!(host("a@foxmail.com", ""), "imap.qq.com");
+    assert_eq!(host("a@aliyun.com", ""), "imap.aliyun.com");
+    assert_eq!(host("a@corp.example", "provider = \"aliyun\""), "imap.qiye.aliyun.com");
+    assert_eq!(host("a@gmail.com", ""), "imap.gmail.com");
+    assert_eq!(host("a@corp.example", "provider = \"coremail\"\nhost = \"Mail.Corp.example\""), "mail.corp.example");
+    assert_eq!(host("a@corp.example", "host = \"[::1]\"\ntls = \"none\""), "::1");
+    assert_eq!(server("a@126.com", "").server.webmail.unwrap().as_str(), "https://mail.126.com/");
+    let port = |lines: &str| server("a@corp.example", lines).server.port;
+    assert_eq!(port("host = \"h\""), 993);
+    assert_eq!(port("host = \"h\"\ntls = \"starttls\""), 143);
+    assert_eq!(port("host = \"localhost\"\ntls = \"none\""), 143);
+    assert_eq!(port("host = \"127.0.0.1\"\ntls = \"none\"\nport = 10143"), 10143);
+    assert_eq!(port("provider = \"dovecot\"\nhost = \"h\"\ntls = \"starttls\""), 143);
+    assert_eq!(server("a@corp.example", "host = \"h\"").name, None);
+}
+
+#[test]
+fn a_provider_section_replaces_the_built_in_one() {
+    let overseas = good(&format!("{SMALLEST}\n[provider.exmail]\nhost = \"hwimap.exmail.qq.com\"\n"));
+    assert_eq!(overseas.accounts[0].provider.server.host, "hwimap.exmail.qq.com");
+    let webmail = good(&format!("{SMALLEST}\n[provider.exmail]\nwebmail = \"https://mail.corp.example\"\n"));
+    let server = &webmail.accounts[0].provider.server;
+    assert_eq!((server.host.as_str(), server.port), ("imap.exmail.qq.com", 993));
+    assert_eq!(server.webmail.as_ref().unwrap().as_str(), "https://mail.corp.example/");
+    let text =
+        SMALLEST.replace("exmail", "corp") + "[provider.corp]\nhost = \"imap.corp.example\"\ntls = \"starttls\"\n";
+    let own = good(&text);
+    assert_eq!((own.accounts[0].provider.server.port, own.accounts[0].provider.name.as_deref()), (143, Some("corp")));
+}
+
+#[test]
+fn values_that_depend_on_others() {
+    let limits = |lines: &str| {
+        let config = good(&format!("{SMALLEST}\n[limits]\n{lines}\n"));
+        (config.limits.free_syncs, config.imap.poll_interval.as_secs())
+    };
+    assert_eq!(limits("syncs_per_hour = 1"), (0, 3600));
+    assert_eq!(limits("syncs_per_hour = 7"), (3, 515));
+    assert_eq!(limits("syncs_per_hour = 12"), (6, 300));
+    assert_eq!(limits("free_syncs = 0"), (0, 300));
+    let poll = good(&format!("{SMALLEST}\n[imap]\npoll_interval = \"72s\"\nsettle = \"0s\"\n"));
+    assert_eq!(poll.imap.poll_interval, Duration::from_secs(72));
+    assert_eq!(poll.imap.settle, Duration::ZERO);
+    let base = good(&smallest_with("[wecom]", "api_base = \"https://wx.corp.example/api//\""));
+    assert_eq!(base.wecom.api_base.as_str(), "https://wx.corp.example/api");
+    let upper = good(&SMALLEST.replace("zhangsan@corp", "ZhangSan@corp"));
+    assert_eq!(upper.accounts[0].id.to_string(), "zhangsan@corp.example");
+    assert_eq!(upper.accounts[0].login, "ZhangSan@corp.example");
+}
+
+fn warnings(config: &Config) -> Vec<(usize, &str)> {
+    config.warnings.iter().map(|warning| (warning.line, warning.key.as_str())).collect()
+}
+
+#[test]
+fn what_is_unwise_is_a_warning() {
+    let plain = good(&smallest_with("[wecom]", "api_base = \"http://wx.corp.example\""));
+    assert_eq!(warnings(&plain), [(3, "wecom.api_base")]);
+    let loopback = good(&smallest_with("[wecom]", "api_base = \"http://127.0.0.1:8080\""));
+    assert_eq!(warnings(&loopback), []);
+    let alone = good(SMALLEST.split("[[account]]").next().unwrap());
+    assert_eq!(warnings(&alone), [(0, "account")]);
+}
+
+#[test]
+fn files_that_others_may_read_are_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let file = folder.path().join("mailbell.toml");
+    let literal = SMALLEST.replace("{ env = \"MAILBELL_WECOM_SECRET\" }", "\"hunter2\"");
+    write_private(&file, &literal);
+    assert_eq!(warnings(&config::load(&file).unwrap()), []);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let password = folder.path().join("zhangsan.password");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o604)).unwrap();
+    let config = config::load(&file).unwrap();
+    assert_eq!(warnings(&config), [(5, ""), (11, "account[1].password")]);
+    assert!(config.warnings[1].en.contains(&format!("chmod 600 {}", password.display())));
+    let named = SMALLEST.replace("{ env = \"MAILBELL_WECOM_SECRET\" }", "{ file = \"zhangsan.password\" }");
+    fs::write(&file, named).unwrap();
+    assert_eq!(warnings(&config::load(&file).unwrap()), [(5, "wecom.secret"), (11, "account[1].password")]);
+}
+
+#[test]
+fn one_line_break_at_the_end_of_a_secret_file_is_cut() {
+    let folder = folder();
+    for (text, secret) in
+        [("hunter2", "hunter2"), ("hunter2\n", "hunter2"), ("hunter2\r\n", "hunter2"), (" h 2 \n", " h 2 ")]
+    {
+        write_private(&folder.path().join("zhangsan.password"), text);
+        let config = config::load_text(&folder.path().join("mailbell.toml"), SMALLEST, &env).unwrap();
+        assert_eq!(config.accounts[0].password.expose(), secret);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_say_so() {
+    let folder = folder();
+    let file = folder.path().join("mailbell.toml");
+    let missing = config::load(&file).unwrap_err();
+    assert_eq!(missing.list.len(), 1);
+    assert!(missing.text(Lang::En).starts_with(&file.display().to_string()));
+    assert!(missing.text(Lang::En).contains("copy config/example.toml"));
+    assert!(missing.text(Lang::ZhCn).contains("config/example.toml"));
+    let directory = config::load(folder.path()).unwrap_err();
+    assert!(directory.text(Lang::En).contains("it is a directory"));
+    fs::write(&file, b"[wecom]\n# \xd6\xd0\n").unwrap();
+    let gbk = config::load(&file).unwrap_err();
+    assert_eq!(gbk.list[0].line, 2);
+    assert!(gbk.list[0].en.contains("not UTF-8") && gbk.list[0].zh.contains("不是 UTF-8"));
+}
+
+#[test]
+fn ten_thousand_accounts_load_fast_enough() {
+    let head = SMALLEST.split("[[account]]").next().unwrap();
+    let mut text = head.to_owned();
+    for n in 0..10_000 {
+        text.push_str(&format!(
+            "[[account]]\nuser = \"u{n}\"\nemail = \"u{n}@corp.example\"\nprovider = \"exmail\"\npassword = \"p{n}\"\n"
+        ));
+    }
+    let started = std::time::Instant::now();
+    assert_eq!(good(&text).accounts.len(), 10_000);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
