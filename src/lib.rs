@@ -20,3 +20,4 @@ pub mod clock;
 pub mod tls;
 pub mod rules;
 pub mod config;
+pub mod imap;

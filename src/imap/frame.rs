@@ -1,0 +1,282 @@
+//! The framing adapter between TLS and async-imap.
+//!
+//! async-imap closes a session on the first line that it cannot parse, allocates what a literal announces, and some
+//! lines make its parser panic or overflow the stack. This adapter hands on only whole responses that parse, within
+//! limits; what does not parse is dropped and counted, a status line that does not parse is made plain, and LIST and
+//! STATUS lines are kept aside as bytes, because their names must survive unchanged (RFC 3501 5.1.3).
+//!
+//! It also gathers writes until the flush: one command is one TLS record.
+
+use super::frame_scan::{Scanner, depth, is_status_line, status_word};
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Deeper nesting is never asked for; the parser recurses, and in a debug build 60 levels end the process.
+const MAX_DEPTH: usize = 32;
+/// LIST and STATUS lines kept at one time, in bytes: some 100,000 folders.
+const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// Commands are short; more than this is handed on before the flush.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// Read from the stream at one time.
+const READ_BYTES: usize = 4096;
+/// What async-imap is given in place of a line that was kept aside, so that its reader sees life.
+const STAND_IN: &[u8] = b"* OK kept\r\n";
+
+/// See the module's text.
+pub(super) struct Framed<S> {
+    inner: S,
+    scanner: Scanner,
+    /// Bytes of a response that is not whole yet.
+    pending: Vec<u8>,
+    /// Responses ready for async-imap, from `out_at`.
+    out: Vec<u8>,
+    out_at: usize,
+    write: Vec<u8>,
+    kept: Vec<Vec<u8>>,
+    kept_bytes: usize,
+    dropped: u32,
+    last_dropped: String,
+    failed: Option<String>,
+}
+
+impl<S> Framed<S> {
+    /// Wraps a stream.
+    pub(super) fn new(inner: S) -> Self {
+        Self {
+            inner,
+            scanner: Scanner::default(),
+            pending: Vec::new(),
+            out: Vec::new(),
+            out_at: 0,
+            write: Vec::new(),
+            kept: Vec::new(),
+            kept_bytes: 0,
+            dropped: 0,
+            last_dropped: String::new(),
+            failed: None,
+        }
+    }
+
+    /// The stream, if no byte of the server's waits in here (STARTTLS: bytes sent in the clear before the
+    /// handshake must not be taken for answers after it, RFC 3501 6.2.1).
+    pub(super) fn into_inner(self) -> Result<S, String> {
+        if self.pending.is_empty() && self.out_at >= self.out.len() {
+            Ok(self.inner)
+        } else {
+            Err("the server sent data between STARTTLS and the TLS handshake".to_owned())
+        }
+    }
+
+    /// The LIST and STATUS lines since the last call.
+    pub(super) fn take_kept(&mut self) -> Vec<Vec<u8>> {
+        self.kept_bytes = 0;
+        std::mem::take(&mut self.kept)
+    }
+
+    /// How many lines were dropped so far because they do not parse.
+    pub(super) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// The beginning of the last dropped line, printable ASCII only.
+    pub(super) fn last_dropped(&self) -> &str {
+        &self.last_dropped
+    }
+
+    /// Takes in bytes from the stream: whole responses go to `out`.
+    fn feed(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        loop {
+            match self.scanner.next(&self.pending) {
+                Ok(Some(range)) => {
+                    let rest = self.pending.split_off(range.end);
+                    let response = std::mem::replace(&mut self.pending, rest);
+                    self.take(&response);
+                }
+                Ok(None) => break,
+                Err(too_much) => {
+                    self.failed = Some(too_much.to_string());
+                    self.pending = Vec::new();
+                    return;
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+    }
+
+    fn take(&mut self, response: &[u8]) {
+        let response = with_crlf(response);
+        if response.as_slice() == b"\r\n" {
+            return;
+        }
+        if is_kept(&response) {
+            self.kept_bytes += response.len();
+            if self.kept_bytes > MAX_KEPT_BYTES {
+                self.failed = Some(format!("the server sent more than {MAX_KEPT_BYTES} bytes of folders"));
+                return;
+            }
+            self.kept.push(response);
+            self.out.extend_from_slice(STAND_IN);
+            return;
+        }
+        match acceptable(response) {
+            Ok(bytes) => self.out.extend_from_slice(&bytes),
+            Err(bytes) => {
+                self.dropped = self.dropped.saturating_add(1);
+                self.last_dropped = bytes
+                    .iter()
+                    .take(80)
+                    .map(|b| if (b' '..=b'~').contains(b) { char::from(*b) } else { '.' })
+                    .collect();
+            }
+        }
+    }
+}
+
+/// A response with CR LF at its end whatever the server wrote.
+fn with_crlf(response: &[u8]) -> Vec<u8> {
+    let body = response.strip_suffix(b"\n").unwrap_or(response);
+    let body = body.strip_suffix(b"\r").unwrap_or(body);
+    let mut whole = body.to_vec();
+    whole.extend_from_slice(b"\r\n");
+    whole
+}
+
+fn is_kept(response: &[u8]) -> bool {
+    [&b"* LIST "[..], b"* LSUB ", b"* STATUS "]
+        .iter()
+        .any(|word| response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+}
+
+/// The response as async-imap can read it, or the response itself where there is no such form.
+fn acceptable(response: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+    if is_status_line(&response) {
+        return plain_status(response);
+    }
+    if depth(&response) <= MAX_DEPTH && parses(&response) {
+        return Ok(response);
+    }
+    let word = b"* CAPABILITY ";
+    if response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+        let words = String::from_utf8_lossy(response.get(word.len()..).unwrap_or_default()).into_owned();
+        let words: Vec<_> = words.split_ascii_whitespace().filter(|w| w.is_ascii()).collect();
+        let rewritten = format!("* CAPABILITY IMAP4rev1 {}\r\n", words.join(" ")).into_bytes();
+        if parses(&rewritten) {
+            return Ok(rewritten);
+        }
+    }
+    Err(response)
+}
+
+/// A status line as it is if it parses; else with its text as UTF-8, then without its response code, then bare.
+/// Servers in China write GBK into these texts (imap-servers T.7).
+fn plain_status(response: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+    let utf8 = std::str::from_utf8(&response).is_ok();
+    if utf8 && parses(&response) {
+        return Ok(response);
+    }
+    if response.first() == Some(&b'+') {
+        return Ok(b"+ \r\n".to_vec());
+    }
+    let Some(word_end) = status_word(&response) else { return Err(response) };
+    let (head, text) = response.split_at(word_end);
+    let text =
+        if utf8 { String::from_utf8_lossy(text) } else { encoding_rs::GB18030.decode_without_bom_handling(text).0 };
+    let text = text.trim();
+    let without_code = text.replace('[', "(").replace(']', ")");
+    for candidate in [text, without_code.as_str(), "."] {
+        let mut line = head.to_vec();
+        line.push(b' ');
+        line.extend_from_slice(candidate.as_bytes());
+        line.extend_from_slice(b"\r\n");
+        if parses(&line) {
+            return Ok(line);
+        }
+    }
+    Err(response)
+}
+
+/// Whether async-imap's parser takes the whole response, without a panic.
+fn parses(response: &[u8]) -> bool {
+    let parse = || matches!(imap_proto::Response::parse(response), Ok((rest, _)) if rest.is_empty());
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or(false)
+}
+
+impl<S> fmt::Debug for Framed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framed").field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let ready_bytes = this.out.get(this.out_at..).unwrap_or_default();
+            if !ready_bytes.is_empty() {
+                let take = ready_bytes.len().min(buf.remaining());
+                buf.put_slice(ready_bytes.get(..take).unwrap_or_default());
+                this.out_at += take;
+                if this.out_at >= this.out.len() {
+                    this.out = Vec::new();
+                    this.out_at = 0;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(reason) = &this.failed {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, reason.clone())));
+            }
+            let mut scratch = [0_u8; READ_BYTES];
+            let mut read = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.feed(read.filled());
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Framed<S> {
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.write.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.write))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.write.drain(..written);
+        }
+        self.write = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.write.len() >= WRITE_BUFFER_BYTES {
+            ready!(self.poll_drain(cx))?;
+        }
+        self.write.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+//! LIST and STATUS lines, read from their bytes: names come back exactly as they were sent, in whatever encoding,
+//! and items that nobody here asked for do no harm.
+
+use crate::model::{Look, RawName};
+
+/// One mailbox of a LIST answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name on the wire.
+    pub raw: RawName,
+    /// The hierarchy separator; `None` for NIL.
+    pub separator: Option<u8>,
+    /// False for \Noselect and \NonExistent.
+    pub can_open: bool,
+}
+
+/// Reads `* LIST (attributes) separator name ...`; `None` for anything else.
+pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
+    let mut reader = Reader { rest: line.strip_prefix_ignore_case(b"* LIST ")? };
+    let attributes = reader.parenthesised()?;
+    let separator = reader.string()?;
+    let name = reader.string()?;
+    let attributes = String::from_utf8_lossy(attributes).to_ascii_lowercase();
+    let closed = attributes.split_ascii_whitespace().any(|a| a == "\\noselect" || a == "\\nonexistent");
+    Some(Listed { raw: RawName::new(&name?), separator: separator.and_then(|s| s.first().copied()), can_open: !closed })
+}
+
+/// Reads `* STATUS name (items)`: the name and what it says.
+pub(super) fn status_line(line: &[u8]) -> Option<(RawName, Look)> {
+    let mut reader = Reader { rest: line.strip_prefix_ignore_case(b"* STATUS ")? };
+    let name = reader.string()??;
+    let items = String::from_utf8_lossy(reader.parenthesised()?).to_ascii_uppercase();
+    let mut words = items.split_ascii_whitespace();
+    let mut look = Look::default();
+    while let (Some(item), Some(value)) = (words.next(), words.next()) {
+        let value: Option<u32> = value.parse().ok();
+        match item {
+            "UIDNEXT" => look.uid_next = value.filter(|n| *n > 0),
+            "UIDVALIDITY" => look.uid_validity = value.filter(|n| *n > 0),
+            "MESSAGES" => look.exists = value,
+            _ => {}
+        }
+    }
+    Some((RawName::new(&name), look))
+}
+
+trait StripIgnoreCase {
+    fn strip_prefix_ignore_case(&self, prefix: &[u8]) -> Option<&[u8]>;
+}
+
+impl StripIgnoreCase for [u8] {
+    fn strip_prefix_ignore_case(&self, prefix: &[u8]) -> Option<&[u8]> {
+        let (start, rest) = self.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix).then_some(rest)
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn skip_blanks(&mut self) {
+        while let [b' ', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+
+    fn parenthesised(&mut self) -> Option<&'a [u8]> {
+        self.skip_blanks();
+        let rest = self.rest.strip_prefix(b"(")?;
+        let end = rest.iter().position(|b| *b == b')')?;
+        let (inside, after) = rest.split_at(end);
+        self.rest = after.get(1..)?;
+        Some(inside)
+    }
+
+    /// A quoted string, a literal or an atom; `Some(None)` for NIL. An atom ends at a blank or at the line's end.
+    fn string(&mut self) -> Option<Option<Vec<u8>>> {
+        self.skip_blanks();
+        match self.rest {
+            [b'"', rest @ ..] => {
+                let mut out = Vec::new();
+                let mut bytes = rest.iter().enumerate();
+                while let Some((at, byte)) = bytes.next() {
+                    match byte {
+                        b'"' => {
+                            self.rest = rest.get(at + 1..)?;
+                            return Some(Some(out));
+                        }
+                        b'\\' => out.push(*bytes.next()?.1),
+                        _ => out.push(*byte),
+                    }
+                }
+                None
+            }
+            [b'{', rest @ ..] => {
+                let end = rest.iter().position(|b| *b == b'}')?;
+                let size: usize = std::str::from_utf8(rest.get(..end)?).ok()?.trim_end_matches('+').parse().ok()?;
+                let after = rest.get(end + 1..)?.strip_prefix(b"\r\n")?;
+                let (text, rest) = after.split_at_checked(size)?;
+                self.rest = rest;
+                Some(Some(text.to_vec()))
+            }
+            rest => {
+                let end = rest.iter().position(|b| matches!(b, b' ' | b'\r' | b'\n')).unwrap_or(rest.len());
+                let (atom, rest) = rest.split_at(end);
+                self.rest = rest;
+                match atom {
+                    [] => None,
+                    atom if atom.eq_ignore_ascii_case(b"NIL") => Some(None),
+                    atom => Some(Some(atom.to_vec())),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_survive_unchanged() {
+        type Case = (&'static [u8], &'static [u8], Option<u8>, bool);
+        let cases: &[Case] = &[
+            (b"* LIST (\\HasNoChildren) \"/\" INBOX\r\n", b"INBOX", Some(b'/'), true),
+            (b"* LIST () \".\" \"INBOX.&mHl27g-\"\r\n", b"INBOX.&mHl27g-", Some(b'.'), true),
+            (b"* list (\\Noselect \\Marked) NIL \"a \\\"b\\\\c\"\r\n", b"a \"b\\c", None, false),
+            (b"* LIST () \"/\" {4}\r\na\" b\r\n", b"a\" b", Some(b'/'), true),
+            (b"* LIST (\\NonExistent) \"/\" \xd6\xd0\r\n", b"\xd6\xd0", Some(b'/'), false),
+            (b"* LIST () \"/\" x (\"OLDNAME\" (\"y\"))\r\n", b"x", Some(b'/'), true),
+        ];
+        for (line, name, separator, can_open) in cases {
+            let listed = list_line(line).unwrap();
+            assert_eq!((&*listed.raw.0, listed.separator, listed.can_open), (*name, *separator, *can_open));
+        }
+        assert_eq!(list_line(b"* LIST () \"/\" NIL\r\n"), None);
+    }
+
+    #[test]
+    fn status_takes_what_it_knows() {
+        let (name, look) = status_line(b"* STATUS \"a b\" (MESSAGES 3 SIZE 99 UIDNEXT 7 UIDVALIDITY 0)\r\n").unwrap();
+        assert_eq!(&*name.0, b"a b");
+        assert_eq!(look, Look { uid_validity: None, uid_next: Some(7), exists: Some(3) });
+        // NetEase, imap-servers A.3 [CM-SEL]
+        assert_eq!(status_line(b"* STATUS \"INBOX\" ()\r\n").unwrap().1, Look::default());
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(tail in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = list_line(&[b"* LIST ", &tail[..]].concat());
+            let _ = status_line(&[b"* STATUS ", &tail[..]].concat());
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The only folder that knows IMAP (async-imap, rustls). It knows no storage and no rule of the product.
+//!
+//! Two traits are its face: [`MailSource`] opens a session for an account, [`MailSession`] is one logged-in
+//! connection. An error ends the session; there is no repair in the middle.
+//!
+//! Promises: mailboxes are opened with EXAMINE and read with PEEK, so no flag changes; every command and every wait
+//! ends in time; only whole, bounded responses reach the parser.
+
+mod dial;
+mod error;
+mod fetch;
+mod folder_name;
+mod frame;
+mod frame_scan;
+mod idle;
+mod list;
+mod login;
+mod session;
+mod tls;
+mod wire;
+
+pub use dial::{Dial, Stream, TcpDial};
+pub use error::{ImapError, LoginTrouble, TlsTrouble};
+pub use fetch::RawLetter;
+pub use folder_name::{decode as decode_folder_name, encode as encode_folder_name};
+pub use list::Listed;
+pub use session::ImapSource;
+
+use crate::config::Account;
+use crate::model::{Look, RawName, Timestamp, Uid};
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Which letters to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UidSet {
+    /// `from..=to`.
+    Range(Uid, Uid),
+    /// From this UID to the end, for servers that give no UIDNEXT. Answers below `from` are left out.
+    From(Uid),
+    /// Exactly these, ascending.
+    These(Vec<Uid>),
+}
+
+/// How much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// UID, flags, INTERNALDATE and size.
+    Brief,
+    /// The same and the header fields that make a letter.
+    Header,
+    /// The same with the whole header, for servers that answer nothing to a list of fields.
+    WholeHeader,
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The server announced something in the folder.
+    Pushed,
+    /// The time was up.
+    Quiet,
+    /// We were asked to stop waiting.
+    Asked,
+}
+
+/// Opens sessions.
+pub trait MailSource: Send + Sync {
+    /// Connects, protects the connection, logs in, says ID where the server knows it and asks its capabilities anew.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, told by what it means (see [`ImapError`]); no password is ever in it.
+    fn connect<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Result<Box<dyn MailSession>, ImapError>>;
+}
+
+/// One logged-in connection. After any error but `No` and `Bad` it must be dropped.
+pub trait MailSession: Send {
+    /// Whether the server has IDLE (RFC 2177), asked after login.
+    fn has_idle(&self) -> bool;
+    /// All mailboxes that can be opened, by LIST.
+    fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>>;
+    /// Opens a folder read-only.
+    fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
+    /// Looks at a folder that is not open. Never to be called for the open one (RFC 3501 6.3.10).
+    fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
+    /// Fetches letters of the open folder, ascending by UID, only those asked for. A letter whose answer could not be
+    /// read is missing; ask for it with [`Detail::Brief`].
+    fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>>;
+    /// The UIDs of the open folder's letters with an INTERNALDATE on or after the day before `since`.
+    fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>>;
+    /// NOOP; answers whether letters came to the open folder since the last look.
+    fn noop(&mut self) -> BoxFuture<'_, Result<bool, ImapError>>;
+    /// IDLE until something is pushed, `until`, or `asked` is notified.
+    fn idle<'a>(&'a mut self, until: Instant, asked: &'a Notify) -> BoxFuture<'a, Result<Wake, ImapError>>;
+    /// How long ago the server's last byte came: the proof of life.
+    fn silent_for(&self) -> Duration;
+    /// Says LOGOUT and closes, within a second or two; errors do not matter any more.
+    fn logout(self: Box<Self>) -> BoxFuture<'static, ()>;
+}

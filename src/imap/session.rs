@@ -1,0 +1,188 @@
+//! A logged-in connection over the command runner.
+
+use super::dial::Dial;
+use super::error::ImapError;
+use super::login::{self, Capabilities, LOGOUT_TIMEOUT, has};
+use super::wire::{Event, Wire, argument};
+use super::{Detail, Listed, MailSession, MailSource, RawLetter, UidSet, Wake, fetch, idle, list};
+use crate::config::{Account, Imap, Mode};
+use crate::model::{Look, RawName, Timestamp, Uid};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+
+/// Opens sessions over a [`Dial`].
+pub struct ImapSource {
+    dial: Arc<dyn Dial>,
+    imap: Imap,
+}
+
+impl ImapSource {
+    /// A source with the time-outs of `imap`.
+    pub fn new(dial: Arc<dyn Dial>, imap: Imap) -> Self {
+        Self { dial, imap }
+    }
+}
+
+impl MailSource for ImapSource {
+    fn connect<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Result<Box<dyn MailSession>, ImapError>> {
+        Box::pin(async move {
+            let (wire, capabilities) = login::open(&*self.dial, account, &self.imap).await?;
+            let session = Session { wire, capabilities, mode: account.mode };
+            Ok(Box::new(session) as Box<dyn MailSession>)
+        })
+    }
+}
+
+struct Session {
+    wire: Wire,
+    capabilities: Capabilities,
+    mode: Mode,
+}
+
+impl Session {
+    /// A tagged NO or BAD to a command whose name stands in the error.
+    fn name_argument(folder: &RawName) -> Vec<Vec<u8>> {
+        let mut parts = Vec::new();
+        argument(&mut parts, &folder.0);
+        parts
+    }
+
+    async fn look_by_examine(&mut self, folder: &RawName) -> Result<Look, ImapError> {
+        self.wire.exists = None;
+        let mut look = Look::default();
+        let parts = Self::name_argument(folder);
+        self.wire
+            .run_parts("EXAMINE", &parts, &mut |event| {
+                if let Event::Code(code) = event {
+                    look.uid_next = code.uid_next.or(look.uid_next);
+                    look.uid_validity = code.uid_validity.or(look.uid_validity);
+                }
+            })
+            .await?;
+        look.uid_next = look.uid_next.filter(|n| *n > 0);
+        look.uid_validity = look.uid_validity.filter(|n| *n > 0);
+        look.exists = self.wire.exists;
+        self.wire.take_grown();
+        Ok(look)
+    }
+
+    async fn look_by_status(&mut self, folder: &RawName) -> Result<Look, ImapError> {
+        let mut parts = Self::name_argument(folder);
+        let items = b" (MESSAGES UIDNEXT UIDVALIDITY)";
+        match parts.last_mut() {
+            Some(last) => last.extend_from_slice(items),
+            None => parts.push(items.to_vec()),
+        }
+        drop(self.wire.take_kept());
+        self.wire.run_parts("STATUS", &parts, &mut |_| {}).await?;
+        let lines = self.wire.take_kept();
+        let looks: Vec<_> = lines.iter().filter_map(|line| list::status_line(line)).collect();
+        let same = |name: &RawName| *name == *folder || name.0.eq_ignore_ascii_case(&folder.0);
+        // Where the name comes back in another form (UTF-8 for modified UTF-7), the only answer is the answer.
+        let found = looks.iter().find(|(name, _)| same(name)).or(match looks.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        });
+        Ok(found.map(|(_, look)| *look).unwrap_or_default())
+    }
+
+    fn tell_dropped(&self, before: u32) {
+        if self.wire.dropped() > before {
+            debug!(line = self.wire.last_dropped(), "a line of the server could not be read and was left out");
+        }
+    }
+}
+
+impl MailSession for Session {
+    fn has_idle(&self) -> bool {
+        has(&self.capabilities, "IDLE") || self.mode == Mode::Idle
+    }
+
+    fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
+        Box::pin(async move {
+            drop(self.wire.take_kept());
+            self.wire.run("LIST", b"\"\" \"*\"", &mut |_| {}).await?;
+            let lines = self.wire.take_kept();
+            Ok(lines.iter().filter_map(|line| list::list_line(line)).collect())
+        })
+    }
+
+    fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
+        Box::pin(self.look_by_examine(folder))
+    }
+
+    fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
+        Box::pin(self.look_by_status(folder))
+    }
+
+    fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>> {
+        Box::pin(async move {
+            let before = self.wire.dropped();
+            let letters = fetch::fetch(&mut self.wire, set, detail).await;
+            self.tell_dropped(before);
+            letters
+        })
+    }
+
+    fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            let criterion = format!("SINCE {}", day_before(since));
+            self.wire
+                .run("UID SEARCH", criterion.as_bytes(), &mut |event| {
+                    if let Event::Search(uids) = event {
+                        found.extend(uids);
+                    }
+                })
+                .await?;
+            found.sort_unstable();
+            found.dedup();
+            Ok(found)
+        })
+    }
+
+    fn noop(&mut self) -> BoxFuture<'_, Result<bool, ImapError>> {
+        Box::pin(async move {
+            self.wire.run("NOOP", b"", &mut |_| {}).await?;
+            Ok(self.wire.take_grown())
+        })
+    }
+
+    fn idle<'a>(&'a mut self, until: Instant, asked: &'a Notify) -> BoxFuture<'a, Result<Wake, ImapError>> {
+        Box::pin(idle::idle(&mut self.wire, until, asked))
+    }
+
+    fn silent_for(&self) -> Duration {
+        self.wire.silent_for()
+    }
+
+    fn logout(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let _ = timeout(LOGOUT_TIMEOUT, self.wire.run("LOGOUT", b"", &mut |_| {})).await;
+        })
+    }
+}
+
+/// The day before a moment as SEARCH takes it (`1-Feb-1994`, RFC 3501 6.4.4). SINCE goes by days in the server's
+/// time zone, so a day's margin is needed.
+fn day_before(moment: Timestamp) -> String {
+    let day = jiff::Timestamp::from_millisecond(moment.minus(Duration::from_secs(86_400)).0).unwrap_or_default();
+    let date = day.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let month = usize::try_from(date.month() - 1).ok().and_then(|m| fetch::MONTHS.get(m)).unwrap_or(&"Jan");
+    format!("{}-{}-{:04}", date.day(), month, date.year())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_goes_back_a_day() {
+        assert_eq!(day_before(Timestamp(1_420_361_615_000)), "3-Jan-2015");
+        assert_eq!(day_before(Timestamp(1_425_168_000_000)), "28-Feb-2015");
+    }
+}

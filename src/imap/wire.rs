@@ -1,0 +1,315 @@
+//! The command runner: one tagged command at a time, read to its own completion.
+//!
+//! async-imap's typed calls answer `Ok` to NO, BAD and a closed connection (crates 2), so they are not used: commands
+//! are written here, its `Client` reads and parses the responses.
+
+use super::Stream;
+use super::error::ImapError;
+use super::fetch::RawLetter;
+use super::frame::Framed;
+use crate::model::Look;
+use async_imap::Client;
+use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+
+/// The word of a status response (RFC 3501 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Ok,
+    No,
+    Bad,
+    PreAuth,
+    Bye,
+}
+
+impl Word {
+    fn of(status: &Status) -> Self {
+        match status {
+            Status::Ok => Self::Ok,
+            Status::No => Self::No,
+            Status::Bad => Self::Bad,
+            Status::PreAuth => Self::PreAuth,
+            Status::Bye => Self::Bye,
+        }
+    }
+}
+
+/// One response, as far as anybody here cares.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A tagged completion.
+    Done { tag: String, status: Word, text: String },
+    /// `+`
+    Continue,
+    /// `* OK`, `* NO`, `* BAD`, `* PREAUTH`
+    Status(Word),
+    /// `* BYE`
+    Bye(String),
+    /// `* n EXISTS`
+    Exists(u32),
+    /// `* n EXPUNGE`
+    Expunge,
+    /// `* n FETCH`
+    Fetch(RawLetter),
+    /// `* SEARCH`
+    Search(Vec<u32>),
+    /// `* CAPABILITY`
+    Capabilities(Vec<String>),
+    /// UIDNEXT or UIDVALIDITY of the folder being opened.
+    Code(Look),
+    /// Something else.
+    Other,
+}
+
+/// A connection with its runner.
+pub(super) struct Wire {
+    client: Client<Framed<Box<dyn Stream>>>,
+    command_timeout: Duration,
+    serial: u32,
+    /// When the server's last response came.
+    heard_at: Instant,
+    /// EXISTS of the open folder, kept up by every response whenever it comes (RFC 3501 7).
+    pub(super) exists: Option<u32>,
+    /// Whether EXISTS rose since the last look: letters came.
+    grown: bool,
+    bye: Option<String>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: Box<dyn Stream>, command_timeout: Duration) -> Self {
+        Self {
+            client: Client::new(Framed::new(stream)),
+            command_timeout,
+            serial: 0,
+            heard_at: Instant::now(),
+            exists: None,
+            grown: false,
+            bye: None,
+        }
+    }
+
+    /// The stream below, for STARTTLS and for parking.
+    pub(super) fn into_stream(self) -> Result<Box<dyn Stream>, ImapError> {
+        self.client.into_inner().into_inner().map_err(ImapError::Protocol)
+    }
+
+    /// How long ago the last response came.
+    pub(super) fn silent_for(&self) -> Duration {
+        self.heard_at.elapsed()
+    }
+
+    /// How many lines could not be read so far.
+    pub(super) fn dropped(&self) -> u32 {
+        self.client.get_ref().dropped()
+    }
+
+    /// The beginning of the last of them.
+    pub(super) fn last_dropped(&self) -> &str {
+        self.client.get_ref().last_dropped()
+    }
+
+    /// LIST and STATUS lines that came since the last call.
+    pub(super) fn take_kept(&mut self) -> Vec<Vec<u8>> {
+        self.client.get_mut().take_kept()
+    }
+
+    /// Whether letters came to the open folder since the last call.
+    pub(super) fn take_grown(&mut self) -> bool {
+        std::mem::take(&mut self.grown)
+    }
+
+    /// Whether letters came, without forgetting it.
+    pub(super) fn has_grown(&self) -> bool {
+        self.grown
+    }
+
+    /// The next response, without a limit in time; for IDLE. Dropping it at any point loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Event, ImapError> {
+        let event = match self.client.read_response().await {
+            Ok(Some(response)) => event(response.parsed()),
+            Ok(None) => return Err(self.ended(String::new())),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(ImapError::Protocol(error.to_string()));
+            }
+            Err(error) => return Err(self.ended(error.to_string())),
+        };
+        self.heard_at = Instant::now();
+        match &event {
+            Event::Exists(n) => {
+                self.grown |= self.exists.is_none_or(|known| *n > known);
+                self.exists = Some(*n);
+            }
+            Event::Expunge => self.exists = self.exists.map(|n| n.saturating_sub(1)),
+            Event::Bye(text) => self.bye = Some(text.clone()),
+            _ => {}
+        }
+        Ok(event)
+    }
+
+    fn ended(&mut self, reason: String) -> ImapError {
+        match self.bye.take() {
+            Some(text) => ImapError::Bye(text),
+            None => ImapError::Lost(reason),
+        }
+    }
+
+    /// The next response within the command time-out.
+    pub(super) async fn next_in_time(&mut self, step: &'static str) -> Result<Event, ImapError> {
+        let limit = self.command_timeout;
+        timeout(limit, self.next()).await.map_err(|_| ImapError::Timeout { step, limit })?
+    }
+
+    /// Writes a tagged command (or its first part) and answers its tag. `rest` never reaches an error text.
+    pub(super) async fn start(&mut self, name: &'static str, rest: &[u8]) -> Result<String, ImapError> {
+        self.serial = self.serial.wrapping_add(1);
+        let tag = format!("M{}", self.serial);
+        let mut line = format!("{tag} {name}").into_bytes();
+        if !rest.is_empty() {
+            line.push(b' ');
+            line.extend_from_slice(rest);
+        }
+        self.write_line(name, &line).await?;
+        Ok(tag)
+    }
+
+    /// Writes one line as it is: the rest of a command after a literal, or `DONE`.
+    pub(super) async fn write_line(&mut self, step: &'static str, line: &[u8]) -> Result<(), ImapError> {
+        let limit = self.command_timeout;
+        let stream = self.client.get_mut();
+        let write = async {
+            stream.write_all(line).await?;
+            stream.write_all(b"\r\n").await?;
+            stream.flush().await
+        };
+        match timeout(limit, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.ended(error.to_string())),
+            Err(_) => Err(ImapError::Timeout { step, limit }),
+        }
+    }
+
+    /// Reads on to the completion of `tag`; everything before it goes to `sink`.
+    ///
+    /// # Errors
+    /// `No` and `Bad` as the server's verdict on this command; all others end the session.
+    pub(super) async fn finish(
+        &mut self,
+        name: &'static str,
+        tag: &str,
+        sink: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<String, ImapError> {
+        loop {
+            match self.next_in_time(name).await? {
+                Event::Done { tag: done, status, text } if done == tag => {
+                    return match status {
+                        Word::Ok => Ok(text),
+                        Word::No => Err(ImapError::No { command: name, text }),
+                        _ => Err(ImapError::Bad { command: name, text }),
+                    };
+                }
+                // A completion that is not ours: an old one, or a server that answers untagged commands.
+                Event::Done { .. } => {}
+                other => sink(other),
+            }
+        }
+    }
+
+    /// Runs a command whose parts go as they are, each after the first upon the server's `+` (literals,
+    /// RFC 3501 4.3).
+    pub(super) async fn run_parts(
+        &mut self,
+        name: &'static str,
+        parts: &[Vec<u8>],
+        sink: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<String, ImapError> {
+        let (first, rest) = parts.split_first().map_or((&[][..], &[][..]), |(f, r)| (f.as_slice(), r));
+        let tag = self.start(name, first).await?;
+        for part in rest {
+            loop {
+                match self.next_in_time(name).await? {
+                    Event::Continue => break,
+                    Event::Done { tag: done, status, text } if done == tag => {
+                        return Err(match status {
+                            Word::No => ImapError::No { command: name, text },
+                            _ => ImapError::Bad { command: name, text },
+                        });
+                    }
+                    other => sink(other),
+                }
+            }
+            self.write_line(name, part).await?;
+        }
+        self.finish(name, &tag, sink).await
+    }
+
+    /// Runs a command of one line.
+    pub(super) async fn run(
+        &mut self,
+        name: &'static str,
+        rest: &[u8],
+        sink: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<String, ImapError> {
+        let tag = self.start(name, rest).await?;
+        self.finish(name, &tag, sink).await
+    }
+}
+
+/// Bytes as an argument in double quotes, or, where they do not fit into these, as a literal: then the command goes
+/// on in a new part.
+pub(super) fn argument(parts: &mut Vec<Vec<u8>>, bytes: &[u8]) {
+    if parts.is_empty() {
+        parts.push(Vec::new());
+    }
+    let Some(last) = parts.last_mut() else { return };
+    if !last.is_empty() {
+        last.push(b' ');
+    }
+    if bytes.iter().all(|b| (b' '..=b'~').contains(b)) {
+        last.push(b'"');
+        for byte in bytes {
+            if matches!(byte, b'"' | b'\\') {
+                last.push(b'\\');
+            }
+            last.push(*byte);
+        }
+        last.push(b'"');
+    } else {
+        last.extend_from_slice(format!("{{{}}}", bytes.len()).as_bytes());
+        parts.push(bytes.to_vec());
+    }
+}
+
+fn event(response: &Response<'_>) -> Event {
+    let words = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    match response {
+        Response::Done { tag, status, outcome } => {
+            Event::Done { tag: tag.0.clone(), status: Word::of(status), text: words(&outcome.information) }
+        }
+        Response::Continue(_) => Event::Continue,
+        Response::Data { status: Status::Bye, outcome } => Event::Bye(words(&outcome.information)),
+        Response::Data { status, outcome } => match &outcome.code {
+            Some(ResponseCode::UidNext(n)) => Event::Code(Look { uid_next: Some(*n), ..Look::default() }),
+            Some(ResponseCode::UidValidity(n)) => Event::Code(Look { uid_validity: Some(*n), ..Look::default() }),
+            Some(ResponseCode::Capabilities(list)) => Event::Capabilities(names(list)),
+            _ => Event::Status(Word::of(status)),
+        },
+        Response::Capabilities(list) => Event::Capabilities(names(list)),
+        Response::Expunge(_) => Event::Expunge,
+        Response::Fetch(_, attributes) => Event::Fetch(RawLetter::from_attributes(attributes)),
+        Response::MailboxData(MailboxDatum::Exists(n)) => Event::Exists(*n),
+        Response::MailboxData(MailboxDatum::Search(uids)) => Event::Search(uids.clone()),
+        _ => Event::Other,
+    }
+}
+
+fn names(list: &[Capability<'_>]) -> Vec<String> {
+    list.iter()
+        .map(|c| match c {
+            Capability::Imap4rev1 => "IMAP4REV1".to_owned(),
+            Capability::Auth(name) => format!("AUTH={}", name.to_ascii_uppercase()),
+            Capability::Atom(name) => name.to_ascii_uppercase(),
+        })
+        .collect()
+}
