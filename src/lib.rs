@@ -21,3 +21,4 @@ pub mod tls;
 pub mod rules;
 pub mod config;
 pub mod imap;
+pub mod parse;
