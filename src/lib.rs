@@ -22,3 +22,4 @@ pub mod rules;
 pub mod config;
 pub mod imap;
 pub mod parse;
+pub mod state;

@@ -1,0 +1,302 @@
+//! The outbox: what waits, what is due, what is claimed.
+//!
+//! Waiting items of one recipient merge into as few alerts as they fit in when they are composed; from then on an
+//! alert's body is fixed. Due alerts are found through an index in memory, built when the store is opened.
+
+use super::engine::{Engine, SLICE};
+use super::kv::{Batch, Kv};
+use super::record::{AlertRecord, from_bytes, to_bytes};
+use super::{Claim, Compose, Draft, Outbox, StateError, keys};
+use crate::model::{AlertId, Item, Recipient, Timestamp};
+use crate::rules::gate;
+use crate::rules::retry::Next;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Items composed at one time for one recipient; more wait for the next round.
+const COMPOSE_AT_ONCE: usize = 5000;
+/// How often an equal body is numbered anew before it is sent as it is.
+const MOST_NUMBERED: u32 = 100;
+
+/// What is due when, rebuilt at opening.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Recipients with waiting items, and how many.
+    waiting: BTreeMap<Recipient, usize>,
+    /// Alerts not settled, not dead: when they are next due.
+    open: BTreeMap<AlertId, (Recipient, Timestamp)>,
+    /// Alerts that somebody is just trying.
+    claimed: HashSet<AlertId>,
+    dead: usize,
+    gates: HashMap<Recipient, Vec<Timestamp>>,
+}
+
+impl Index {
+    pub(super) fn load(kv: &dyn Kv) -> Result<Self, StateError> {
+        let mut index = Self::default();
+        Engine::all(kv, keys::WAITING, |pairs| {
+            for (key, _) in pairs {
+                let recipient = recipient_of(&key)?;
+                index.add_waiting(&recipient, 1);
+            }
+            Ok(())
+        })?;
+        Engine::all(kv, keys::ALERTS, |pairs| {
+            for (key, value) in pairs {
+                let record: AlertRecord = from_bytes(&value)?;
+                let id = key.get(1..).and_then(|k| k.try_into().ok()).map(u64::from_be_bytes);
+                let id = AlertId(id.ok_or_else(|| StateError::Record("an alert's key".to_owned()))?);
+                match record.dead {
+                    Some(_) => index.dead += 1,
+                    // Not later than now: a try of a dead process is repeated at once, with the same body.
+                    None => drop(index.open.insert(id, (record.recipient, record.next_at))),
+                }
+            }
+            Ok(())
+        })?;
+        Engine::all(kv, keys::GATES, |pairs| {
+            for (key, value) in pairs {
+                index.gates.insert(recipient_of(&key)?, from_bytes(&value)?);
+            }
+            Ok(())
+        })?;
+        Ok(index)
+    }
+
+    pub(super) fn add_waiting(&mut self, recipient: &Recipient, count: usize) {
+        *self.waiting.entry(recipient.clone()).or_default() += count;
+    }
+
+    pub(super) fn latest_gate(&self) -> Timestamp {
+        self.gates.values().filter_map(|times| times.last().copied()).max().unwrap_or_default()
+    }
+
+    pub(super) fn outbox(&self) -> Outbox {
+        Outbox { waiting: self.waiting.values().sum(), open: self.open.len(), dead: self.dead }
+    }
+
+    fn room(&self, recipient: &Recipient, now: Timestamp) -> Result<usize, Timestamp> {
+        gate::room(self.gates.get(recipient).map(Vec::as_slice).unwrap_or_default(), now)
+    }
+
+    /// The earliest time at which something can be claimed.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let gated = |recipient: &Recipient, at: Timestamp| match self.room(recipient, now) {
+            Ok(_) => at,
+            Err(opens) => at.max(opens),
+        };
+        let waiting = self.waiting.keys().map(|recipient| gated(recipient, now));
+        let open = self.open.iter().filter(|(id, _)| !self.claimed.contains(id));
+        waiting.chain(open.map(|(_, (recipient, at))| gated(recipient, *at))).min()
+    }
+}
+
+fn recipient_of(key: &[u8]) -> Result<Recipient, StateError> {
+    keys::recipient_of(key).ok_or_else(|| StateError::Record("a recipient's key".to_owned()))
+}
+
+/// What one round of claiming has changed, applied to index and store at its end.
+struct Round {
+    batch: Batch,
+    claims: Vec<Claim>,
+    gates: HashMap<Recipient, Vec<Timestamp>>,
+}
+
+impl Engine {
+    /// Claims at most `most` due alerts: first those with a body, then the waiting items of each recipient whose gate
+    /// is open, composed. One batch, so that nothing is half done.
+    pub(super) fn claim(&mut self, now: Timestamp, most: usize, compose: &Compose) -> Result<Vec<Claim>, StateError> {
+        self.last_claimed.clear();
+        let mut round = Round { batch: Batch::default(), claims: Vec::new(), gates: HashMap::new() };
+        let open = self.index.open.iter().filter(|(id, (_, at))| *at <= now && !self.index.claimed.contains(id));
+        let mut due: Vec<_> = open.map(|(id, (recipient, at))| (*at, *id, recipient.clone())).collect();
+        // The longest due first, so that one that fails again and again does not stand before the others.
+        due.sort();
+        for (_, id, recipient) in due {
+            if round.claims.len() >= most {
+                break;
+            }
+            if self.room(&mut round, &recipient, now) > 0 {
+                let record = self.alert(id)?;
+                self.try_once(&mut round, id, record, now)?;
+            }
+        }
+        let waiting: Vec<_> = self.index.waiting.keys().cloned().collect();
+        let mut composed = Vec::new();
+        for recipient in waiting {
+            if round.claims.len() >= most {
+                break;
+            }
+            if self.room(&mut round, &recipient, now) > 0 {
+                composed.push(self.compose(&mut round, &recipient, now, most, compose)?);
+            }
+        }
+        self.kv.apply(std::mem::take(&mut round.batch))?;
+        for (recipient, taken, left_open) in composed {
+            let emptied = self.index.waiting.get_mut(&recipient).is_none_or(|count| {
+                *count = count.saturating_sub(taken);
+                *count == 0
+            });
+            if emptied {
+                self.index.waiting.remove(&recipient);
+            }
+            for id in left_open {
+                self.index.open.insert(id, (recipient.clone(), now));
+            }
+        }
+        for claim in &round.claims {
+            self.index.open.insert(claim.id, (claim.recipient.clone(), now));
+            self.index.claimed.insert(claim.id);
+        }
+        self.index.gates.extend(round.gates);
+        self.last_claimed = round.claims.iter().map(|claim| claim.id).collect();
+        Ok(round.claims)
+    }
+
+    /// Takes back the claims of the last round: they were not given out.
+    pub(super) fn unclaim_last(&mut self) -> Result<(), StateError> {
+        for id in self.last_claimed.drain(..) {
+            self.index.claimed.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn alert(&self, id: AlertId) -> Result<AlertRecord, StateError> {
+        let bytes = self.kv.get(&keys::alert(id))?;
+        from_bytes(&bytes.ok_or_else(|| StateError::Record(format!("alert {id} is missing")))?)
+    }
+
+    fn room(&self, round: &mut Round, recipient: &Recipient, now: Timestamp) -> usize {
+        let sent = match round.gates.get(recipient) {
+            Some(times) => times,
+            None => self.index.gates.get(recipient).map_or(&[][..], Vec::as_slice),
+        };
+        gate::room(sent, now).unwrap_or(0)
+    }
+
+    /// Counts a try, before it is made.
+    fn try_once(
+        &self,
+        round: &mut Round,
+        id: AlertId,
+        mut record: AlertRecord,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        record.tries = record.tries.saturating_add(1);
+        record.next_at = now;
+        let known = || self.index.gates.get(&record.recipient).cloned().unwrap_or_default();
+        let times = round.gates.entry(record.recipient.clone()).or_insert_with(known);
+        gate::prune(times, now);
+        times.push(now);
+        round.batch.put(keys::gate(&record.recipient), to_bytes(times)?);
+        round.batch.put(keys::alert(id), to_bytes(&record)?);
+        round.claims.push(Claim {
+            id,
+            recipient: record.recipient.clone(),
+            told_at: record.told_at(),
+            tries: record.tries,
+            body: record.body,
+        });
+        Ok(())
+    }
+
+    /// Turns a recipient's waiting items into alerts; as many as the gate lets through are tried at once. Answers the
+    /// number of items taken and the alerts that must wait.
+    fn compose(
+        &mut self,
+        round: &mut Round,
+        recipient: &Recipient,
+        now: Timestamp,
+        most: usize,
+        compose: &Compose,
+    ) -> Result<(Recipient, usize, Vec<AlertId>), StateError> {
+        let pairs = self.kv.scan(&keys::waiting_of(recipient), None, COMPOSE_AT_ONCE.max(SLICE))?;
+        let items: Vec<Item> = pairs.iter().map(|(_, value)| from_bytes(value)).collect::<Result<_, _>>()?;
+        for (key, _) in &pairs {
+            round.batch.delete(key.clone());
+        }
+        let mut left_open = Vec::new();
+        for draft in self.unlike_any_sent(round, recipient, &items, now, compose)? {
+            let id = AlertId(self.number(&mut round.batch)?);
+            let record = AlertRecord {
+                recipient: recipient.clone(),
+                kind: draft.kind,
+                items: draft.items.iter().filter_map(|i| items.get(*i).cloned()).collect(),
+                body: draft.body,
+                tries: 0,
+                made_at: now,
+                next_at: now,
+                dead: None,
+            };
+            if round.claims.len() < most && self.room(round, recipient, now) > 0 {
+                self.try_once(round, id, record, now)?;
+            } else {
+                round.batch.put(keys::alert(id), to_bytes(&record)?);
+                left_open.push(id);
+            }
+        }
+        Ok((recipient.clone(), items.len(), left_open))
+    }
+
+    /// Composes until no body equals one that was made within the duplicate window: WeCom would swallow it.
+    fn unlike_any_sent(
+        &self,
+        round: &mut Round,
+        recipient: &Recipient,
+        items: &[Item],
+        now: Timestamp,
+        compose: &Compose,
+    ) -> Result<Vec<Draft>, StateError> {
+        for number in 0..MOST_NUMBERED {
+            let drafts = compose(recipient, items, number);
+            let digests: Vec<_> = drafts.iter().map(|d| keys::body(&d.body)).collect();
+            let distinct: HashSet<_> = digests.iter().collect();
+            let mut used = distinct.len() < digests.len();
+            for key in &digests {
+                used = used || self.body_was_used(key, now)?;
+            }
+            if !used || number + 1 == MOST_NUMBERED {
+                for key in digests {
+                    round.batch.put(key, to_bytes(&now)?);
+                }
+                return Ok(drafts);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Ends a claim; without the claim nothing happens.
+    pub(super) fn settle(&mut self, id: AlertId, next: &Next) -> Result<(), StateError> {
+        if !self.index.claimed.contains(&id) {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        match next {
+            Next::Done => batch.delete(keys::alert(id)),
+            Next::Again(at) => {
+                let mut record = self.alert(id)?;
+                record.next_at = *at;
+                batch.put(keys::alert(id), to_bytes(&record)?);
+            }
+            Next::Dead(reason) => {
+                let mut record = self.alert(id)?;
+                record.dead = Some(reason.clone());
+                batch.put(keys::alert(id), to_bytes(&record)?);
+            }
+        }
+        self.kv.apply(batch)?;
+        self.index.claimed.remove(&id);
+        match next {
+            Next::Done => drop(self.index.open.remove(&id)),
+            Next::Again(at) => {
+                if let Some((_, due)) = self.index.open.get_mut(&id) {
+                    *due = *at;
+                }
+            }
+            Next::Dead(_) => {
+                self.index.open.remove(&id);
+                self.index.dead += 1;
+            }
+        }
+        Ok(())
+    }
+}

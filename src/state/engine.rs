@@ -1,0 +1,222 @@
+//! The steps of the state over a key-value backend, one at a time: opening, marks, budgets, commits.
+
+use super::alerts::Index;
+use super::kv::{Batch, Kv, Pairs};
+use super::record::{STORE_VERSION, from_bytes, to_bytes};
+use super::{Committed, Scan, StateError, keys};
+use crate::clock::Anchor;
+use crate::model::{AccountId, AlertId, Mark, Owner, RawName, Timestamp};
+use crate::rules::budget::{self, Allowance, Permit, Spent};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How many pairs are read from the backend at one time.
+pub(super) const SLICE: usize = 1000;
+/// How long letters are remembered, so that they are announced once.
+const REMEMBER: Duration = Duration::from_secs(30 * 86_400);
+/// WeCom's duplicate check forgets after four hours (p90236); a margin on top.
+const BODY_MEMORY: Duration = Duration::from_secs(4 * 3600 + 600);
+/// Numbers are reserved in blocks, so that none is given twice.
+const NUMBERS: u64 = 1000;
+
+/// See the module's text.
+pub(super) struct Engine {
+    pub(super) kv: Box<dyn Kv>,
+    pub(super) index: Index,
+    next_number: u64,
+    reserved: u64,
+    latest: Timestamp,
+    prune_after: Option<Vec<u8>>,
+    /// The alerts of the last round of claiming, in case its sync fails.
+    pub(super) last_claimed: Vec<AlertId>,
+}
+
+impl Engine {
+    /// Opens the state over a backend: checks the format and builds the index of what is due. Claims of a dead process
+    /// are void.
+    pub(super) fn open(mut kv: Box<dyn Kv>) -> Result<Self, StateError> {
+        match kv.get(keys::VERSION)?.as_deref() {
+            None => {
+                let mut batch = Batch::default();
+                batch.put(keys::VERSION.to_vec(), vec![STORE_VERSION]);
+                kv.apply(batch)?;
+                kv.sync()?;
+            }
+            Some([STORE_VERSION]) => {}
+            Some([found, ..]) if *found > STORE_VERSION => {
+                return Err(StateError::Newer { found: *found, known: STORE_VERSION });
+            }
+            Some(other) => return Err(StateError::Record(format!("format {other:?}"))),
+        }
+        let reserved = match kv.get(keys::NUMBER)? {
+            Some(bytes) => from_bytes(&bytes)?,
+            None => 1,
+        };
+        let index = Index::load(&*kv)?;
+        let mut engine = Self {
+            kv,
+            index,
+            next_number: reserved,
+            reserved,
+            latest: Timestamp(0),
+            prune_after: None,
+            last_claimed: Vec::new(),
+        };
+        engine.latest = engine.latest_used()?;
+        Ok(engine)
+    }
+
+    /// All pairs of a prefix.
+    pub(super) fn all(
+        kv: &dyn Kv,
+        prefix: &[u8],
+        mut each: impl FnMut(Pairs) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let pairs = kv.scan(prefix, after.as_deref(), SLICE)?;
+            after = pairs.last().map(|(key, _)| key.clone());
+            let last = pairs.len() < SLICE;
+            each(pairs)?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The latest steady time that a budget or a gate was used at.
+    fn latest_used(&self) -> Result<Timestamp, StateError> {
+        let mut latest = self.index.latest_gate();
+        Self::all(&*self.kv, keys::BUDGETS, |pairs| {
+            for (_, value) in pairs {
+                let spent: Spent = from_bytes(&value)?;
+                latest = latest.max(spent.last.unwrap_or_default());
+            }
+            Ok(())
+        })?;
+        Ok(latest)
+    }
+
+    /// A number never given before; the reservation joins `batch`.
+    pub(super) fn number(&mut self, batch: &mut Batch) -> Result<u64, StateError> {
+        if self.next_number >= self.reserved {
+            self.reserved = self.next_number + NUMBERS;
+            batch.put(keys::NUMBER.to_vec(), to_bytes(&self.reserved)?);
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        Ok(number)
+    }
+
+    pub(super) fn marks(&self, account: &AccountId) -> Result<HashMap<RawName, Mark>, StateError> {
+        let prefix = keys::marks(account);
+        let mut found = HashMap::new();
+        Self::all(&*self.kv, &prefix, |pairs| {
+            for (key, value) in pairs {
+                let name = key.get(prefix.len()..).unwrap_or_default();
+                found.insert(RawName::new(name), from_bytes(&value)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn spent(&self, owner: &Owner) -> Result<Spent, StateError> {
+        match self.kv.get(&keys::budget(owner))? {
+            Some(bytes) => from_bytes(&bytes),
+            None => Ok(Spent::default()),
+        }
+    }
+
+    pub(super) fn admit_sync(
+        &mut self,
+        owner: &Owner,
+        allowance: &Allowance,
+        now: Timestamp,
+    ) -> Result<Permit, StateError> {
+        let permit = budget::ask(&self.spent(owner)?, allowance, now);
+        if let Permit::Go(after) = &permit {
+            let mut batch = Batch::default();
+            batch.put(keys::budget(owner), to_bytes(after)?);
+            self.kv.apply(batch)?;
+        }
+        Ok(permit)
+    }
+
+    pub(super) fn commit_scan(&mut self, scan: &Scan, now: Timestamp) -> Result<Committed, StateError> {
+        let key = keys::mark(&scan.account, &scan.folder);
+        let stored: Option<Mark> = self.kv.get(&key)?.map(|bytes| from_bytes(&bytes)).transpose()?;
+        // The time of the last look moves without a commit (`touch`), the rest does not.
+        let place = |mark: &Mark| (mark.uid_validity, mark.next, mark.bound_at);
+        if stored.as_ref().map(place) != scan.from.as_ref().map(place) {
+            return Ok(Committed::Stale);
+        }
+        let mut batch = Batch::default();
+        let mut fresh = HashSet::new();
+        let mut count = 0;
+        for (recipient, item) in &scan.letters {
+            let remembered = keys::remembered(recipient, item.letter.id);
+            if self.kv.get(&remembered)?.is_some() || !fresh.insert(remembered.clone()) {
+                continue;
+            }
+            batch.put(remembered, to_bytes(&now)?);
+            let number = self.number(&mut batch)?;
+            batch.put(keys::waiting(recipient, number), to_bytes(item)?);
+            count += 1;
+        }
+        batch.put(key, to_bytes(&scan.to)?);
+        self.kv.apply(batch)?;
+        for (recipient, item) in &scan.letters {
+            if fresh.remove(&keys::remembered(recipient, item.letter.id)) {
+                self.index.add_waiting(recipient, 1);
+            }
+        }
+        Ok(Committed::Stored(count))
+    }
+
+    pub(super) fn touch(&mut self, account: &AccountId, folder: &RawName, mark: Mark) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        batch.put(keys::mark(account, folder), to_bytes(&mark)?);
+        self.kv.apply(batch)
+    }
+
+    pub(super) fn anchor(&self) -> Result<(Option<Anchor>, Timestamp), StateError> {
+        let anchor = self.kv.get(keys::ANCHOR)?.map(|bytes| from_bytes(&bytes)).transpose()?;
+        Ok((anchor, self.latest))
+    }
+
+    pub(super) fn set_anchor(&mut self, anchor: &Anchor) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        batch.put(keys::ANCHOR.to_vec(), to_bytes(anchor)?);
+        self.kv.apply(batch)
+    }
+
+    /// Forgets one slice of what is older than it need be.
+    pub(super) fn prune(&mut self, now: Timestamp) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        for (key, value) in self.kv.scan(keys::BODIES, None, SLICE * 10)? {
+            if now.since(from_bytes(&value)?) > BODY_MEMORY {
+                batch.delete(key);
+            }
+        }
+        let pairs = self.kv.scan(keys::REMEMBERED, self.prune_after.as_deref(), SLICE * 10)?;
+        self.prune_after = if pairs.len() < SLICE * 10 { None } else { pairs.last().map(|(key, _)| key.clone()) };
+        for (key, value) in pairs {
+            if now.since(from_bytes(&value)?) > REMEMBER {
+                batch.delete(key);
+            }
+        }
+        if batch.0.is_empty() {
+            return Ok(());
+        }
+        self.kv.apply(batch)
+    }
+
+    /// Whether a body was sent within WeCom's duplicate window.
+    pub(super) fn body_was_used(&self, key: &[u8], now: Timestamp) -> Result<bool, StateError> {
+        Ok(match self.kv.get(key)? {
+            Some(bytes) => now.since(from_bytes(&bytes)?) <= BODY_MEMORY,
+            None => false,
+        })
+    }
+}

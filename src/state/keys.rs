@@ -1,0 +1,82 @@
+//! The keys of the store: one letter for the kind of record, then what it is about.
+
+use crate::model::{AccountId, AlertId, LetterId, Owner, RawName, Recipient};
+use sha2::{Digest, Sha256};
+
+/// The format's version.
+pub(super) const VERSION: &[u8] = b"v";
+/// The next free number of items and alerts.
+pub(super) const NUMBER: &[u8] = b"n";
+/// The steady clock's anchor.
+pub(super) const ANCHOR: &[u8] = b"c";
+/// All alerts.
+pub(super) const ALERTS: &[u8] = b"a";
+/// All waiting items.
+pub(super) const WAITING: &[u8] = b"w";
+/// All gates.
+pub(super) const GATES: &[u8] = b"g";
+/// All digests of sent bodies.
+pub(super) const BODIES: &[u8] = b"b";
+/// All remembered letters.
+pub(super) const REMEMBERED: &[u8] = b"s";
+/// All budgets.
+pub(super) const BUDGETS: &[u8] = b"u";
+
+/// All marks of an account. NUL cannot stand in an address.
+pub(super) fn marks(account: &AccountId) -> Vec<u8> {
+    [b"m", account.0.as_bytes(), &[0]].concat()
+}
+
+pub(super) fn mark(account: &AccountId, folder: &RawName) -> Vec<u8> {
+    [&marks(account)[..], &folder.0].concat()
+}
+
+pub(super) fn budget(owner: &Owner) -> Vec<u8> {
+    [BUDGETS, owner.key().as_bytes()].concat()
+}
+
+/// A recipient's part of a key: it cannot be the beginning of another recipient's.
+fn recipient(recipient: &Recipient) -> Vec<u8> {
+    let text = match recipient {
+        Recipient::User(user) => format!("user:{user}"),
+        other => other.to_string(),
+    };
+    [text.as_bytes(), &[0]].concat()
+}
+
+pub(super) fn waiting_of(to: &Recipient) -> Vec<u8> {
+    [WAITING, &recipient(to)].concat()
+}
+
+pub(super) fn waiting(to: &Recipient, number: u64) -> Vec<u8> {
+    [&waiting_of(to)[..], &number.to_be_bytes()].concat()
+}
+
+pub(super) fn remembered(to: &Recipient, letter: LetterId) -> Vec<u8> {
+    [REMEMBERED, &recipient(to), &letter.0].concat()
+}
+
+pub(super) fn gate(to: &Recipient) -> Vec<u8> {
+    [GATES, &recipient(to)].concat()
+}
+
+pub(super) fn alert(id: AlertId) -> Vec<u8> {
+    [ALERTS, &id.0.to_be_bytes()].concat()
+}
+
+/// A sent body, by half of its SHA-256.
+pub(super) fn body(body: &[u8]) -> Vec<u8> {
+    let digest = Sha256::digest(body);
+    BODIES.iter().chain(digest.iter().take(16)).copied().collect()
+}
+
+/// The recipient that a `waiting` or `gate` key is about.
+pub(super) fn recipient_of(key: &[u8]) -> Option<Recipient> {
+    let rest = key.get(1..)?;
+    let end = rest.iter().position(|b| *b == 0)?;
+    let text = std::str::from_utf8(rest.get(..end)?).ok()?;
+    match text.strip_prefix("user:") {
+        Some(user) => Some(Recipient::User(user.into())),
+        None => Recipient::parse(text).ok(),
+    }
+}

@@ -1,0 +1,192 @@
+//! The backend of one node: sled 0.34, with the guards it needs (crates 5).
+//!
+//! - `flush` does not fsync on Linux, so a second handle on the log file does.
+//! - A half-written `snap.*.generating` blocks opening and a damaged `snap.*` too; both can be rebuilt from the log:
+//!   the one is deleted, the other is moved aside and opening is tried once more.
+//! - Opening can panic on a log cut short; that is caught.
+
+use super::StateError;
+use super::kv::{Batch, Kv, Pairs};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// A hint to sled, which keeps some multiple of it.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How often sled writes by itself; acknowledged data never waits for it.
+const FLUSH_EVERY_MS: u64 = 500;
+
+/// A sled database in a directory of its own.
+#[derive(Debug)]
+pub struct SledKv {
+    db: sled::Db,
+    log: File,
+    path: PathBuf,
+}
+
+impl SledKv {
+    /// Opens or makes the database.
+    ///
+    /// # Errors
+    /// In use by another process, not allowed, damaged beyond what can be rebuilt.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let directory = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
+        std::fs::create_dir_all(path).map_err(directory)?;
+        remove_half_written(path).map_err(directory)?;
+        let db = match open_db(path) {
+            Err(StateError::Damaged { .. }) if set_snapshots_aside(path) => open_db(path)?,
+            other => other?,
+        };
+        let log = File::open(path.join("db")).map_err(directory)?;
+        Ok(Self { db, log, path: path.to_owned() })
+    }
+
+    fn read(&self, error: &sled::Error) -> StateError {
+        StateError::Damaged { path: self.path.clone(), reason: error.to_string() }
+    }
+}
+
+fn open_db(path: &Path) -> Result<sled::Db, StateError> {
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
+    let damaged = |reason: String| StateError::Damaged { path: path.to_owned(), reason };
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(StateError::InUse(path.to_owned())),
+        Ok(Err(sled::Error::Io(error))) => {
+            Err(StateError::Directory { path: path.to_owned(), reason: error.to_string() })
+        }
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(_) => Err(damaged("the log is cut short".to_owned())),
+    }
+}
+
+/// sled tells of a held lock by an error of its own making that quotes the system's.
+fn is_lock(error: &std::io::Error) -> bool {
+    let text = error.to_string();
+    error.kind() == std::io::ErrorKind::WouldBlock || text.contains("WouldBlock") || text.contains("acquire lock")
+}
+
+fn snapshots(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let named = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("snap."));
+    entries.map(|e| e.path()).filter(named).collect()
+}
+
+fn remove_half_written(path: &Path) -> std::io::Result<()> {
+    for file in snapshots(path) {
+        if file.extension().is_some_and(|e| e == "generating") {
+            std::fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the snapshots aside; whether there were any.
+fn set_snapshots_aside(path: &Path) -> bool {
+    let mut moved = false;
+    for file in snapshots(path) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        moved |= std::fs::rename(&file, path.join(format!("damaged.{name}"))).is_ok();
+    }
+    moved
+}
+
+impl Kv for SledKv {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.db.get(key).map_err(|e| self.read(&e))?.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, most: usize) -> Result<Pairs, StateError> {
+        let from = after.map_or_else(|| prefix.to_vec(), |key| [key, &[0]].concat());
+        let mut found = Vec::new();
+        for pair in self.db.range(from..).take(most) {
+            let (key, value) = pair.map_err(|e| self.read(&e))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(found)
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<(), StateError> {
+        let mut changes = sled::Batch::default();
+        for (key, value) in batch.0 {
+            match value {
+                Some(value) => changes.insert(key, value),
+                None => changes.remove(key),
+            }
+        }
+        // One tree holds everything, so one transaction on it is all or nothing.
+        let done: Result<(), sled::transaction::TransactionError<()>> = self.db.transaction(|tree| {
+            tree.apply_batch(&changes)?;
+            Ok(())
+        });
+        done.map_err(|e| StateError::Write(format!("{e:?}")))
+    }
+
+    fn sync(&mut self) -> Result<(), StateError> {
+        let failed = |e: String| StateError::Write(e);
+        self.db.flush().map_err(|e| failed(e.to_string()))?;
+        self.log.sync_all().map_err(|e| failed(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(kv: &mut SledKv, key: &[u8], value: &[u8]) {
+        let mut batch = Batch::default();
+        batch.put(key.to_vec(), value.to_vec());
+        kv.apply(batch).unwrap();
+        kv.sync().unwrap();
+    }
+
+    #[test]
+    fn a_second_opening_says_who_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = SledKv::open(dir.path()).unwrap();
+        assert_eq!(SledKv::open(dir.path()).unwrap_err(), StateError::InUse(dir.path().to_owned()));
+    }
+
+    #[test]
+    fn leftover_and_damaged_snapshots_cost_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kv = SledKv::open(dir.path()).unwrap();
+        for i in 0..500_u32 {
+            put(&mut kv, &i.to_be_bytes(), &[7; 100]);
+        }
+        drop(kv);
+        // Opening and closing once more makes a snapshot; then one is damaged and one half-written.
+        drop(SledKv::open(dir.path()).unwrap());
+        std::fs::write(dir.path().join("snap.0000000000000001.generating"), b"half").unwrap();
+        for file in snapshots(dir.path()) {
+            std::fs::write(file, b"damaged").unwrap();
+        }
+        let kv = SledKv::open(dir.path()).unwrap();
+        assert_eq!(kv.scan(&[], None, 1000).unwrap().len(), 500);
+        let kept = std::fs::read_dir(dir.path()).unwrap().flatten();
+        assert!(kept.map(|e| e.file_name()).any(|n| n.to_string_lossy().starts_with("damaged.snap.")));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = SledKv::open(&file.path().join("state")).unwrap_err();
+        assert!(matches!(error, StateError::Directory { .. }), "{error}");
+    }
+
+    #[test]
+    fn scans_stay_within_their_prefix() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kv = SledKv::open(dir.path()).unwrap();
+        for key in [&b"a1"[..], b"a2", b"a3", b"b1"] {
+            put(&mut kv, key, b"x");
+        }
+        let keys = |pairs: Vec<(Vec<u8>, Vec<u8>)>| pairs.into_iter().map(|(k, _)| k).collect::<Vec<_>>();
+        assert_eq!(keys(kv.scan(b"a", None, 10).unwrap()), [b"a1", b"a2", b"a3"]);
+        assert_eq!(keys(kv.scan(b"a", Some(b"a1"), 1).unwrap()), [b"a2"]);
+        assert_eq!(kv.get(b"b1").unwrap().as_deref(), Some(&b"x"[..]));
+    }
+}

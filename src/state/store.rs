@@ -1,0 +1,218 @@
+//! The state of one node: the engine on a thread of its own (sled blocks), one sync of the disk for all that came
+//! in meanwhile.
+
+use super::engine::Engine;
+use super::kv::Kv;
+use super::sled_kv::SledKv;
+use super::{Claim, Committed, Compose, Outbox, Scan, State, StateError};
+use crate::clock::Anchor;
+use crate::model::{AccountId, AlertId, Mark, Owner, RawName, Timestamp};
+use crate::rules::budget::{Allowance, Permit, Spent};
+use crate::rules::retry::Next;
+use futures_util::future::BoxFuture;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Steps that may wait for the engine; who comes later waits outside.
+const QUEUE: usize = 1024;
+/// Steps done before the disk is synced for all of them.
+const GROUP: usize = 256;
+
+/// One step: does its work and answers later, when the disk is synced.
+type Step = Box<dyn FnOnce(&mut Engine) -> Answer + Send>;
+/// Called with the outcome of the sync; `durable` steps wait for it.
+struct Answer {
+    durable: bool,
+    give: Box<dyn FnOnce(Result<(), StateError>) + Send>,
+}
+
+enum Place {
+    /// On a thread, over sled.
+    Thread { steps: mpsc::Sender<Step>, thread: Mutex<Option<std::thread::JoinHandle<()>>> },
+    /// In place, over memory: for tests under paused time.
+    Here(Box<Mutex<Engine>>),
+}
+
+/// The state of one node.
+pub struct Store {
+    place: Place,
+    changed: Notify,
+}
+
+impl Store {
+    /// Opens the store in a directory.
+    ///
+    /// # Errors
+    /// See [`StateError`]: in use, not allowed, damaged, newer.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let engine = Engine::open(Box::new(SledKv::open(path)?))?;
+        let (steps, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || work(engine, queue))
+            .map_err(|e| StateError::Write(e.to_string()))?;
+        Ok(Self { place: Place::Thread { steps, thread: Mutex::new(Some(thread)) }, changed: Notify::new() })
+    }
+
+    /// Opens the state over a backend of a test.
+    ///
+    /// # Errors
+    /// What the backend holds cannot be read.
+    pub fn in_place(kv: impl Kv + 'static) -> Result<Self, StateError> {
+        Ok(Self { place: Place::Here(Box::new(Mutex::new(Engine::open(Box::new(kv))?))), changed: Notify::new() })
+    }
+
+    /// Runs one step; a durable one answers after the sync.
+    async fn step<T: Send + 'static>(
+        &self,
+        durable: bool,
+        work: impl FnOnce(&mut Engine) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        match &self.place {
+            Place::Here(engine) => {
+                let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+                let result = work(&mut engine)?;
+                if durable {
+                    engine.kv.sync()?;
+                }
+                Ok(result)
+            }
+            Place::Thread { steps, .. } => {
+                let (answer, answered) = oneshot::channel();
+                let step: Step = Box::new(move |engine| {
+                    let result = work(engine);
+                    let durable = durable && result.is_ok();
+                    Answer { durable, give: Box::new(move |synced| drop(answer.send(synced.and(result)))) }
+                });
+                steps.send(step).await.map_err(|_| StateError::Closed)?;
+                answered.await.map_err(|_| StateError::Closed)?
+            }
+        }
+    }
+}
+
+/// The thread: takes what is there, does it, syncs once, answers.
+fn work(mut engine: Engine, mut queue: mpsc::Receiver<Step>) {
+    let mut group = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        let mut answers = vec![first(&mut engine)];
+        while group.len() < GROUP {
+            match queue.try_recv() {
+                Ok(step) => group.push(step),
+                Err(_) => break,
+            }
+        }
+        answers.extend(group.drain(..).map(|step| step(&mut engine)));
+        let synced = if answers.iter().any(|a| a.durable) { engine.kv.sync() } else { Ok(()) };
+        for answer in answers {
+            let outcome = if answer.durable { synced.clone() } else { Ok(()) };
+            (answer.give)(outcome);
+        }
+    }
+}
+
+impl State for Store {
+    fn marks(&self, account: &AccountId) -> BoxFuture<'_, Result<HashMap<RawName, Mark>, StateError>> {
+        let account = account.clone();
+        Box::pin(self.step(false, move |engine| engine.marks(&account)))
+    }
+
+    fn admit_sync(
+        &self,
+        owner: &Owner,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Permit, StateError>> {
+        let owner = owner.clone();
+        Box::pin(self.step(true, move |engine| engine.admit_sync(&owner, &allowance, now)))
+    }
+
+    fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
+        let owner = owner.clone();
+        Box::pin(self.step(false, move |engine| engine.spent(&owner)))
+    }
+
+    fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>> {
+        Box::pin(async move {
+            let committed = self.step(true, move |engine| engine.commit_scan(&scan, now)).await?;
+            if matches!(committed, Committed::Stored(n) if n > 0) {
+                self.changed.notify_waiters();
+            }
+            Ok(committed)
+        })
+    }
+
+    fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {
+        let (account, folder) = (account.clone(), folder.clone());
+        Box::pin(self.step(false, move |engine| engine.touch(&account, &folder, mark)))
+    }
+
+    fn claim(
+        &self,
+        now: Timestamp,
+        most: usize,
+        compose: Arc<Compose>,
+    ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
+        Box::pin(async move {
+            let claims = self.step(true, move |engine| engine.claim(now, most, &*compose)).await;
+            if claims.is_err() {
+                // Nobody has them: they are due again.
+                self.step(false, Engine::unclaim_last).await?;
+            }
+            claims
+        })
+    }
+
+    fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
+        Box::pin(self.step(false, move |engine| Ok(engine.index.next_due(now))))
+    }
+
+    fn settle(&self, id: AlertId, next: Next, _now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(async move {
+            self.step(true, move |engine| engine.settle(id, &next)).await?;
+            self.changed.notify_waiters();
+            Ok(())
+        })
+    }
+
+    fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>> {
+        Box::pin(self.step(false, |engine| Ok(engine.index.outbox())))
+    }
+
+    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(self.step(false, move |engine| engine.prune(now)))
+    }
+
+    fn anchor(&self) -> BoxFuture<'_, Result<(Option<Anchor>, Timestamp), StateError>> {
+        Box::pin(self.step(false, |engine| engine.anchor()))
+    }
+
+    fn set_anchor(&self, anchor: &Anchor) -> BoxFuture<'_, Result<(), StateError>> {
+        let anchor = anchor.clone();
+        Box::pin(self.step(true, move |engine| engine.set_anchor(&anchor)))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(self.step(true, |_| Ok(())))
+    }
+}
+
+impl Drop for Store {
+    /// Waits for the thread, so that the directory is free when the store is gone.
+    fn drop(&mut self) {
+        if let Place::Thread { steps, thread } = &mut self.place {
+            let (closed, _) = mpsc::channel(1);
+            drop(std::mem::replace(steps, closed));
+            if let Some(thread) = thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
