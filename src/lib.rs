@@ -23,3 +23,6 @@ pub mod config;
 pub mod imap;
 pub mod parse;
 pub mod state;
+pub mod wecom;
+pub mod health;
+pub mod deliver;

@@ -1,0 +1,148 @@
+//! `message/send` and `agent/get`. errcode decides, never the HTTP status (wecom-api 1).
+
+use super::code::{Class, advice, class_of};
+use super::http::{Answer, Http};
+use super::token::Tokens;
+use super::{Message, Push, encode};
+use crate::clock::Clock;
+use crate::config::Wecom;
+use crate::model::{Lang, Recipient};
+use crate::rules::retry::Outcome;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A client of one app.
+pub struct Client {
+    http: Http,
+    tokens: Tokens,
+    agent_id: i64,
+}
+
+/// What `agent/get` says of the app (p90227).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its name.
+    pub name: String,
+    /// Whether it is stopped.
+    pub closed: bool,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made, in words.
+    pub fn new(wecom: &Wecom, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let http = Http::new(wecom)?;
+        let tokens = Tokens::new(http.clone(), wecom, clock);
+        Ok(Self { http, tokens, agent_id: wecom.agent_id })
+    }
+
+    /// Fetches a token if none is held.
+    ///
+    /// # Errors
+    /// What the failed fetch asks of us.
+    pub async fn ready(&self) -> Result<(), Outcome> {
+        self.tokens.get().await.map(drop)
+    }
+
+    /// Asks for the app: whether secret, agent id and this machine's address fit together.
+    ///
+    /// # Errors
+    /// What the refusal asks of us.
+    pub async fn agent(&self) -> Result<Agent, Outcome> {
+        let (token, _) = self.tokens.get().await?;
+        let id = self.agent_id.to_string();
+        let query = [("access_token", token.expose()), ("agentid", id.as_str())];
+        let answer = self.http.get("agent/get", &query).await;
+        let answer = answer.map_err(|error| Outcome::Unknown(format!("agent/get: {error}")))?;
+        match verdict("agent/get", &answer, "name") {
+            Outcome::Sent => Ok(Agent {
+                name: answer.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                closed: answer.body.get("close").and_then(Value::as_i64) == Some(1),
+            }),
+            other => Err(other),
+        }
+    }
+
+    async fn try_send(&self, body: &[u8]) -> Result<(Answer, u64), Outcome> {
+        let (token, generation) = self.tokens.get().await?;
+        let query = [("access_token", token.expose())];
+        match self.http.post("message/send", &query, body.to_vec()).await {
+            Ok(answer) => Ok((answer, generation)),
+            Err(error) => Err(Outcome::Unknown(format!("message/send: {error}"))),
+        }
+    }
+
+    async fn send_body(&self, to: &Recipient, body: &[u8]) -> Outcome {
+        let mut refreshed = false;
+        loop {
+            let (answer, generation) = match self.try_send(body).await {
+                Ok(got) => got,
+                Err(outcome) => return outcome,
+            };
+            let stale = answer.errcode("msgid").is_some_and(|code| class_of(code) == Class::Token);
+            if stale && !refreshed {
+                self.tokens.drop_refused(generation).await;
+                refreshed = true;
+                continue;
+            }
+            return match verdict("message/send", &answer, "msgid") {
+                Outcome::Sent if lists(&answer, to) => Outcome::Recipient(format!(
+                    "message/send: {to} is not in the app's visible range (可见范围) or has no licence: {}",
+                    answer.errmsg()
+                )),
+                outcome => outcome,
+            };
+        }
+    }
+}
+
+impl Push for Client {
+    fn encode(&self, to: &Recipient, message: &Message) -> Vec<u8> {
+        encode::body(self.agent_id, to, message)
+    }
+
+    fn send<'a>(&'a self, to: &'a Recipient, body: &'a [u8]) -> BoxFuture<'a, Outcome> {
+        Box::pin(self.send_body(to, body))
+    }
+}
+
+/// What an answer asks of us; `proof` is a key that only a success holds.
+fn verdict(call: &str, answer: &Answer, proof: &str) -> Outcome {
+    let Some(errcode) = answer.errcode(proof) else {
+        return Outcome::Unknown(format!("{call}: HTTP {}, no errcode", answer.status));
+    };
+    let told = format!("{call}: {errcode} {}", answer.errmsg());
+    match class_of(errcode) {
+        Class::Ok => Outcome::Sent,
+        Class::Retry => Outcome::Busy(told),
+        Class::Quota => Outcome::Quota(told),
+        Class::Recipient => Outcome::Recipient(told),
+        Class::Payload => Outcome::Payload(told),
+        // A token that is refused right after it was fetched: something about the app is wrong.
+        Class::Token | Class::Admin => Outcome::Channel(told),
+        Class::Unknown => Outcome::Strange(told),
+    }
+}
+
+/// Whether a success names the recipient among those it did not reach; ids come back in lower case (p90236).
+fn lists(answer: &Answer, to: &Recipient) -> bool {
+    let holds = |key: &str, id: &str| match answer.body.get(key).and_then(Value::as_str) {
+        Some(list) => list.split('|').any(|listed| listed.trim().eq_ignore_ascii_case(id)),
+        None => false,
+    };
+    match to {
+        Recipient::User(user) => holds("invaliduser", user) || holds("unlicenseduser", user),
+        Recipient::Party(id) => holds("invalidparty", &id.to_string()),
+        Recipient::Tag(id) => holds("invalidtag", &id.to_string()),
+    }
+}
+
+/// What a person should do about an outcome, if there is something: found by the errcode in its text.
+pub fn advice_for(outcome: &Outcome, lang: Lang) -> Option<&'static str> {
+    let text = outcome.reason();
+    let code = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    advice(code).map(|(zh, en)| lang.pick(zh, en))
+}

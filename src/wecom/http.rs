@@ -1,0 +1,130 @@
+//! One HTTP exchange with the API: what came back is the JSON body, whatever the status says. Tokens and secrets
+//! travel in the URL (p90313), so no URL ever reaches an error text.
+
+use crate::config::Wecom;
+use reqwest::redirect::Policy;
+use serde_json::Value;
+use std::time::Duration;
+use url::Url;
+
+/// The whole exchange: connecting, sending, reading.
+const TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Answers are some hundred bytes; with 1,000 invalid users some 64 KiB.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Idle connections kept for the next sends, and for how long.
+const IDLE_CONNECTIONS: usize = 8;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answer {
+    /// The HTTP status: for texts only, errcode decides (wecom-api 1).
+    pub(super) status: u16,
+    /// The JSON object.
+    pub(super) body: Value,
+}
+
+impl Answer {
+    /// errcode; where it is missing, 0 if the answer holds `proof`, what only a success holds.
+    pub(super) fn errcode(&self, proof: &str) -> Option<i64> {
+        match self.body.get("errcode") {
+            Some(code) => code.as_i64(),
+            None => (self.status == 200 && self.body.get(proof).is_some()).then_some(0),
+        }
+    }
+
+    /// errmsg on one line, without control characters and not too long.
+    pub(super) fn errmsg(&self) -> String {
+        let text = self.body.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+        text.chars().filter(|c| !c.is_control()).take(300).collect()
+    }
+}
+
+/// Why nothing usable came back: the request may or may not have been taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// No connection, or it broke, or the time was up.
+    #[error("{0}")]
+    Transport(String),
+    /// Something that is no JSON object.
+    #[error("HTTP {0}, not an answer of WeCom")]
+    Strange(u16),
+}
+
+/// A pool of connections to the API.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: Url,
+}
+
+impl Http {
+    /// A client for the API, through the proxy if there is one.
+    pub(super) fn new(wecom: &Wecom) -> Result<Self, String> {
+        let tls = crate::tls::client_config().map_err(|e| e.to_string())?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .user_agent(concat!("mailbell/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &wecom.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.0.clone()).map_err(|e| e.without_url().to_string())?);
+        }
+        let client = builder.build().map_err(|e| e.without_url().to_string())?;
+        Ok(Self { client, base: wecom.api_base.clone() })
+    }
+
+    fn url(&self, path: &str, query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/cgi-bin/{path}", self.base.path().trim_end_matches('/')));
+        url.query_pairs_mut().extend_pairs(query);
+        url
+    }
+
+    /// GET.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, NoAnswer> {
+        self.exchange(self.client.get(self.url(path, query))).await
+    }
+
+    /// POST of a JSON body.
+    pub(super) async fn post(&self, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, NoAnswer> {
+        let request = self.client.post(self.url(path, query)).header("content-type", "application/json; charset=utf-8");
+        self.exchange(request.body(body)).await
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, NoAnswer> {
+        let mut response = request.send().await.map_err(transport)?;
+        let status = response.status().as_u16();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_ANSWER_BYTES {
+                return Err(NoAnswer::Strange(status));
+            }
+        }
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(body) if body.is_object() => Ok(Answer { status, body }),
+            _ => Err(NoAnswer::Strange(status)),
+        }
+    }
+}
+
+/// The innermost cause in words, without the URL.
+fn transport(error: reqwest::Error) -> NoAnswer {
+    if error.is_timeout() {
+        return NoAnswer::Transport(format!("no answer within {}s", TIMEOUT.as_secs()));
+    }
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = inner.to_string();
+        cause = inner.source();
+    }
+    NoAnswer::Transport(text)
+}

@@ -1,0 +1,111 @@
+//! The app's access token (p91039): one, fetched one at a time, renewed early, dropped when refused.
+
+use super::code::{Class, class_of};
+use super::http::Http;
+use crate::clock::Clock;
+use crate::config::Wecom;
+use crate::model::{Secret, Timestamp};
+use crate::rules::retry::Outcome;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Renewed so long before it ends (design: "Promises", 9).
+const EARLY: Duration = Duration::from_secs(300);
+/// What a token lives when the answer does not say (p91039: normally 7,200 s).
+const USUAL_LIFE: Duration = Duration::from_secs(7200);
+
+#[derive(Clone)]
+struct Held {
+    token: Secret,
+    renew_at: Timestamp,
+    ends_at: Timestamp,
+    /// Counts fetches, so that a refusal of an old token does not drop a new one.
+    generation: u64,
+}
+
+/// The token and whoever is just fetching it: the lock is held over the fetch, so there is one at a time.
+pub(super) struct Tokens {
+    http: Http,
+    corp_id: String,
+    secret: Secret,
+    clock: Arc<dyn Clock>,
+    held: Mutex<Option<Held>>,
+    generation: std::sync::atomic::AtomicU64,
+}
+
+impl Tokens {
+    pub(super) fn new(http: Http, wecom: &Wecom, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http,
+            corp_id: wecom.corp_id.clone(),
+            secret: wecom.secret.clone(),
+            clock,
+            held: Mutex::new(None),
+            generation: std::sync::atomic::AtomicU64::new(0),
+        }
+    }
+
+    /// A token and its generation. Fetches one if there is none or it is near its end; while the old one still lives,
+    /// a failed renewal costs nothing.
+    ///
+    /// # Errors
+    /// What the failed fetch asks of us.
+    pub(super) async fn get(&self) -> Result<(Secret, u64), Outcome> {
+        let mut held = self.held.lock().await;
+        let now = self.clock.steady();
+        if let Some(h) = held.as_ref().filter(|h| now < h.renew_at) {
+            return Ok((h.token.clone(), h.generation));
+        }
+        match self.fetch(now).await {
+            Ok(fresh) => {
+                let answer = (fresh.token.clone(), fresh.generation);
+                *held = Some(fresh);
+                Ok(answer)
+            }
+            Err(outcome) => match held.as_mut().filter(|h| now < h.ends_at) {
+                Some(h) => {
+                    h.renew_at = now.plus(Duration::from_secs(30));
+                    Ok((h.token.clone(), h.generation))
+                }
+                None => Err(outcome),
+            },
+        }
+    }
+
+    /// Drops the token of this generation: WeCom refused it.
+    pub(super) async fn drop_refused(&self, generation: u64) {
+        let mut held = self.held.lock().await;
+        if held.as_ref().is_some_and(|h| h.generation == generation) {
+            *held = None;
+        }
+    }
+
+    async fn fetch(&self, now: Timestamp) -> Result<Held, Outcome> {
+        let query = [("corpid", self.corp_id.as_str()), ("corpsecret", self.secret.expose())];
+        let answer = match self.http.get("gettoken", &query).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(Outcome::Unknown(format!("gettoken: {error}"))),
+        };
+        let Some(errcode) = answer.errcode("access_token") else {
+            return Err(Outcome::Unknown(format!("gettoken: HTTP {}, no errcode", answer.status)));
+        };
+        let told = || format!("gettoken: {errcode} {}", answer.errmsg());
+        match class_of(errcode) {
+            Class::Ok => {}
+            Class::Retry => return Err(Outcome::Busy(told())),
+            Class::Quota => return Err(Outcome::Quota(told())),
+            // Here every other code is about the corp, the secret, the app or this address.
+            _ => return Err(Outcome::Channel(told())),
+        }
+        let Some(token) = answer.body.get("access_token").and_then(|t| t.as_str()).filter(|t| !t.is_empty()) else {
+            return Err(Outcome::Unknown("gettoken: no access_token in the answer".to_owned()));
+        };
+        let life = answer.body.get("expires_in").and_then(serde_json::Value::as_u64);
+        let life = life.map_or(USUAL_LIFE, Duration::from_secs).max(Duration::from_secs(2));
+        // The same token may come back with what is left of its life: half of that is early enough then.
+        let renew_in = if life > EARLY * 2 { life - EARLY } else { life / 2 };
+        let generation = self.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        Ok(Held { token: Secret::new(token), renew_at: now.plus(renew_in), ends_at: now.plus(life), generation })
+    }
+}
