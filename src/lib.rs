@@ -26,3 +26,8 @@ pub mod state;
 pub mod wecom;
 pub mod health;
 pub mod deliver;
+pub mod watch;
+pub mod supervise;
+pub mod web;
+pub mod app;
+pub mod telemetry;

@@ -1,0 +1,189 @@
+//! The service, wired in one straight function; the only file that names concrete backends. What is made is torn
+//! down in the opposite order, under a deadline.
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Account, Config};
+use crate::deliver::{self, Delivery};
+use crate::health::Health;
+use crate::imap::{ImapSource, TcpDial};
+use crate::state::{State, StateError, Store};
+use crate::supervise::{Shared, Supervisor};
+use crate::watch::Hosts;
+use crate::web;
+use crate::wecom::{Client, advice_for};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// The whole stop must end within 10 s (design: "Commands"); the rest is for the store.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
+/// How often a slice of old records is forgotten.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// Before the first token is asked for again.
+const TOKEN_AGAIN: Duration = Duration::from_secs(30);
+
+/// Why the service could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The WeCom client.
+    #[error("the WeCom client cannot be made: {0}")]
+    Wecom(String),
+    /// The web surface.
+    #[error("[web] listen = \"{address}\": {reason}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+/// Runs the service until `stop`. New accounts come through `reload`. Answers whether all ended in time.
+///
+/// # Errors
+/// The service could not begin.
+pub async fn run(
+    config: Config,
+    mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
+    stop: CancellationToken,
+) -> Result<bool, StartError> {
+    let listener = match &config.web {
+        Some(web) => Some(listen(web.listen).await?),
+        None => None,
+    };
+    let (state, clock) = open_store(&config).await?;
+    let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
+    let health = Arc::new(Health::default());
+    let shared = Shared {
+        imap: config.imap,
+        personal: config.log.personal,
+        allowance: Shared::allowance(&config),
+        source: Arc::new(ImapSource::new(Arc::new(TcpDial::default()), config.imap)),
+        state: state.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
+    };
+    let mut supervisor = Supervisor::new(shared, stop.clone());
+    spawn_delivery(&supervisor, &config, &state, &clock, &client, &health, &stop);
+    spawn_pruning(&supervisor, &state, &clock, &stop);
+    if let Some(listener) = listener {
+        let (stop_web, health) = (stop.clone(), health.clone());
+        let serve = async move { drop(web::serve(listener, health, stop_web).await) };
+        let once = std::sync::Mutex::new(Some(serve));
+        supervisor.run("web", stop.clone(), move || {
+            let serve = once.lock().ok().and_then(|mut serve| serve.take());
+            async move {
+                if let Some(serve) = serve {
+                    serve.await;
+                }
+            }
+        });
+    }
+    supervisor.apply(&config.accounts);
+    info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(accounts) = reload.recv() => supervisor.apply(&accounts),
+        }
+    }
+    let in_time = supervisor.stop(STOP_LIMIT).await;
+    if !in_time {
+        warn!("some tasks did not end within {} s and were dropped; nothing stored is lost", STOP_LIMIT.as_secs());
+    }
+    if let Err(reason) = state.close().await {
+        warn!(%reason, "closing the store");
+    }
+    info!("stopped");
+    Ok(in_time)
+}
+
+async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, reason: error.to_string() })
+}
+
+/// Opens the store and the clocks that go on where it left them.
+async fn open_store(config: &Config) -> Result<(Arc<dyn State>, Arc<dyn Clock>), StartError> {
+    let path = config.state.path.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
+    let store = opened.map_err(|e| StateError::Write(e.to_string()))??;
+    let (anchor, latest) = store.anchor().await?;
+    let clock = SystemClock::new(anchor.as_ref(), latest);
+    if anchor.as_ref() != Some(clock.anchor()) {
+        store.set_anchor(clock.anchor()).await?;
+    }
+    Ok((Arc::new(store), Arc::new(clock)))
+}
+
+fn spawn_delivery(
+    supervisor: &Supervisor,
+    config: &Config,
+    state: &Arc<dyn State>,
+    clock: &Arc<dyn Clock>,
+    client: &Arc<Client>,
+    health: &Arc<Health>,
+    stop: &CancellationToken,
+) {
+    let compose = deliver::composer(config, client.clone());
+    let lang = config.alerts.lang;
+    let (state, clock, push) = (state.clone(), clock.clone(), client.clone());
+    let (delivery_health, delivery_stop) = (health.clone(), stop.clone());
+    supervisor.run("deliver", stop.clone(), move || {
+        let delivery = Delivery {
+            state: state.clone(),
+            push: push.clone(),
+            clock: clock.clone(),
+            health: delivery_health.clone(),
+            compose: compose.clone(),
+            lang,
+        };
+        deliver::run(delivery, delivery_stop.clone())
+    });
+    let (client, health, stop_token) = (client.clone(), health.clone(), stop.clone());
+    supervisor
+        .run("token", stop.clone(), move || first_token(client.clone(), health.clone(), lang, stop_token.clone()));
+}
+
+/// Fetches the first token when the service starts. A refusal is told once; the secret is not tried on and on, for
+/// that bans the address (wecom-api 2).
+async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: crate::model::Lang, stop: CancellationToken) {
+    let mut again = TOKEN_AGAIN;
+    let mut told = false;
+    while let Err(outcome) = client.ready().await {
+        if !told {
+            let advice = advice_for(&outcome, lang).unwrap_or_default();
+            warn!(reason = ?outcome, advice, "no WeCom token yet; alerts are kept");
+            told = true;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(again) => again = (again * 2).min(Duration::from_secs(1200)),
+        }
+    }
+    health.token_held();
+}
+
+fn spawn_pruning(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
+    let (state, clock, stop_token) = (state.clone(), clock.clone(), stop.clone());
+    supervisor.run("prune", stop.clone(), move || {
+        let (state, clock, stop) = (state.clone(), clock.clone(), stop_token.clone());
+        async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(PRUNE_EVERY) => {}
+                }
+                if let Err(reason) = state.prune(clock.steady()).await {
+                    warn!(%reason, "old records cannot be forgotten");
+                }
+            }
+        }
+    });
+}

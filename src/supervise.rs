@@ -1,0 +1,144 @@
+//! The tasks of the service: one per account and the delivery loop. The only file that spawns them.
+//!
+//! A task that panics is begun anew after a pause: one bad thing stops one thing.
+
+use crate::clock::Clock;
+use crate::config::{Account, Config, Imap};
+use crate::health::Health;
+use crate::imap::MailSource;
+use crate::model::{AccountId, Owner};
+use crate::rules::budget::Allowance;
+use crate::state::State;
+use crate::watch::{Hosts, OwnerBudget, Watcher};
+use futures_util::FutureExt;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+/// Before a task that panicked begins anew.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// What the workers of all accounts share.
+pub struct Shared {
+    /// How IMAP is spoken.
+    pub imap: Imap,
+    /// Whether addresses may stand in the log.
+    pub personal: bool,
+    /// The budget of each owner.
+    pub allowance: Allowance,
+    /// Opens sessions.
+    pub source: Arc<dyn MailSource>,
+    /// Marks and outbox.
+    pub state: Arc<dyn State>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where states are shown.
+    pub health: Arc<Health>,
+    /// The pace of logins.
+    pub hosts: Arc<Hosts>,
+}
+
+impl Shared {
+    /// The budget that a config gives each owner.
+    pub fn allowance(config: &Config) -> Allowance {
+        Allowance { syncs: config.limits.syncs_per_hour, free: config.limits.free_syncs, settle: config.imap.settle }
+    }
+}
+
+/// The running tasks.
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    workers: HashMap<AccountId, (Arc<Account>, CancellationToken)>,
+    owners: HashMap<Owner, Arc<OwnerBudget>>,
+}
+
+impl Supervisor {
+    /// Nothing runs yet. Cancelling `stop` ends all.
+    pub fn new(shared: Shared, stop: CancellationToken) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            tracker: TaskTracker::new(),
+            stop,
+            workers: HashMap::new(),
+            owners: HashMap::new(),
+        }
+    }
+
+    /// Runs a task to its end; what `make` makes is begun anew after a panic.
+    pub fn run<F>(&self, name: &'static str, stop: CancellationToken, make: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tracker.spawn(async move {
+            while AssertUnwindSafe(make()).catch_unwind().await.is_err() && !stop.is_cancelled() {
+                error!(task = name, "a task has failed by a fault of mailbell's; it begins anew. Please report this");
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
+        });
+    }
+
+    /// Brings the workers in line with the accounts of a config: who is gone stops, who is new or changed begins, the
+    /// others keep their connections.
+    pub fn apply(&mut self, accounts: &[Arc<Account>]) {
+        let wanted: HashMap<&AccountId, &Arc<Account>> = accounts.iter().map(|a| (&a.id, a)).collect();
+        let gone: Vec<_> = self
+            .workers
+            .iter()
+            .filter(|(id, (account, _))| wanted.get(id).is_none_or(|now| ***now != **account))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &gone {
+            if let Some((_, stop)) = self.workers.remove(id) {
+                stop.cancel();
+                self.shared.health.remove(id);
+            }
+        }
+        let fresh: Vec<_> = accounts.iter().filter(|a| !self.workers.contains_key(&a.id)).cloned().collect();
+        if !gone.is_empty() || !fresh.is_empty() {
+            info!(stopped = gone.len(), started = fresh.len(), "accounts");
+        }
+        for account in fresh {
+            self.watch(account);
+        }
+    }
+
+    fn watch(&mut self, account: Arc<Account>) {
+        let shared = self.shared.clone();
+        let stop = self.stop.child_token();
+        let budget = self.owners.entry(account.owner.clone()).or_insert_with(|| {
+            let (state, clock) = (shared.state.clone(), shared.clock.clone());
+            Arc::new(OwnerBudget::new(account.owner.clone(), shared.allowance, state, clock))
+        });
+        let (budget, stop_worker) = (budget.clone(), stop.clone());
+        self.workers.insert(account.id.clone(), (account.clone(), stop.clone()));
+        shared.health.add(&account.id);
+        self.run("watch", stop, move || {
+            let watcher = Watcher {
+                account: account.clone(),
+                imap: shared.imap,
+                personal: shared.personal,
+                source: shared.source.clone(),
+                state: shared.state.clone(),
+                clock: shared.clock.clone(),
+                health: shared.health.clone(),
+                hosts: shared.hosts.clone(),
+                seat: budget.seat(),
+                budget: budget.clone(),
+            };
+            watcher.run(stop_worker.clone())
+        });
+    }
+
+    /// Stops everything; whether all tasks ended within `limit`.
+    pub async fn stop(self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tracker.close();
+        tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    }
+}

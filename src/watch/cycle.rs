@@ -1,0 +1,266 @@
+//! One session: wait, ask for a permit, sync, for ever; any error but a single command's refusal ends it.
+//!
+//! The first folder is open and watched by IDLE; the others are looked at by STATUS in each sync, so a sync that a
+//! push started is a sweep too, and the sweep's timer begins anew.
+
+use super::folders;
+use super::owner::Turn;
+use super::scan::Moment;
+use super::{End, Memory, Watcher};
+use crate::config::Mode;
+use crate::health::AccountState;
+use crate::imap::{MailSession, Wake};
+use crate::model::{Folder, Look, Mark, Timestamp};
+use crate::rules::pattern;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+/// Timers are shortened by up to this part, so that many accounts do not act together.
+const JITTER: f64 = 0.1;
+/// A folder that cannot be opened is tried again after so many sweeps.
+const PARK_SWEEPS: u32 = 4;
+
+/// A folder and what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) folder: Folder,
+    pub(super) mark: Option<Mark>,
+    /// The UIDNEXT up to which nothing was found behind the mark: letters already gone again, or not yet to be seen.
+    pub(super) gap: Option<u32>,
+    /// Sweeps to go before it is tried again.
+    parked: u32,
+}
+
+/// See the module's text.
+pub(super) struct Cycle<'a> {
+    pub(super) watcher: &'a Watcher,
+    pub(super) memory: &'a mut Memory,
+    pub(super) session: Box<dyn MailSession>,
+    pub(super) folders: Vec<Watched>,
+    main: usize,
+    idle: bool,
+    sweep_at: Timestamp,
+    /// Something is to be fetched, since when the server told us.
+    pushed_at: Option<Timestamp>,
+}
+
+impl<'a> Cycle<'a> {
+    /// Finds the folders and opens the first.
+    pub(super) async fn begin(
+        watcher: &'a Watcher,
+        memory: &'a mut Memory,
+        session: Box<dyn MailSession>,
+    ) -> Result<Self, End> {
+        let idle = session.has_idle() && watcher.account.mode != Mode::Poll;
+        let now = watcher.clock.steady();
+        let mut cycle =
+            Self { watcher, memory, session, folders: Vec::new(), main: 0, idle, sweep_at: now, pushed_at: None };
+        cycle.find_folders().await?;
+        let look = cycle.open_main().await?;
+        cycle.note_state();
+        if cycle.has_news(cycle.main, &look) {
+            cycle.pushed_at = Some(cycle.watcher.clock.steady());
+        }
+        // A lone folder was just looked at; others wait for their sweep, at a fresh start for none.
+        cycle.sweep_at = match cycle.memory.swept_at {
+            Some(swept) => swept.plus(cycle.sweep_interval()),
+            None if cycle.folders.len() > 1 => now,
+            None => now.plus(cycle.sweep_interval()),
+        };
+        Ok(cycle)
+    }
+
+    /// The life of the session.
+    pub(super) async fn run(mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            let mut permit_at = None;
+            let now = self.watcher.clock.steady();
+            if self.pushed_at.is_some() || self.sweep_at <= now {
+                match self.watcher.budget.ask(&self.watcher.seat).await? {
+                    Turn::Go => {
+                        self.sync().await?;
+                        continue;
+                    }
+                    Turn::Wait(until) => permit_at = Some(until),
+                }
+            }
+            self.wait(permit_at.unwrap_or(self.sweep_at)).await?;
+        }
+    }
+
+    /// One sync: the open folder first, then the others.
+    async fn sync(&mut self) -> Result<(), End> {
+        let (wall, steady) = (self.watcher.clock.wall(), self.watcher.clock.steady());
+        let thorough = self.sweep_at <= steady;
+        let moment = Moment { looked_at: wall, told_at: self.pushed_at.take().unwrap_or(steady), thorough };
+        let look = self.open_main().await?;
+        self.scan(self.main, &look, moment).await?;
+        if thorough && self.may_find_more() {
+            self.find_folders().await?;
+        }
+        let mut left_main = false;
+        for at in 0..self.folders.len() {
+            if at != self.main {
+                left_main |= self.look_aside(at, moment).await?;
+            }
+        }
+        if left_main {
+            let look = self.open_main().await?;
+            if self.has_news(self.main, &look) {
+                self.pushed_at = Some(self.watcher.clock.steady());
+            }
+        }
+        self.memory.swept_at = Some(steady);
+        self.sweep_at = steady.plus(self.sweep_interval());
+        self.heard();
+        Ok(())
+    }
+
+    /// Looks at a folder that is not open; whether it had to be opened.
+    async fn look_aside(&mut self, at: usize, moment: Moment) -> Result<bool, End> {
+        let Some(watched) = self.folders.get_mut(at) else { return Ok(false) };
+        if watched.parked > 0 {
+            watched.parked -= 1;
+            return Ok(false);
+        }
+        let raw = watched.folder.raw.clone();
+        let looked = self.session.status(&raw).await;
+        let Some(look) = self.or_park(at, looked)? else { return Ok(false) };
+        // No UIDNEXT from STATUS (NetEase, imap-servers A.3): only opening tells.
+        if look.uid_next.is_some() && !self.has_news(at, &look) && !moment.thorough {
+            return Ok(false);
+        }
+        if look.uid_next.is_some() && !self.has_news(at, &look) {
+            self.scan(at, &look, Moment { thorough: false, ..moment }).await?;
+            return Ok(false);
+        }
+        let opened = self.session.examine(&raw).await;
+        if let Some(look) = self.or_park(at, opened)? {
+            self.scan(at, &look, moment).await?;
+        }
+        Ok(true)
+    }
+
+    /// A folder that the server refuses is parked; the others go on.
+    fn or_park(&mut self, at: usize, looked: Result<Look, crate::imap::ImapError>) -> Result<Option<Look>, End> {
+        match looked {
+            Ok(look) => Ok(Some(look)),
+            Err(error) if error.is_answer() => {
+                let name = self.watcher.log_name();
+                if let Some(watched) = self.folders.get_mut(at) {
+                    watched.parked = PARK_SWEEPS;
+                    let folder = if self.watcher.personal { &*watched.folder.shown } else { "<folder>" };
+                    warn!(account = %name, folder, %error, "a folder cannot be opened; the others go on");
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens the first folder that can be opened.
+    async fn open_main(&mut self) -> Result<Look, End> {
+        let order: Vec<usize> = std::iter::once(self.main).chain(0..self.folders.len()).collect();
+        let mut refused = None;
+        for at in order {
+            let Some(raw) = self.folders.get(at).map(|w| w.folder.raw.clone()) else { continue };
+            match self.session.examine(&raw).await {
+                Ok(look) => {
+                    self.main = at;
+                    return Ok(look);
+                }
+                Err(error) if error.is_answer() => refused = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(refused.map_or(End::NoFolder, End::Imap))
+    }
+
+    /// Lists the folders where the patterns need it; known ones stay, with what is known of them.
+    async fn find_folders(&mut self) -> Result<(), End> {
+        let patterns = &self.watcher.account.folders;
+        let chosen = if folders::is_inbox_only(patterns) {
+            vec![folders::inbox()]
+        } else {
+            let listed = self.session.folders().await?;
+            let missing = folders::missing(patterns, &listed);
+            if !missing.is_empty() && !self.memory.told_missing {
+                let names = if self.watcher.personal { missing.join(", ") } else { missing.len().to_string() };
+                warn!(account = %self.watcher.log_name(), missing = names, "folders of the config do not exist (yet)");
+            }
+            self.memory.told_missing = !missing.is_empty();
+            folders::choose(patterns, &listed)
+        };
+        if chosen.is_empty() && self.folders.is_empty() {
+            return Err(End::NoFolder);
+        }
+        let marks = self.watcher.state.marks(&self.watcher.account.id).await?;
+        for folder in chosen {
+            if !self.folders.iter().any(|w| w.folder.raw == folder.raw) {
+                let mark = marks.get(&folder.raw).copied();
+                self.folders.push(Watched { folder, mark, gap: None, parked: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether folders may have come that the patterns take.
+    fn may_find_more(&self) -> bool {
+        self.memory.told_missing || self.watcher.account.folders.iter().any(|p| pattern::is_wild(p))
+    }
+
+    /// Waits for a push, for somebody who asks, or for `until`; renewals and proofs of life come in between.
+    async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
+        let now = self.watcher.clock.steady();
+        let renewal = shortened(self.watcher.imap.idle_renew);
+        let limit = until.since(now).min(renewal);
+        let deadline = Instant::now() + limit;
+        let seat = &self.watcher.seat;
+        let wake = if self.idle {
+            match self.session.idle(deadline, &seat.wake).await {
+                Err(error) if error.is_answer() => {
+                    info!(account = %self.watcher.log_name(), %error, "the server refuses IDLE; polling");
+                    self.idle = false;
+                    self.note_state();
+                    return Ok(());
+                }
+                wake => wake?,
+            }
+        } else {
+            tokio::select! {
+                () = sleep_until(deadline) => Wake::Quiet,
+                () = seat.wake.notified() => Wake::Asked,
+            }
+        };
+        let renewed = wake == Wake::Quiet && limit == renewal;
+        let grown = wake == Wake::Pushed || (renewed && self.session.noop().await?);
+        if grown || (wake == Wake::Asked && seat.take_look()) {
+            self.pushed_at.get_or_insert(self.watcher.clock.steady());
+        }
+        self.heard();
+        Ok(())
+    }
+
+    fn sweep_interval(&self) -> Duration {
+        shortened(self.watcher.imap.poll_interval)
+    }
+
+    fn heard(&self) {
+        let heard_at = self.watcher.clock.steady().minus(self.session.silent_for());
+        self.watcher.health.note(&self.watcher.account.id, |account| account.heard_at = Some(heard_at));
+    }
+
+    fn note_state(&self) {
+        let state = if self.idle { AccountState::Watching } else { AccountState::Polling };
+        self.watcher.health.note(&self.watcher.account.id, |account| {
+            account.state = state;
+            account.last_error = None;
+        });
+    }
+}
+
+/// A little less than `full`.
+fn shortened(full: Duration) -> Duration {
+    full.mul_f64(1.0 - JITTER * rand::random::<f64>())
+}

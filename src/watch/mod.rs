@@ -1,0 +1,182 @@
+//! One worker per account. It knows the faces of `imap` and `state`, no crate behind them.
+//!
+//! Connect, watch until something goes wrong, wait, begin again: there is no other way of repair.
+
+mod cycle;
+pub mod folders;
+mod hosts;
+mod owner;
+mod read;
+mod scan;
+
+pub use hosts::Hosts;
+pub use owner::{OwnerBudget, Seat};
+
+use crate::clock::Clock;
+use crate::config::{Account, Imap};
+use crate::health::{AccountState, Health};
+use crate::imap::{ImapError, LoginTrouble, MailSource};
+use crate::model::{RawName, Timestamp};
+use crate::rules::backoff::Backoff;
+use crate::state::{State, StateError};
+use cycle::Cycle;
+use read::Fragile;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// After a session that broke or could not begin.
+const RECONNECT: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(300) };
+/// After a login that was refused: each try may bring the account nearer to a lock (imap-servers B.6).
+const REFUSED: Backoff = Backoff { first: Duration::from_secs(600), most: Duration::from_secs(4 * 3600) };
+/// After too many connections, or a login that is out of order for now.
+const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Duration::from_secs(900) };
+/// A session that lived so long resets the delays; a greeting does not.
+const SURVIVED: Duration = Duration::from_secs(60);
+/// How long a worker waits when no folder can be watched, or the store cannot be written.
+const NOTHING_TO_DO: Duration = Duration::from_secs(60);
+
+/// What a worker works with.
+pub struct Watcher {
+    /// The account.
+    pub account: Arc<Account>,
+    /// How IMAP is spoken.
+    pub imap: Imap,
+    /// Whether addresses and folders may stand in the log.
+    pub personal: bool,
+    /// Opens sessions.
+    pub source: Arc<dyn MailSource>,
+    /// Marks and outbox.
+    pub state: Arc<dyn State>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where its state is shown.
+    pub health: Arc<Health>,
+    /// What it shares with the other accounts of its host.
+    pub hosts: Arc<Hosts>,
+    /// What it shares with the other accounts of its owner.
+    pub budget: Arc<OwnerBudget>,
+    /// Its place there.
+    pub seat: Arc<Seat>,
+}
+
+/// What a worker knows beyond a session.
+#[derive(Debug, Default)]
+struct Memory {
+    fragile: HashMap<RawName, Fragile>,
+    /// When all folders were last looked at (steady clock).
+    swept_at: Option<Timestamp>,
+    told_missing: bool,
+    failures: u32,
+    /// The kind of the failure that was last told, so that it is told once.
+    told: Option<&'static str>,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Imap(#[from] ImapError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("no folder on the server matches the config")]
+    NoFolder,
+    #[error("another worker has moved the mark")]
+    Stale,
+}
+
+impl Watcher {
+    /// What the account is called in the log: its address where that is allowed, else a short digest of it.
+    pub fn log_name(&self) -> String {
+        log_name(&self.account.id.0, self.personal)
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut memory = Memory::default();
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let ended = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                end = self.session(&mut memory) => match end { Err(end) => end, Ok(never) => match never {} },
+            };
+            if began.elapsed() >= SURVIVED {
+                memory.failures = 0;
+            }
+            memory.failures = memory.failures.saturating_add(1);
+            let delay = self.learn(&mut memory, &ended);
+            hosts::pause(delay, stop.cancelled()).await;
+        }
+    }
+
+    /// One session from the connection to its end.
+    async fn session(&self, memory: &mut Memory) -> Result<Infallible, End> {
+        let server = &self.account.provider.server;
+        self.hosts.turn(&server.host, server.port).await;
+        self.health.note(&self.account.id, |a| a.state = AccountState::Connecting);
+        let connected = self.source.connect(&self.account).await;
+        let unreachable = matches!(connected, Err(ImapError::Resolve { .. } | ImapError::Connect { .. }))
+            || matches!(connected, Err(ImapError::Timeout { step: "connecting", .. }));
+        self.hosts.report(&server.host, server.port, !unreachable);
+        self.health.note(&self.account.id, |a| a.tried = true);
+        let cycle = Box::pin(Cycle::begin(self, memory, connected?)).await?;
+        if cycle.memory.told.take().is_some() {
+            info!(account = %self.log_name(), "the account is watched again");
+        }
+        cycle.run().await
+    }
+
+    /// Tells of a failure, once, and answers how long to wait.
+    fn learn(&self, memory: &mut Memory, end: &End) -> Duration {
+        let jitter = rand::random::<f64>();
+        let (kind, state, delay) = match end {
+            End::Imap(ImapError::Login { trouble, .. }) => match trouble {
+                LoginTrouble::Refused | LoginTrouble::Disabled => {
+                    ("login_refused", AccountState::LoginRefused, REFUSED.delay(memory.failures, jitter))
+                }
+                LoginTrouble::Temporary | LoginTrouble::TooMany => {
+                    ("login", AccountState::Waiting, LOGIN_LATER.delay(memory.failures, jitter))
+                }
+            },
+            // The probe of the host keeps the pace.
+            End::Imap(ImapError::Resolve { .. } | ImapError::Connect { .. }) => {
+                ("unreachable", AccountState::Waiting, Duration::ZERO)
+            }
+            End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
+            End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
+            End::NoFolder => ("no_folder", AccountState::Waiting, NOTHING_TO_DO),
+            End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
+        };
+        self.health.note(&self.account.id, |account| {
+            account.state = state;
+            account.last_error = Some(end.to_string());
+        });
+        let account = self.log_name();
+        // A connection that ends is everyday; told when it happens again before a session survived.
+        let everyday = matches!(kind, "lost" | "bye") && memory.failures < 3;
+        if memory.told != Some(kind) && !everyday {
+            memory.told = Some(kind);
+            let next_try_s = delay.as_secs();
+            match kind {
+                "state" => error!(account, reason = %end, next_try_s, "the account cannot be watched"),
+                _ => warn!(account, reason = %end, next_try_s, "the account cannot be watched"),
+            }
+        }
+        delay
+    }
+}
+
+/// See [`Watcher::log_name`].
+pub fn log_name(address: &str, personal: bool) -> String {
+    if personal {
+        return address.to_owned();
+    }
+    let digest = Sha256::digest(address.as_bytes());
+    digest.iter().take(4).fold("account-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,138 @@
+//! Reading the letters of a range of UIDs, in bounded batches, so that one letter that cannot be read costs only its
+//! own header.
+
+use super::End;
+use crate::imap::{Detail, MailSession, RawLetter, UidSet};
+use crate::model::Uid;
+
+/// Headers fetched with one command: at some 2 KiB each a small answer, at the limit of a literal still a bounded one.
+pub(super) const BATCH: usize = 100;
+/// UIDs listed at one time at first; where UIDs are sparse the window grows (NetEase, imap-servers A.3).
+const WINDOW: u32 = 5_000;
+/// A window that finds fewer letters than this is made wider.
+const FEW: usize = 1_000;
+/// So often a letter may end the session before its header is not asked for any more.
+const TRIES: u32 = 2;
+
+/// What went wrong before in this folder: kept over sessions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fragile {
+    /// Up to this UID letters are fetched one by one, because a batch there ended a session.
+    until: Uid,
+    /// The single letter that did, and how often.
+    at: Option<(Uid, u32)>,
+}
+
+impl Fragile {
+    /// The next batch of `uids`.
+    pub(super) fn batch<'a>(&self, uids: &'a [Uid]) -> &'a [Uid] {
+        let most = match uids.first() {
+            Some(first) if *first <= self.until => 1,
+            _ => BATCH,
+        };
+        uids.get(..most.min(uids.len())).unwrap_or_default()
+    }
+
+    /// Whether a letter's header is better not asked for.
+    fn is_poison(&self, uids: &[Uid]) -> bool {
+        matches!((uids, self.at), ([only], Some((uid, times))) if *only == uid && times >= TRIES)
+    }
+
+    /// A batch ended the session.
+    fn note(&mut self, uids: &[Uid]) {
+        match uids {
+            [only] => {
+                let before = self.at.filter(|(uid, _)| uid == only).map_or(0, |(_, times)| times);
+                self.at = Some((*only, before + 1));
+            }
+            _ => self.until = uids.last().copied().unwrap_or(0),
+        }
+    }
+}
+
+/// The UIDs in a range that have a letter, ascending; at most some thousand. The second value is the last UID looked
+/// at: the next call goes on behind it; `None` when the range is done.
+pub(super) async fn list(
+    session: &mut dyn MailSession,
+    from: Uid,
+    to: Option<Uid>,
+) -> Result<(Vec<RawLetter>, Option<Uid>), End> {
+    let Some(to) = to else {
+        return Ok((session.fetch(&UidSet::From(from), Detail::Brief).await?, None));
+    };
+    let (mut start, mut width) = (from, WINDOW);
+    let mut found = Vec::new();
+    loop {
+        let end = start.saturating_add(width - 1).min(to);
+        found.extend(session.fetch(&UidSet::Range(start, end), Detail::Brief).await?);
+        if end >= to {
+            return Ok((found, None));
+        }
+        if found.len() >= FEW {
+            return Ok((found, Some(end)));
+        }
+        start = end + 1;
+        width = width.saturating_mul(8);
+    }
+}
+
+/// The headers of one batch. A letter whose header cannot be had comes without one, as far as `brief` knows it.
+pub(super) async fn headers(
+    session: &mut dyn MailSession,
+    brief: &[RawLetter],
+    fragile: &mut Fragile,
+) -> Result<Vec<RawLetter>, End> {
+    let uids: Vec<Uid> = brief.iter().filter_map(|l| l.uid).collect();
+    if fragile.is_poison(&uids) {
+        return Ok(brief.to_vec());
+    }
+    let mut letters = match session.fetch(&UidSet::These(uids.clone()), Detail::Header).await {
+        Ok(letters) => letters,
+        // Refused, with what could be had lost: one by one then (imap-servers A.3 Exchange, D.2).
+        Err(error) if error.is_answer() => match uids.as_slice() {
+            [_] => Vec::new(),
+            _ => one_by_one(session, &uids).await?,
+        },
+        Err(error) => {
+            fragile.note(&uids);
+            return Err(error.into());
+        }
+    };
+    for known in brief {
+        let place = letters.iter().position(|l| l.uid == known.uid);
+        match place.and_then(|at| letters.get_mut(at)) {
+            Some(letter) if letter.header.as_ref().is_some_and(|h| !h.trim_ascii().is_empty()) => {}
+            Some(letter) => {
+                letter.header = whole_header(session, known).await?;
+            }
+            None => {
+                let header = whole_header(session, known).await?;
+                letters.push(RawLetter { header, ..known.clone() });
+            }
+        }
+    }
+    letters.sort_by_key(|l| l.uid);
+    Ok(letters)
+}
+
+async fn one_by_one(session: &mut dyn MailSession, uids: &[Uid]) -> Result<Vec<RawLetter>, End> {
+    let mut letters = Vec::new();
+    for uid in uids {
+        match session.fetch(&UidSet::These(vec![*uid]), Detail::Header).await {
+            Ok(found) => letters.extend(found),
+            Err(error) if error.is_answer() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(letters)
+}
+
+/// The whole header, from servers that answer nothing to a list of fields (DBMail, imap-servers D.1).
+async fn whole_header(session: &mut dyn MailSession, letter: &RawLetter) -> Result<Option<Vec<u8>>, End> {
+    let Some(uid) = letter.uid else { return Ok(None) };
+    match session.fetch(&UidSet::These(vec![uid]), Detail::WholeHeader).await {
+        Ok(found) => Ok(found.into_iter().find(|l| l.uid == Some(uid)).and_then(|l| l.header)),
+        Err(error) if error.is_answer() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

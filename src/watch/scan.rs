@@ -1,0 +1,242 @@
+//! One folder: from what the server says of it to a commit of its mark and letters.
+
+use super::cycle::Cycle;
+use super::read::{self, Fragile};
+use super::{End, folders};
+use crate::imap::{Detail, RawLetter, UidSet};
+use crate::model::{Item, Look, Mark, Timestamp, Uid};
+use crate::parse::{self, Source};
+use crate::rules::scan::{self, OLD_AFTER, Plan};
+use crate::state::{Committed, Scan};
+use tracing::info;
+
+/// When a look was made and when the server told us to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Wall clock, before the look.
+    pub(super) looked_at: Timestamp,
+    /// Steady clock, of the push or of the look.
+    pub(super) told_at: Timestamp,
+    /// Whether to look again where nothing was found before: in a sweep.
+    pub(super) thorough: bool,
+}
+
+impl Cycle<'_> {
+    /// Whether a look shows something to fetch (or to bind).
+    pub(super) fn has_news(&self, at: usize, look: &Look) -> bool {
+        let Some(watched) = self.folders.get(at) else { return false };
+        match scan::plan(watched.mark.as_ref(), look) {
+            Plan::Nothing => false,
+            Plan::Range(..) => watched.gap.is_none() || watched.gap != look.uid_next,
+            Plan::Bind(_) | Plan::Rebase(_) => true,
+        }
+    }
+
+    /// Brings the open folder up to date.
+    pub(super) async fn scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
+        let Some(watched) = self.folders.get(at) else { return Ok(()) };
+        let mark = watched.mark;
+        let skip_gap = watched.gap.is_some() && watched.gap == look.uid_next && !moment.thorough;
+        match (scan::plan(mark.as_ref(), look), mark) {
+            (Plan::Bind(next), _) => self.bind(at, look, next, moment).await,
+            (Plan::Range(from, to), Some(mark)) if !skip_gap => self.range(at, look, mark, (from, to), moment).await,
+            (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
+            _ => self.looked(at, look, moment).await,
+        }
+    }
+
+    /// First sight: what is there is not news.
+    async fn bind(&mut self, at: usize, look: &Look, next: Option<Uid>, moment: Moment) -> Result<(), End> {
+        let next = match next {
+            Some(next) => next,
+            None if look.exists == Some(0) => 1,
+            None => self.highest().await?.saturating_add(1),
+        };
+        let now = moment.looked_at;
+        let mark = Mark { uid_validity: look.uid_validity.unwrap_or(0), next, bound_at: now, looked_at: now };
+        self.commit(at, mark, Vec::new()).await
+    }
+
+    /// The highest UID of a folder whose server gives no UIDNEXT.
+    async fn highest(&mut self) -> Result<Uid, End> {
+        // The last message need not have the highest UID there (imap-servers C.2), so all are asked for.
+        let all = self.session.fetch(&UidSet::From(1), Detail::Brief).await?;
+        Ok(all.iter().filter_map(|l| l.uid).max().unwrap_or(0))
+    }
+
+    /// Nothing new: the time of the look is noted.
+    async fn looked(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
+        let Some(watched) = self.folders.get_mut(at) else { return Ok(()) };
+        let Some(mark) = watched.mark.as_mut() else { return Ok(()) };
+        mark.looked_at = moment.looked_at;
+        if mark.uid_validity == 0 {
+            mark.uid_validity = look.uid_validity.unwrap_or(0);
+        }
+        let (mark, raw) = (*mark, watched.folder.raw.clone());
+        self.watcher.state.touch(&self.watcher.account.id, &raw, mark).await?;
+        Ok(())
+    }
+
+    /// Letters behind the mark.
+    async fn range(
+        &mut self,
+        at: usize,
+        look: &Look,
+        mark: Mark,
+        (from, to): (Uid, Option<Uid>),
+        moment: Moment,
+    ) -> Result<(), End> {
+        let (mut start, mut handled) = (from, false);
+        let mut going = mark;
+        if mark.uid_validity == 0 {
+            going.uid_validity = look.uid_validity.unwrap_or(0);
+        }
+        loop {
+            let (found, more) = read::list(&mut *self.session, start, to).await?;
+            handled |= !found.is_empty();
+            going = self.take(at, look, &found, going, moment).await?;
+            match more {
+                Some(last) => start = last.saturating_add(1),
+                None => break,
+            }
+        }
+        if let Some(watched) = self.folders.get_mut(at) {
+            watched.gap = if handled { None } else { look.uid_next };
+            watched.mark = Some(going);
+        }
+        self.looked(at, look, moment).await
+    }
+
+    /// Fetches and commits letters in batches; the mark moves past each batch.
+    async fn take(
+        &mut self,
+        at: usize,
+        look: &Look,
+        found: &[RawLetter],
+        mut mark: Mark,
+        moment: Moment,
+    ) -> Result<Mark, End> {
+        let mut rest = found;
+        while !rest.is_empty() {
+            let uids: Vec<Uid> = rest.iter().map(|l| l.uid.unwrap_or(0)).collect();
+            let fragile = self.fragile(at);
+            let size = fragile.batch(&uids).len().max(1);
+            let (batch, after) = rest.split_at(size.min(rest.len()));
+            rest = after;
+            let items = self.items(at, look, batch, &mark, moment).await?;
+            let last = batch.last().and_then(|l| l.uid).unwrap_or(mark.next);
+            mark.next = last.saturating_add(1);
+            self.commit(at, mark, items).await?;
+        }
+        Ok(mark)
+    }
+
+    fn fragile(&mut self, at: usize) -> &mut Fragile {
+        let raw = self.folders.get(at).map_or_else(|| folders::inbox().raw, |w| w.folder.raw.clone());
+        self.memory.fragile.entry(raw).or_default()
+    }
+
+    /// The letters of a batch that are news and are to be announced.
+    async fn items(
+        &mut self,
+        at: usize,
+        look: &Look,
+        batch: &[RawLetter],
+        mark: &Mark,
+        moment: Moment,
+    ) -> Result<Vec<Item>, End> {
+        let alert_seen = self.watcher.imap.alert_seen;
+        let wanted: Vec<_> = batch
+            .iter()
+            .filter(|l| scan::is_news(mark, l.internal_date) && (alert_seen || l.seen != Some(true)))
+            .cloned()
+            .collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut fragile = self.fragile(at).clone();
+        let letters = read::headers(&mut *self.session, &wanted, &mut fragile).await;
+        *self.fragile(at) = fragile;
+        let Some(watched) = self.folders.get(at) else { return Ok(Vec::new()) };
+        let account = &self.watcher.account.id;
+        let item = |raw: &RawLetter| Item {
+            account: account.clone(),
+            folder: watched.folder.shown.clone(),
+            letter: parse::letter(&Source {
+                account,
+                uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
+                uid: raw.uid.unwrap_or(0),
+                time: raw.internal_date.unwrap_or(moment.looked_at),
+                size: raw.size.unwrap_or(0),
+                seen: raw.seen == Some(true),
+                header: raw.header.as_deref(),
+            }),
+            told_at: moment.told_at,
+        };
+        Ok(letters?.iter().map(item).collect())
+    }
+
+    /// The UIDs began anew: letters since the last good look are news, unless they are known by their sameness.
+    async fn rebase(
+        &mut self,
+        at: usize,
+        look: &Look,
+        mark: Mark,
+        next: Option<Uid>,
+        moment: Moment,
+    ) -> Result<(), End> {
+        info!(account = %self.watcher.log_name(), "the server has numbered a folder anew; looking by date");
+        let since = mark.looked_at.minus(OLD_AFTER);
+        let found = match self.session.search_since(since).await {
+            Ok(uids) => {
+                let mut found = Vec::new();
+                for uids in uids.chunks(1000) {
+                    found.extend(self.session.fetch(&UidSet::These(uids.to_vec()), Detail::Brief).await?);
+                }
+                found
+            }
+            Err(error) if error.is_answer() => self.session.fetch(&UidSet::From(1), Detail::Brief).await?,
+            Err(error) => return Err(error.into()),
+        };
+        let mut items = Vec::new();
+        for batch in found.chunks(read::BATCH) {
+            items.extend(self.items(at, look, batch, &mark, moment).await?);
+        }
+        let highest = match found.iter().filter_map(|l| l.uid).max() {
+            Some(uid) => uid,
+            None if next.is_none() => self.highest().await?,
+            None => 0,
+        };
+        let mark = Mark {
+            uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
+            next: next.unwrap_or(1).max(highest.saturating_add(1)),
+            looked_at: moment.looked_at,
+            ..mark
+        };
+        self.commit(at, mark, items).await
+    }
+
+    /// Stores the mark and the letters in one step.
+    async fn commit(&mut self, at: usize, to: Mark, items: Vec<Item>) -> Result<(), End> {
+        let Some(watched) = self.folders.get_mut(at) else { return Ok(()) };
+        let recipients = &self.watcher.account.recipients;
+        let letters = items
+            .into_iter()
+            .flat_map(|item| recipients.iter().map(move |recipient| (recipient.clone(), item.clone())))
+            .collect();
+        let scan = Scan {
+            account: self.watcher.account.id.clone(),
+            folder: watched.folder.raw.clone(),
+            from: watched.mark,
+            to,
+            letters,
+        };
+        match self.watcher.state.commit_scan(scan, self.watcher.clock.steady()).await? {
+            Committed::Stored(_) => {
+                watched.mark = Some(to);
+                Ok(())
+            }
+            Committed::Stale => Err(End::Stale),
+        }
+    }
+}
