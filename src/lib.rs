@@ -31,3 +31,4 @@ pub mod supervise;
 pub mod web;
 pub mod app;
 pub mod telemetry;
+pub mod sandbox;

@@ -1,0 +1,174 @@
+//! A local WeCom (企业微信), strict about its rules, for demos and tests.
+//!
+//! It stands on the documented behaviour alone (the pages named as `p90236` and so on) and shares no code with the
+//! client: a mistake of one side does not hide in the other. Where the documentation is silent, the stricter
+//! reading holds.
+//!
+//! # Calls
+//!
+//! `GET /cgi-bin/gettoken`, `POST /cgi-bin/message/send` (text, textcard, markdown, template_card of the types
+//! text_notice and news_notice), `GET /cgi-bin/agent/get`. Everything else is 404. The app has no callback URL, so
+//! cards that need one are refused with 43012.
+//!
+//! # For scripts
+//!
+//! `GET /sandbox/messages`, narrowed by `?member=ID`, `?since=SEQ`, `?limit=N`: what each member sees, one entry per
+//! member and message, oldest first.
+//!
+//! ```json
+//! {"messages": [{"seq": 1, "time_ms": 1760000000000, "msgid": "...", "member": "zhangsan", "touser": "ZhangSan",
+//!   "msgtype": "textcard", "textcard": {"title": "...", "description": "...", "url": "..."},
+//!   "title": "...", "description": "...", "url": "...", "shown": {"title": "..."}}],
+//!  "newest_seq": 1, "forgotten": 0}
+//! ```
+//!
+//! The object named by the msgtype is as sent; its `title`, `description`, `content` and `url` are repeated beside
+//! it; `shown` is the object after WeCom's truncation. `toparty` and `totag` appear when they were sent.
+//! `forgotten` counts messages and events that are no longer kept (see [`Options::keep`]).
+//!
+//! `GET /sandbox/events`, narrowed by `?since=SEQ`, `?limit=N`: everything that happened.
+//!
+//! ```json
+//! {"counts": {"gettoken": 1, "send": 2, "agent_get": 0, "accepted": 2, "shown": 1, "duplicates": 1, "dropped": 0,
+//!   "errors": 0, "violations": 0, "forgotten": 0},
+//!  "events": [{"seq": 1, "time_ms": 1760000000000, "kind": "gettoken", "expires_in": 7200}], "newest_seq": 1}
+//! ```
+//!
+//! | kind | meaning, and its fields |
+//! | --- | --- |
+//! | `gettoken` | a token was handed out: `expires_in` |
+//! | `send` | a send was accepted: `msgid`, `msgtype`, `touser`, `members` who see it, `invaliduser` and the like |
+//! | `duplicate` | accepted, not shown again: `msgid`, `msgtype`, `touser` |
+//! | `dropped` | kept from one member by a limit: `msgid`, `msgtype`, `member`, `reason` (`minute` or `hour`) |
+//! | `error` | a refusal: `call`, `errcode`, `text` |
+//! | `violation` | a rule was broken that WeCom does not refuse: `call`, `touser`, `text` |
+//! | `advice` | a merely suggested length was passed: the same fields |
+//! | `cut` | a connection was closed without an answer: `call`, `accepted` |
+//! | `http_status` | another HTTP status was answered: `call`, `status` |
+//! | `not_found` | an unknown path: `method`, `path` |
+//! | `control` | an order was taken: `order` |
+//!
+//! `counts` counts calls since the start: `gettoken`, `send`, `agent_get` whatever came of them.
+//!
+//! `POST /sandbox/control` takes a JSON object of orders; several may stand in one. A refused order (400, with
+//! `error`) changes nothing.
+//!
+//! | order | effect |
+//! | --- | --- |
+//! | `"invalidate_tokens": true` | the token is 40014 from now on |
+//! | `"fail_next": {"call": "send", "errcode": -1, "times": 3}` | the next calls are refused; `call` is `send`, `gettoken` or `agent_get`; 1 time when not said, 0 takes it back |
+//! | `"http_status_next": {"status": 502, "times": 2}` | the next calls answer this status; `"call"` narrows it |
+//! | `"lose_answers": N` | the next N sends that are accepted and shown get no answer |
+//! | `"drop_before": N` | the next N sends are not accepted and get no answer |
+//! | `"delay_ms": N` | each call is handled at once and answered so much later; 0 ends it |
+//! | `"down": true` | every call's connection is closed without an answer, until `false` |
+//! | `"remove_member": "lisi"` | the member leaves the visible range; the chat stays readable |
+//! | `"add_member": {"userid": "...", "name": "..."}` | a member joins, or comes back |
+//! | `"close_app": true` | the app is stopped: gettoken 40001, send 50003, `agent/get` `close` 1 |
+//! | `"lift_bans": true` | wrong secrets are forgotten |
+//!
+//! # For people
+//!
+//! `GET /` is a desk with a phone per member, `GET /chat/ID` one chat alone, both live. `GET /sandbox/stream` feeds
+//! them.
+
+mod answer;
+mod api;
+mod card;
+mod check;
+mod content;
+mod control;
+mod limits;
+mod look;
+mod markup;
+mod options;
+mod page;
+mod page_card;
+mod send;
+mod state;
+mod token;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::Router;
+use axum::routing::{any, get, post};
+use tokio::net::TcpListener;
+
+pub use options::{Group, Member, Options, OptionsError};
+use state::Shared;
+use wire::{Gate, Peer};
+
+/// Tells the time in milliseconds since 1970; it must not run backwards.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// After the shutdown, calls under way have this long to end.
+const LAST_CALLS: Duration = Duration::from_secs(2);
+
+/// Serves a sandbox until `shutdown` is ready. Each call of this function is a WeCom of its own.
+///
+/// # Errors
+/// What [`Options::check`] finds, and what the listener reports.
+pub async fn serve(
+    listener: TcpListener,
+    options: Options,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    serve_with_clock(listener, options, steady_clock(), shutdown).await
+}
+
+/// The same by another clock, for tests of what takes minutes or hours.
+///
+/// # Errors
+/// What [`Options::check`] finds, and what the listener reports.
+pub async fn serve_with_clock(
+    listener: TcpListener,
+    options: Options,
+    clock: Clock,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    options.check().map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let shared = Arc::new(Shared::new(options, clock));
+    let closing = shared.closing.clone();
+    let app = router(shared).into_make_service_with_connect_info::<Peer>();
+    let stop = {
+        let closing = closing.clone();
+        async move {
+            shutdown.await;
+            closing.cancel();
+        }
+    };
+    let serving = axum::serve(Gate(listener), app).with_graceful_shutdown(stop);
+    tokio::select! {
+        done = async { serving.await } => done,
+        () = async {
+            closing.cancelled().await;
+            tokio::time::sleep(LAST_CALLS).await;
+        } => Ok(()),
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/cgi-bin/gettoken", any(api::gettoken))
+        .route("/cgi-bin/message/send", any(api::message_send))
+        .route("/cgi-bin/agent/get", any(api::agent_get))
+        .route("/sandbox/messages", get(look::messages))
+        .route("/sandbox/events", get(look::events))
+        .route("/sandbox/stream", get(look::live))
+        .route("/sandbox/control", post(control::control))
+        .route("/sandbox/page.css", get(page::style))
+        .route("/sandbox/page.js", get(page::script))
+        .route("/chat/{userid}", get(page::chat))
+        .route("/", get(page::desk))
+        .fallback(api::unknown)
+        .with_state(shared)
+}
+
+/// The wall clock of the start, moved on by a clock that nobody sets.
+fn steady_clock() -> Clock {
+    let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = Instant::now();
+    Arc::new(move || u64::try_from((start + since.elapsed()).as_millis()).unwrap_or(u64::MAX))
+}
