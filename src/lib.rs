@@ -32,3 +32,5 @@ pub mod web;
 pub mod app;
 pub mod telemetry;
 pub mod sandbox;
+pub mod cli;
+pub mod demo;

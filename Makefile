@@ -1,0 +1,35 @@
+# mailbell's tasks. Needed beforehand: Rust (the version is in Cargo.toml), make and a C compiler, on Debian 12 or 13.
+
+CARGO ?= cargo
+
+.PHONY: help demo test soak bench fmt lint tools
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+demo: tools ## a mailbox, a WeCom and mailbell between them, all on this machine; see it in the browser
+	$(CARGO) run --release --locked -- demo
+
+test: tools lint ## everything that must hold before a change goes in
+	$(CARGO) test --locked
+
+soak: tools ## the long tests, one after the other
+	$(CARGO) test --release --locked -- --ignored --test-threads 1
+
+bench: ## the benchmarks; benches/README.md says how to read them
+	$(CARGO) bench --locked
+
+fmt: ## formats the code
+	$(CARGO) fmt
+
+lint: ## format and clippy; licenses and sources of dependencies where cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) deny --locked check bans licenses sources; \
+	else \
+	  echo 'cargo-deny is not installed: licenses and sources of dependencies are not checked'; \
+	fi
+
+tools: ## installs Dovecot, the IMAP server of the demo and the tests, if it is missing
+	@.ci/install-dovecot

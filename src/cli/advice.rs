@@ -1,0 +1,105 @@
+//! What to do about an error of a server, in the user's language.
+
+use crate::config::Account;
+use crate::imap::{ImapError, LoginTrouble, TlsTrouble};
+use crate::model::Lang;
+
+/// Advice for a person who can edit the config, but is no developer.
+pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> String {
+    let server = &account.provider.server;
+    let place = format!("{}:{}", server.host, server.port);
+    match error {
+        ImapError::Resolve { host, .. } => lang
+            .pick("主机名 {} 无法解析：检查 host 的拼写，以及本机的 DNS", "check the spelling of host ({}) and this machine's DNS")
+            .replace("{}", host),
+        ImapError::Connect { .. } => lang
+            .pick(
+                "无法连接 {}：检查 host、port，以及防火墙是否放行",
+                "nothing answers at {}: check host and port, and whether a firewall lets the connection through",
+            )
+            .replace("{}", &place),
+        ImapError::Timeout { .. } => lang
+            .pick(
+                "{} 没有及时应答：检查端口与 tls 是否匹配（993 用 implicit，143 用 starttls），或网络是否通畅",
+                "{} did not answer in time: check that port and tls fit (993: implicit, 143: starttls), and the network",
+            )
+            .replace("{}", &place),
+        ImapError::Tls { trouble, .. } => for_tls(trouble, &server.host, lang),
+        ImapError::Login { trouble, .. } => for_login(*trouble, account, lang),
+        ImapError::No { command: "EXAMINE", text } | ImapError::No { command: "STATUS", text } => lang
+            .pick("服务器拒绝打开该文件夹：{}", "the server refuses to open the folder: {}")
+            .replace("{}", text),
+        _ => lang
+            .pick("服务器的应答不符合预期；稍后再试，若仍如此请联系邮件管理员", "the server did not behave as expected; try again later, then ask the mail administrator")
+            .to_owned(),
+    }
+}
+
+fn for_tls(trouble: &TlsTrouble, host: &str, lang: Lang) -> String {
+    match trouble {
+        TlsTrouble::UnknownCa => lang
+            .pick(
+                "证书由本机不认识的机构签发：向邮件管理员索取 CA 证书（PEM 文件），填入该服务器的 ca_file",
+                "the certificate is signed by an authority that is not known here: ask the mail administrator for the CA certificate (a PEM file) and name it in ca_file",
+            )
+            .to_owned(),
+        TlsTrouble::Expired(since) => lang
+            .pick(
+                "服务器证书已过期{}：请邮件管理员更换证书（也请检查本机时间）",
+                "the server's certificate has expired{}: the mail administrator must renew it (check this machine's clock too)",
+            )
+            .replace("{}", since),
+        TlsTrouble::NotYetValid => lang
+            .pick("服务器证书尚未生效：检查本机时间", "the server's certificate is not valid yet: check this machine's clock")
+            .to_owned(),
+        TlsTrouble::WrongName(names) => lang
+            .pick(
+                "证书不是发给 {host} 的，而是：{names}。请把 host 改为证书上的名字",
+                "the certificate is not for {host} but for: {names}. Set host to a name that the certificate has",
+            )
+            .replace("{host}", host)
+            .replace("{names}", names),
+        TlsTrouble::NoCommonVersion(what) => lang
+            .pick(
+                "双方没有共同的 TLS 版本或算法（{}）：检查 min_tls；只支持 TLS 1.0、RSA 密钥交换或 CBC 的旧服务器无法连接",
+                "no TLS version or cipher in common ({}): check min_tls; old servers with TLS 1.0, RSA key exchange or CBC only cannot be reached",
+            )
+            .replace("{}", what),
+        TlsTrouble::Other(what) => lang
+            .pick(
+                "TLS 失败：{}。检查端口与 tls 是否匹配（993 用 implicit，143 用 starttls）",
+                "TLS failed: {}. Check that port and tls fit (993: implicit, 143: starttls)",
+            )
+            .replace("{}", what),
+    }
+}
+
+fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
+    match trouble {
+        LoginTrouble::Refused => {
+            let general = lang.pick(
+                "登录被拒绝：检查邮箱地址和密码；多数国内邮箱要用“客户端专用密码”或“授权码”，并先在网页邮箱中开启 IMAP",
+                "the login was refused: check address and password; most Chinese providers want a client password or authorization code (客户端专用密码 / 授权码), and IMAP switched on in the webmail first",
+            );
+            match &account.provider.server.webmail {
+                Some(url) => format!("{general} ({url})"),
+                None => general.to_owned(),
+            }
+        }
+        LoginTrouble::Temporary => lang
+            .pick("服务器暂时无法登录，稍后再试", "the server cannot log in anybody just now; try again later")
+            .to_owned(),
+        LoginTrouble::TooMany => lang
+            .pick(
+                "该邮箱的连接数已满：关闭一些邮件客户端，或请管理员提高每用户连接数",
+                "the account has too many connections: close some mail clients, or ask the administrator to allow more",
+            )
+            .to_owned(),
+        LoginTrouble::Disabled => lang
+            .pick(
+                "服务器不接受明文密码登录：把 tls 改为 implicit 或 starttls",
+                "the server takes no password on an unprotected connection: set tls to implicit or starttls",
+            )
+            .to_owned(),
+    }
+}

@@ -1,0 +1,218 @@
+//! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
+
+use super::advice::for_imap;
+use super::{FAILED, load};
+use crate::clock::SystemClock;
+use crate::config::{Account, Config};
+use crate::imap::{ImapError, ImapSource, MailSource, TcpDial};
+use crate::model::{Lang, RawName, Timestamp};
+use crate::rules::pattern;
+use crate::state::{StateError, Store};
+use crate::watch::folders;
+use crate::wecom::{Client, advice_for};
+use futures_util::stream::{self, StreamExt};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Accounts tried at one time: a check must not look like an attack to the mail server.
+const AT_ONCE: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warning,
+    Failed,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    level: Level,
+    /// What was tried: `config`, `store`, `wecom token`, an address.
+    subject: String,
+    text: String,
+    /// What to do; empty when all is well.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    advice: String,
+}
+
+impl Finding {
+    fn ok(subject: &str, text: impl Into<String>) -> Self {
+        Self { level: Level::Ok, subject: subject.to_owned(), text: text.into(), advice: String::new() }
+    }
+
+    fn failed(subject: &str, text: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Failed, subject: subject.to_owned(), text: text.into(), advice: advice.into() }
+    }
+
+    fn warning(subject: &str, text: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::failed(subject, text, advice) }
+    }
+}
+
+/// Runs all checks and prints the table.
+pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
+    let config = match load(file, lang) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let mut findings = vec![check_config(&config, lang)];
+    findings.extend(
+        config.warnings.iter().map(|warning| Finding::warning("config", warning.line_for(&config.file, lang), "")),
+    );
+    findings.push(check_store(&config, lang).await);
+    findings.extend(check_wecom(&config, lang).await);
+    let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap);
+    let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, lang));
+    let per_account: Vec<Vec<Finding>> = accounts.buffered(AT_ONCE).collect().await;
+    findings.extend(per_account.into_iter().flatten());
+    print(&findings, json, lang);
+    if findings.iter().any(|f| f.level == Level::Failed) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+}
+
+fn print(findings: &[Finding], json: bool, lang: Lang) {
+    if json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "findings": findings })).unwrap_or_default());
+        return;
+    }
+    for finding in findings {
+        let sign = match finding.level {
+            Level::Ok => lang.pick("[正常]", "[ok]     "),
+            Level::Warning => lang.pick("[注意]", "[warning]"),
+            Level::Failed => lang.pick("[失败]", "[failed] "),
+        };
+        println!("{sign} {}: {}", finding.subject, finding.text);
+        if !finding.advice.is_empty() {
+            println!("         → {}", finding.advice);
+        }
+    }
+}
+
+fn check_config(config: &Config, lang: Lang) -> Finding {
+    let text = match lang {
+        Lang::ZhCn => format!("{}，{} 个邮箱", config.file.display(), config.accounts.len()),
+        Lang::En => format!("{}, {} account(s)", config.file.display(), config.accounts.len()),
+    };
+    Finding::ok("config", text)
+}
+
+/// Whether the store can be opened; a directory that is not there yet is not made.
+async fn check_store(config: &Config, lang: Lang) -> Finding {
+    let path = config.state.path.clone();
+    let shown = path.display().to_string();
+    if !path.exists() {
+        let parent = path.ancestors().skip(1).find(|p| p.exists()).map(Path::to_path_buf);
+        let writable = parent.as_deref().is_some_and(|p| {
+            rustix::fs::access(if p.as_os_str().is_empty() { Path::new(".") } else { p }, rustix::fs::Access::WRITE_OK)
+                .is_ok()
+        });
+        return if writable || parent.is_none() {
+            Finding::ok(
+                "store",
+                format!("{shown} {}", lang.pick("将在首次运行时创建", "will be made at the first run")),
+            )
+        } else {
+            Finding::failed(
+                "store",
+                format!("{shown} {}", lang.pick("无法创建", "cannot be made")),
+                lang.pick(
+                    "换一个可写的 [state] path，或修改上级目录的权限",
+                    "choose a [state] path that can be written, or change the rights of the directory above",
+                ),
+            )
+        };
+    }
+    match tokio::task::spawn_blocking(move || Store::open(&path).map(drop)).await {
+        Ok(Ok(())) => Finding::ok("store", shown),
+        Ok(Err(StateError::InUse(_))) => Finding::ok(
+            "store",
+            format!("{shown} {}", lang.pick("正由运行中的 mailbell 使用", "is in use by a running mailbell")),
+        ),
+        Ok(Err(error)) => Finding::failed("store", error.to_string(), ""),
+        Err(error) => Finding::failed("store", error.to_string(), ""),
+    }
+}
+
+async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
+    let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
+    let client = match Client::new(&config.wecom, clock) {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::failed("wecom", error, "")],
+    };
+    let told = |outcome: &crate::rules::retry::Outcome, what: &str| {
+        let network =
+            lang.pick("检查 wecom.api_base、wecom.proxy 和网络", "check wecom.api_base, wecom.proxy and the network");
+        let advice = advice_for(outcome, lang).unwrap_or(network);
+        Finding::failed(what, outcome.reason(), advice)
+    };
+    if let Err(outcome) = client.ready().await {
+        return vec![told(&outcome, "wecom token")];
+    }
+    let mut findings = vec![Finding::ok("wecom token", lang.pick("已获取", "held"))];
+    findings.push(match client.agent().await {
+        Ok(agent) if agent.closed => Finding::failed(
+            "wecom agent",
+            format!("{} {}", agent.name, lang.pick("已停用", "is disabled")),
+            lang.pick("在管理后台启用该应用", "enable the app in the WeCom admin console"),
+        ),
+        Ok(agent) => Finding::ok("wecom agent", agent.name),
+        Err(outcome) => told(&outcome, "wecom agent"),
+    });
+    findings
+}
+
+async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Vec<Finding> {
+    let subject = account.id.to_string();
+    let failed = |error: &ImapError| Finding::failed(&subject, error.to_string(), for_imap(error, account, lang));
+    let mut session = match source.connect(account).await {
+        Ok(session) => session,
+        Err(error) => return vec![failed(&error)],
+    };
+    let server = &account.provider.server;
+    let mode = if session.has_idle() { "IDLE" } else { lang.pick("无 IDLE，改用轮询", "no IDLE, polling") };
+    let mut findings = vec![Finding::ok(
+        &subject,
+        format!("{}:{} {} ({mode})", server.host, server.port, lang.pick("登录成功", "logged in")),
+    )];
+    let listed = match session.folders().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            findings.push(failed(&error));
+            return findings;
+        }
+    };
+    for name in folders::missing(&account.folders, &listed) {
+        let known: Vec<_> = folders::choose(&["*".to_owned()], &listed).iter().map(|f| f.shown.to_string()).collect();
+        let advice = format!("{}{}", lang.pick("已有的文件夹：", "folders that exist: "), known.join(", "));
+        let text = format!("{}\"{name}\"", lang.pick("文件夹不存在：", "no such folder: "));
+        findings.push(Finding::failed(&subject, text, advice));
+    }
+    let chosen = folders::choose(&account.folders, &listed);
+    let mut refused: BTreeMap<String, ImapError> = BTreeMap::new();
+    for folder in &chosen {
+        if let Err(error) = examine(&mut *session, &folder.raw).await {
+            refused.insert(folder.shown.to_string(), error);
+        }
+    }
+    for (name, error) in &refused {
+        findings.push(Finding::failed(&subject, format!("{name}: {error}"), for_imap(error, account, lang)));
+    }
+    if chosen.is_empty() && account.folders.iter().any(|p| pattern::is_wild(p)) {
+        let text = lang.pick("没有文件夹匹配 folders", "no folder matches `folders`");
+        findings.push(Finding::warning(&subject, text, ""));
+    } else {
+        let names: Vec<_> = chosen.iter().map(|f| f.shown.to_string()).filter(|n| !refused.contains_key(n)).collect();
+        let text = format!("{}{}", lang.pick("文件夹：", "folders: "), names.join(", "));
+        findings.push(Finding::ok(&subject, text));
+    }
+    session.logout().await;
+    findings
+}
+
+async fn examine(session: &mut dyn crate::imap::MailSession, folder: &RawName) -> Result<(), ImapError> {
+    session.examine(folder).await.map(drop)
+}

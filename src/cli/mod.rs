@@ -1,0 +1,162 @@
+//! The command line: what was typed, and which command does it. Exit status: 0 done, 1 failed, 2 wrong usage or
+//! config.
+
+mod advice;
+mod check;
+mod run;
+pub(crate) use run::stop_signal;
+mod test_alert;
+
+use crate::config::{self, Config};
+use crate::model::Lang;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Something failed.
+pub(crate) const FAILED: u8 = 1;
+/// The command line or the config is wrong.
+pub(crate) const WRONG_USAGE: u8 = 2;
+
+/// mailbell (邮铃): rings people in WeCom when mail arrives in the folders they care about.
+#[derive(Debug, Parser)]
+#[command(name = "mailbell", version, disable_help_subcommand = true)]
+struct Args {
+    /// The config file (配置文件)
+    #[arg(long, global = true, value_name = "FILE", default_value = "config/mailbell.toml")]
+    config: PathBuf,
+    /// The language of what is printed (输出语言); default: by the locale
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<LangArg>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LangArg {
+    #[value(name = "zh-CN", alias = "zh")]
+    ZhCn,
+    #[value(name = "en")]
+    En,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The service (运行服务)
+    Run,
+    /// Tries everything that `run` needs, sends and changes nothing (检查配置和连接)
+    Check {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sends one test alert (发送一条测试提醒)
+    TestAlert {
+        /// Whom: a userid, party:ID or tag:ID
+        user: String,
+    },
+    /// A local WeCom with a page that shows each member's chat (本地模拟企业微信)
+    Sandbox {
+        /// Where it listens
+        #[arg(long, default_value = "127.0.0.1:8030")]
+        listen: std::net::SocketAddr,
+        /// Members, ids and limits as a TOML file
+        #[arg(long, value_name = "FILE")]
+        options: Option<PathBuf>,
+        /// 企业ID
+        #[arg(long)]
+        corp_id: Option<String>,
+        /// The app's secret
+        #[arg(long)]
+        secret: Option<String>,
+        /// The app's AgentId
+        #[arg(long)]
+        agent_id: Option<i64>,
+        /// A member: userid or userid=name; may be given several times and then replaces the usual ones
+        #[arg(long = "member", value_name = "USERID[=NAME]")]
+        members: Vec<String>,
+    },
+    /// The sandbox, a private Dovecot and `run` between them, with a form to send oneself mail (演示)
+    Demo {
+        /// The port of the page with the form
+        #[arg(long, default_value_t = 8025)]
+        port: u16,
+        /// The port of the sandbox
+        #[arg(long, default_value_t = 8030)]
+        sandbox_port: u16,
+    },
+}
+
+/// Runs what was typed.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let lang = match args.lang {
+        Some(LangArg::ZhCn) => Lang::ZhCn,
+        Some(LangArg::En) => Lang::En,
+        None => locale_lang(&|name| std::env::var(name).ok()),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILED, &format!("the runtime cannot be started: {error}")),
+    };
+    let code = runtime.block_on(dispatch(args.command, &args.config, lang));
+    // What still blocks (a name lookup) must not hold the end up.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    code
+}
+
+async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
+    match command {
+        Command::Run => run::run(file, lang).await,
+        Command::Check { json } => check::check(file, lang, json).await,
+        Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
+        Command::Sandbox { listen, options, corp_id, secret, agent_id, members } => {
+            let typed = run::SandboxArgs { options, corp_id, secret, agent_id, members };
+            run::sandbox(listen, typed, lang).await
+        }
+        Command::Demo { port, sandbox_port } => crate::demo::run::demo(port, sandbox_port, lang).await,
+    }
+}
+
+/// The config, or its mistakes on stderr and the exit status.
+pub(crate) fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
+    config::load(file).map_err(|problems| fail(WRONG_USAGE, &problems.text(lang)))
+}
+
+/// Prints what went wrong.
+pub(crate) fn fail(status: u8, text: &str) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::from(status)
+}
+
+/// The language of a locale: Chinese for `zh…`, else English.
+fn locale_lang(env: &dyn Fn(&str) -> Option<String>) -> Lang {
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| env(name)).find(|value| !value.is_empty());
+    match set {
+        Some(locale) if locale.starts_with("zh") => Lang::ZhCn,
+        _ => Lang::En,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locale_decides_unless_it_is_c_or_unset() {
+        let lang = |vars: &[(&str, &str)]| {
+            locale_lang(&|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert_eq!(lang(&[("LANG", "zh_CN.UTF-8")]), Lang::ZhCn);
+        assert_eq!(lang(&[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "C")]), Lang::En);
+        assert_eq!(lang(&[]), Lang::En);
+        assert_eq!(lang(&[("LC_ALL", ""), ("LANG", "zh_TW")]), Lang::ZhCn);
+    }
+
+    #[test]
+    fn the_config_stands_before_or_after_the_command() {
+        for typed in [&["mailbell", "--config", "x", "run"][..], &["mailbell", "run", "--config", "x"]] {
+            assert_eq!(Args::try_parse_from(typed).unwrap().config, PathBuf::from("x"));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `mailbell run` and `mailbell sandbox`: signals around the app.
+
+use super::{FAILED, WRONG_USAGE, fail, load};
+use crate::config::{self, Config};
+use crate::model::Lang;
+use crate::sandbox::{self, Member, Options};
+use crate::{app, telemetry};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// `mailbell run`.
+pub(super) async fn run(file: &Path, lang: Lang) -> ExitCode {
+    let config = match load(file, lang) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    telemetry::init(&config.log);
+    for warning in &config.warnings {
+        warn!("{}", warning.line_for(&config.file, lang));
+    }
+    let stop = CancellationToken::new();
+    let (to_app, reload) = mpsc::channel(1);
+    let (Ok(terminate), Ok(interrupt), Ok(hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return fail(FAILED, "signals cannot be handled");
+    };
+    let started_with = config.clone();
+    let service = app::run(config, reload, stop.clone());
+    tokio::pin!(service);
+    let signals = watch_signals(terminate, interrupt, hangup, &started_with, lang, to_app);
+    let ended = tokio::select! {
+        ended = &mut service => ended,
+        () = signals => {
+            stop.cancel();
+            service.await
+        }
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(reason) => fail(FAILED, &reason.to_string()),
+    }
+}
+
+/// Returns when the service is to stop; reads the config anew on SIGHUP.
+async fn watch_signals(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    mut hangup: Signal,
+    started_with: &Config,
+    lang: Lang,
+    to_app: mpsc::Sender<Vec<std::sync::Arc<config::Account>>>,
+) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match config::load(&started_with.file) {
+                Ok(fresh) => {
+                    if !same_outside_accounts(started_with, &fresh) {
+                        warn!("only changes of [[account]] and [provider] are applied now; others at the next start");
+                    }
+                    info!("the config was read anew");
+                    let _ = to_app.send(fresh.accounts).await;
+                }
+                Err(problems) => error!("the config was not applied:\n{}", problems.text(lang)),
+            },
+        }
+    }
+    info!("stopping");
+}
+
+/// Whether only accounts differ. Secrets print alike, so a changed secret of the app is compared by itself.
+fn same_outside_accounts(before: &Config, now: &Config) -> bool {
+    let rest = |c: &Config| {
+        format!("{:?} {:?} {:?} {:?} {:?} {:?} {:?}", c.wecom, c.alerts, c.state, c.limits, c.imap, c.web, c.log)
+    };
+    rest(before) == rest(now) && before.wecom.secret == now.wecom.secret
+}
+
+/// What was typed after `sandbox`.
+pub(super) struct SandboxArgs {
+    pub(super) options: Option<PathBuf>,
+    pub(super) corp_id: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) agent_id: Option<i64>,
+    pub(super) members: Vec<String>,
+}
+
+/// `mailbell sandbox`.
+pub(super) async fn sandbox(listen: SocketAddr, typed: SandboxArgs, lang: Lang) -> ExitCode {
+    let mut options = match &typed.options {
+        None => Options::default(),
+        Some(file) => match Options::load(file) {
+            Ok(options) => options,
+            Err(error) => return fail(WRONG_USAGE, &error.to_string()),
+        },
+    };
+    options.corp_id = typed.corp_id.unwrap_or(options.corp_id);
+    options.secret = typed.secret.unwrap_or(options.secret);
+    options.agent_id = typed.agent_id.unwrap_or(options.agent_id);
+    if !typed.members.is_empty() {
+        options.members = typed.members.iter().map(|text| member(text)).collect();
+    }
+    let listener = match TcpListener::bind(listen).await {
+        Ok(listener) => listener,
+        Err(error) => return fail(FAILED, &format!("{listen}: {error}")),
+    };
+    let address = listener.local_addr().unwrap_or(listen);
+    println!("{} http://{address}/", lang.pick("沙箱页面：", "The sandbox's page:"));
+    println!(
+        "[wecom]\ncorp_id = \"{}\"\nagent_id = {}\nsecret = \"{}\"\napi_base = \"http://{address}\"",
+        options.corp_id, options.agent_id, options.secret
+    );
+    match sandbox::serve(listener, options, stop_signal()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+fn member(text: &str) -> Member {
+    let (userid, name) = text.split_once('=').unwrap_or((text, text));
+    Member { userid: userid.to_owned(), name: name.to_owned() }
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
