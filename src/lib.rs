@@ -10,27 +10,27 @@
 //!   deliver                          settle <- send <- compose <- claim <- wait until due
 //! ```
 //!
-//! `model` holds the words, `rules` the decisions; each outside world has one folder: `imap`, `wecom`,
-//! `state`. `app` wires it all. `ARCHITECTURE.md` is the map.
+//! [`model`] holds the words, [`rules`] the decisions; each outside world has one folder: [`imap`], [`wecom`],
+//! [`state`]. [`app`] wires it all. `ARCHITECTURE.md` is the map.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
-pub mod model;
-pub mod clock;
-pub mod tls;
-pub mod rules;
-pub mod config;
-pub mod imap;
-pub mod parse;
-pub mod state;
-pub mod wecom;
-pub mod health;
-pub mod deliver;
-pub mod watch;
-pub mod supervise;
-pub mod web;
 pub mod app;
-pub mod telemetry;
-pub mod sandbox;
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod deliver;
 pub mod demo;
+pub mod health;
+pub mod imap;
+pub mod model;
+pub mod parse;
+pub mod rules;
+pub mod sandbox;
+pub mod state;
+pub mod supervise;
+pub mod telemetry;
+pub mod tls;
+pub mod watch;
+pub mod web;
+pub mod wecom;
