@@ -73,6 +73,8 @@ pub async fn run(
     let mut supervisor = Supervisor::new(shared, stop.clone());
     spawn_delivery(&supervisor, &config, &state, &clock, &client, &health, &stop);
     spawn_pruning(&supervisor, &state, &clock, &stop);
+    supervisor.apply(&config.accounts);
+    // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {
         let (stop_web, health) = (stop.clone(), health.clone());
         let serve = async move { drop(web::serve(listener, health, stop_web).await) };
@@ -86,7 +88,6 @@ pub async fn run(
             }
         });
     }
-    supervisor.apply(&config.accounts);
     info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
     loop {
         tokio::select! {

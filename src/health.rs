@@ -30,7 +30,7 @@ pub struct AccountHealth {
     pub heard_at: Option<Timestamp>,
     /// The last error, in words.
     pub last_error: Option<String>,
-    /// Whether a first login was tried to its end.
+    /// Whether a first session came to its first wait (its folders are bound by then), or failed.
     pub tried: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::model::{Folder, Look, Mark, Timestamp};
 use crate::rules::pattern;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Timers are shortened by up to this part, so that many accounts do not act together.
 const JITTER: f64 = 0.1;
@@ -95,6 +95,7 @@ impl<'a> Cycle<'a> {
         let thorough = self.sweep_at <= steady;
         let moment = Moment { looked_at: wall, told_at: self.pushed_at.take().unwrap_or(steady), thorough };
         let look = self.open_main().await?;
+        debug!(account = %self.watcher.log_name(), ?look, thorough, "sync");
         self.scan(self.main, &look, moment).await?;
         if thorough && self.may_find_more() {
             self.find_folders().await?;
@@ -212,6 +213,7 @@ impl<'a> Cycle<'a> {
 
     /// Waits for a push, for somebody who asks, or for `until`; renewals and proofs of life come in between.
     async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
+        self.watcher.health.note(&self.watcher.account.id, |account| account.tried = true);
         let now = self.watcher.clock.steady();
         let renewal = shortened(self.watcher.imap.idle_renew);
         let limit = until.since(now).min(renewal);
@@ -233,6 +235,7 @@ impl<'a> Cycle<'a> {
                 () = seat.wake.notified() => Wake::Asked,
             }
         };
+        debug!(account = %self.watcher.log_name(), ?wake, "woken");
         let renewed = wake == Wake::Quiet && limit == renewal;
         let grown = wake == Wake::Pushed || (renewed && self.session.noop().await?);
         if grown || (wake == Wake::Asked && seat.take_look()) {

@@ -124,7 +124,6 @@ impl Watcher {
         let unreachable = matches!(connected, Err(ImapError::Resolve { .. } | ImapError::Connect { .. }))
             || matches!(connected, Err(ImapError::Timeout { step: "connecting", .. }));
         self.hosts.report(&server.host, server.port, !unreachable);
-        self.health.note(&self.account.id, |a| a.tried = true);
         let cycle = Box::pin(Cycle::begin(self, memory, connected?)).await?;
         if cycle.memory.told.take().is_some() {
             info!(account = %self.log_name(), "the account is watched again");
@@ -156,6 +155,7 @@ impl Watcher {
         self.health.note(&self.account.id, |account| {
             account.state = state;
             account.last_error = Some(end.to_string());
+            account.tried = true;
         });
         let account = self.log_name();
         // A connection that ends is everyday; told when it happens again before a session survived.

@@ -8,7 +8,7 @@ use crate::model::{Item, Look, Mark, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
-use tracing::info;
+use tracing::{debug, info};
 
 /// When a look was made and when the server told us to.
 #[derive(Clone, Copy, Debug)]
@@ -232,7 +232,8 @@ impl Cycle<'_> {
             letters,
         };
         match self.watcher.state.commit_scan(scan, self.watcher.clock.steady()).await? {
-            Committed::Stored(_) => {
+            Committed::Stored(new) => {
+                debug!(account = %self.watcher.log_name(), new, next = to.next, "committed");
                 watched.mark = Some(to);
                 Ok(())
             }
