@@ -3,4 +3,5 @@
 
 mod config;
 mod dovecot;
+mod e2e;
 mod sandbox;

@@ -1,0 +1,7 @@
+//! The binary between a real Dovecot and the sandbox: what a user sees.
+
+mod checks;
+mod crash;
+mod mail;
+mod service;
+mod world;
