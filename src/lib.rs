@@ -31,6 +31,7 @@ pub mod state;
 pub mod supervise;
 pub mod telemetry;
 pub mod tls;
+pub mod unwind;
 pub mod watch;
 pub mod web;
 pub mod wecom;

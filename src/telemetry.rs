@@ -17,6 +17,7 @@ pub fn init(log: &Log) {
         filter = filter.add_directive(directive);
     }
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    crate::unwind::install_hook();
     let _ = match log.format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

@@ -8,9 +8,9 @@
 //! It also gathers writes until the flush: one command is one TLS record.
 
 use super::frame_scan::{Scanner, depth, is_status_line, status_word};
+use crate::unwind::caught;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -205,7 +205,7 @@ fn plain_status(response: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
 /// Whether async-imap's parser takes the whole response, without a panic.
 fn parses(response: &[u8]) -> bool {
     let parse = || matches!(imap_proto::Response::parse(response), Ok((rest, _)) if rest.is_empty());
-    catch_unwind(AssertUnwindSafe(parse)).unwrap_or(false)
+    caught(parse).unwrap_or(false)
 }
 
 impl<S> fmt::Debug for Framed<S> {

@@ -7,10 +7,10 @@ mod fields;
 pub use clean::clean;
 
 use crate::model::{AccountId, Letter, LetterId, Sender, Timestamp, Uid, UidValidity};
+use crate::unwind::caught;
 use fields::Fields;
 use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
 use sha2::{Digest, Sha256};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A header block above this is read only so far; the parser needs a millisecond for it (crates 4).
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -49,18 +49,18 @@ pub fn letter(source: &Source<'_>) -> Letter {
         seen: source.seen,
         readable: !fields.is_empty(),
     };
-    let read = catch_unwind(AssertUnwindSafe(|| Parsed {
+    let read = caught(|| Parsed {
         from: sender(&fields),
         subject: fields.first("subject").map(text),
         attachment: is_mixed(&fields),
-    }));
+    });
     match read {
-        Ok(parsed) => {
+        Some(parsed) => {
             letter.from = parsed.from;
             letter.subject = parsed.subject.filter(|s| !s.is_empty());
             letter.attachment = parsed.attachment;
         }
-        Err(_) => letter.readable = false,
+        None => letter.readable = false,
     }
     letter
 }

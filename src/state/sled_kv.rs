@@ -7,8 +7,8 @@
 
 use super::StateError;
 use super::kv::{Batch, Kv, Pairs};
+use crate::unwind::caught;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// A hint to sled, which keeps some multiple of it.
@@ -49,14 +49,14 @@ impl SledKv {
 fn open_db(path: &Path) -> Result<sled::Db, StateError> {
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     let damaged = |reason: String| StateError::Damaged { path: path.to_owned(), reason };
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(StateError::InUse(path.to_owned())),
-        Ok(Err(sled::Error::Io(error))) => {
+    match caught(|| config.open()) {
+        Some(Ok(db)) => Ok(db),
+        Some(Err(sled::Error::Io(error))) if is_lock(&error) => Err(StateError::InUse(path.to_owned())),
+        Some(Err(sled::Error::Io(error))) => {
             Err(StateError::Directory { path: path.to_owned(), reason: error.to_string() })
         }
-        Ok(Err(error)) => Err(damaged(error.to_string())),
-        Err(_) => Err(damaged("the log is cut short".to_owned())),
+        Some(Err(error)) => Err(damaged(error.to_string())),
+        None => Err(damaged("the log is cut short".to_owned())),
     }
 }
 
