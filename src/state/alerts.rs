@@ -130,7 +130,7 @@ impl Engine {
                 composed.push(self.compose(&mut round, &recipient, now, most, compose)?);
             }
         }
-        self.kv.apply(std::mem::take(&mut round.batch))?;
+        self.apply(std::mem::take(&mut round.batch))?;
         for (recipient, taken, left_open) in composed {
             let emptied = self.index.waiting.get_mut(&recipient).is_none_or(|count| {
                 *count = count.saturating_sub(taken);
@@ -211,11 +211,16 @@ impl Engine {
     ) -> Result<(Recipient, usize, Vec<AlertId>), StateError> {
         let pairs = self.kv.scan(&keys::waiting_of(recipient), None, COMPOSE_AT_ONCE.max(SLICE))?;
         let items: Vec<Item> = pairs.iter().map(|(_, value)| from_bytes(value)).collect::<Result<_, _>>()?;
+        let drafts = self.unlike_any_sent(round, recipient, &items, now, compose)?;
+        let named: usize = drafts.iter().map(|draft| draft.items.len()).sum();
+        if named < items.len() {
+            return Err(StateError::Record(format!("{} letters were put into no alert", items.len() - named)));
+        }
         for (key, _) in &pairs {
             round.batch.delete(key.clone());
         }
         let mut left_open = Vec::new();
-        for draft in self.unlike_any_sent(round, recipient, &items, now, compose)? {
+        for draft in drafts {
             let id = AlertId(self.number(&mut round.batch)?);
             let record = AlertRecord {
                 recipient: recipient.clone(),
@@ -283,7 +288,7 @@ impl Engine {
                 batch.put(keys::alert(id), to_bytes(&record)?);
             }
         }
-        self.kv.apply(batch)?;
+        self.apply(batch)?;
         self.index.claimed.remove(&id);
         match next {
             Next::Done => drop(self.index.open.remove(&id)),

@@ -22,6 +22,8 @@ const NUMBERS: u64 = 1000;
 /// See the module's text.
 pub(super) struct Engine {
     pub(super) kv: Box<dyn Kv>,
+    /// Whether something was applied that is not durable yet.
+    unsynced: bool,
     pub(super) index: Index,
     next_number: u64,
     reserved: u64,
@@ -54,6 +56,7 @@ impl Engine {
         };
         let index = Index::load(&*kv)?;
         let mut engine = Self {
+            unsynced: false,
             kv,
             index,
             next_number: reserved,
@@ -64,6 +67,24 @@ impl Engine {
         };
         engine.latest = engine.latest_used()?;
         Ok(engine)
+    }
+
+    /// Applies a batch, if there is something in it.
+    pub(super) fn apply(&mut self, batch: Batch) -> Result<(), StateError> {
+        if batch.0.is_empty() {
+            return Ok(());
+        }
+        self.unsynced = true;
+        self.kv.apply(batch)
+    }
+
+    /// Makes everything durable, if something is not.
+    pub(super) fn sync(&mut self) -> Result<(), StateError> {
+        if self.unsynced {
+            self.kv.sync()?;
+            self.unsynced = false;
+        }
+        Ok(())
     }
 
     /// All pairs of a prefix.
@@ -138,7 +159,7 @@ impl Engine {
         if let Permit::Go(after) = &permit {
             let mut batch = Batch::default();
             batch.put(keys::budget(owner), to_bytes(after)?);
-            self.kv.apply(batch)?;
+            self.apply(batch)?;
         }
         Ok(permit)
     }
@@ -165,7 +186,7 @@ impl Engine {
             count += 1;
         }
         batch.put(key, to_bytes(&scan.to)?);
-        self.kv.apply(batch)?;
+        self.apply(batch)?;
         for (recipient, item) in &scan.letters {
             if fresh.remove(&keys::remembered(recipient, item.letter.id)) {
                 self.index.add_waiting(recipient, 1);
@@ -177,7 +198,7 @@ impl Engine {
     pub(super) fn touch(&mut self, account: &AccountId, folder: &RawName, mark: Mark) -> Result<(), StateError> {
         let mut batch = Batch::default();
         batch.put(keys::mark(account, folder), to_bytes(&mark)?);
-        self.kv.apply(batch)
+        self.apply(batch)
     }
 
     pub(super) fn anchor(&self) -> Result<(Option<Anchor>, Timestamp), StateError> {
@@ -188,7 +209,7 @@ impl Engine {
     pub(super) fn set_anchor(&mut self, anchor: &Anchor) -> Result<(), StateError> {
         let mut batch = Batch::default();
         batch.put(keys::ANCHOR.to_vec(), to_bytes(anchor)?);
-        self.kv.apply(batch)
+        self.apply(batch)
     }
 
     /// Forgets one slice of what is older than it need be.
@@ -206,10 +227,7 @@ impl Engine {
                 batch.delete(key);
             }
         }
-        if batch.0.is_empty() {
-            return Ok(());
-        }
-        self.kv.apply(batch)
+        self.apply(batch)
     }
 
     /// Whether a body was sent within WeCom's duplicate window.

@@ -76,7 +76,7 @@ impl Store {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
                 let result = work(&mut engine)?;
                 if durable {
-                    engine.kv.sync()?;
+                    engine.sync()?;
                 }
                 Ok(result)
             }
@@ -106,7 +106,7 @@ fn work(mut engine: Engine, mut queue: mpsc::Receiver<Step>) {
             }
         }
         answers.extend(group.drain(..).map(|step| step(&mut engine)));
-        let synced = if answers.iter().any(|a| a.durable) { engine.kv.sync() } else { Ok(()) };
+        let synced = if answers.iter().any(|a| a.durable) { engine.sync() } else { Ok(()) };
         for answer in answers {
             let outcome = if answer.durable { synced.clone() } else { Ok(()) };
             (answer.give)(outcome);
