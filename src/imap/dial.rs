@@ -63,7 +63,15 @@ impl Dial for TcpDial {
             let config = self.configs.get(server)?;
             let name = ServerName::try_from(server.host.clone())
                 .map_err(|_| failed(TlsTrouble::Other("the host is no name that a certificate can have".into())))?;
-            let tls = TlsConnector::from(config).connect(name, stream).await.map_err(|e| failed(trouble(&e)))?;
+            let tls =
+                TlsConnector::from(config).connect(name, stream).await.map_err(|error| match trouble(&error) {
+                    Some(trouble) => failed(trouble),
+                    // The connection broke: a server that is just going down or coming up.
+                    None => ImapError::Connect {
+                        address: format!("{}:{}", server.host, server.port),
+                        reason: error.to_string(),
+                    },
+                })?;
             Ok(Box::new(tls) as Box<dyn Stream>)
         })
     }

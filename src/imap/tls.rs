@@ -54,24 +54,21 @@ fn make(server: &Server, only_13: bool) -> Result<ClientConfig, ImapError> {
     crate::tls::config_with(roots, only_13).map_err(|e| trouble(e.to_string()))
 }
 
-/// What a failed handshake means.
-pub(super) fn trouble(error: &std::io::Error) -> TlsTrouble {
-    let inner = error.get_ref().and_then(|e| e.downcast_ref::<RustlsError>());
-    match inner {
-        Some(RustlsError::InvalidCertificate(certificate)) => certificate_trouble(certificate),
-        Some(RustlsError::PeerIncompatible(what)) => TlsTrouble::NoCommonVersion(format!("{what:?}")),
-        Some(RustlsError::AlertReceived(alert)) => match format!("{alert:?}").as_str() {
+/// What a failed handshake means; `None` where only the connection broke.
+pub(super) fn trouble(error: &std::io::Error) -> Option<TlsTrouble> {
+    let inner = error.get_ref().and_then(|e| e.downcast_ref::<RustlsError>())?;
+    Some(match inner {
+        RustlsError::InvalidCertificate(certificate) => certificate_trouble(certificate),
+        RustlsError::PeerIncompatible(what) => TlsTrouble::NoCommonVersion(format!("{what:?}")),
+        RustlsError::AlertReceived(alert) => match format!("{alert:?}").as_str() {
             text @ ("ProtocolVersion" | "HandshakeFailure" | "InsufficientSecurity") => {
                 TlsTrouble::NoCommonVersion(format!("the server answered {text}"))
             }
             text => TlsTrouble::Other(format!("the server answered {text}")),
         },
-        Some(RustlsError::InvalidMessage(_)) => {
-            TlsTrouble::Other("the server does not speak TLS on this port".to_owned())
-        }
-        Some(other) => TlsTrouble::Other(other.to_string()),
-        None => TlsTrouble::Other(error.to_string()),
-    }
+        RustlsError::InvalidMessage(_) => TlsTrouble::Other("the server does not speak TLS on this port".to_owned()),
+        other => TlsTrouble::Other(other.to_string()),
+    })
 }
 
 fn certificate_trouble(error: &CertificateError) -> TlsTrouble {

@@ -14,6 +14,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
+/// An answer of many responses may take so many times the limit of one: a server that only chatters is not waited for
+/// for ever.
+const WHOLE_ANSWER: u32 = 10;
+
 /// The word of a status response (RFC 3501 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -200,7 +204,12 @@ impl Wire {
         tag: &str,
         sink: &mut (dyn FnMut(Event) + Send),
     ) -> Result<String, ImapError> {
+        let limit = self.command_timeout * WHOLE_ANSWER;
+        let deadline = Instant::now() + limit;
         loop {
+            if Instant::now() > deadline {
+                return Err(ImapError::Timeout { step: name, limit });
+            }
             match self.next_in_time(name).await? {
                 Event::Done { tag: done, status, text } if done == tag => {
                     return match status {
