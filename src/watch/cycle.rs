@@ -26,8 +26,10 @@ const PARK_SWEEPS: u32 = 4;
 pub(super) struct Watched {
     pub(super) folder: Folder,
     pub(super) mark: Option<Mark>,
-    /// The UIDNEXT up to which nothing was found behind the mark: letters already gone again, or not yet to be seen.
-    pub(super) gap: Option<u32>,
+    /// What the server said when the folder was last brought up to date: as long as it says the same, there is nothing
+    /// to fetch, though the mark may lie behind UIDNEXT (letters gone again, or not yet to be seen) or the server may
+    /// give no UIDNEXT.
+    pub(super) settled: Option<Look>,
     /// Sweeps to go before it is tried again.
     parked: u32,
 }
@@ -200,7 +202,7 @@ impl<'a> Cycle<'a> {
         for folder in chosen {
             if !self.folders.iter().any(|w| w.folder.raw == folder.raw) {
                 let mark = marks.get(&folder.raw).copied();
-                self.folders.push(Watched { folder, mark, gap: None, parked: 0 });
+                self.folders.push(Watched { folder, mark, settled: None, parked: 0 });
             }
         }
         Ok(())

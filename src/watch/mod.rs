@@ -38,7 +38,7 @@ const REFUSED: Backoff = Backoff { first: Duration::from_secs(600), most: Durati
 const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Duration::from_secs(900) };
 /// A session that lived so long resets the delays; a greeting does not.
 const SURVIVED: Duration = Duration::from_secs(60);
-/// How long a worker waits when no folder can be watched, or the store cannot be written.
+/// How long a worker waits when the store cannot be read or written.
 const NOTHING_TO_DO: Duration = Duration::from_secs(60);
 
 /// What a worker works with.
@@ -121,8 +121,7 @@ impl Watcher {
         self.hosts.turn(&server.host, server.port).await;
         self.health.note(&self.account.id, |a| a.state = AccountState::Connecting);
         let connected = self.source.connect(&self.account).await;
-        let unreachable = matches!(connected, Err(ImapError::Resolve { .. } | ImapError::Connect { .. }))
-            || matches!(connected, Err(ImapError::Timeout { step: "connecting", .. }));
+        let unreachable = connected.as_ref().is_err_and(is_unreachable);
         self.hosts.report(&server.host, server.port, !unreachable);
         let cycle = Box::pin(Cycle::begin(self, memory, connected?)).await?;
         if cycle.memory.told.take().is_some() {
@@ -144,12 +143,10 @@ impl Watcher {
                 }
             },
             // The probe of the host keeps the pace.
-            End::Imap(ImapError::Resolve { .. } | ImapError::Connect { .. }) => {
-                ("unreachable", AccountState::Waiting, Duration::ZERO)
-            }
+            End::Imap(error) if is_unreachable(error) => ("unreachable", AccountState::Waiting, Duration::ZERO),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
-            End::NoFolder => ("no_folder", AccountState::Waiting, NOTHING_TO_DO),
+            End::NoFolder => ("no_folder", AccountState::Waiting, self.imap.poll_interval),
             End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
         };
         self.health.note(&self.account.id, |account| {
@@ -170,6 +167,14 @@ impl Watcher {
         }
         delay
     }
+}
+
+/// Whether nobody could be reached at all: that is the host's affair, not the account's.
+fn is_unreachable(error: &ImapError) -> bool {
+    matches!(
+        error,
+        ImapError::Resolve { .. } | ImapError::Connect { .. } | ImapError::Timeout { step: "connecting", .. }
+    )
 }
 
 /// See [`Watcher::log_name`].

@@ -105,10 +105,10 @@ pub(super) async fn headers(
             Some(letter) => {
                 letter.header = whole_header(session, known).await?;
             }
-            None => {
-                let header = whole_header(session, known).await?;
-                letters.push(RawLetter { header, ..known.clone() });
-            }
+            None => match whole_header(session, known).await? {
+                None if is_gone(session, known).await? => {}
+                header => letters.push(RawLetter { header, ..known.clone() }),
+            },
         }
     }
     letters.sort_by_key(|l| l.uid);
@@ -125,6 +125,13 @@ async fn one_by_one(session: &mut dyn MailSession, uids: &[Uid]) -> Result<Vec<R
         }
     }
     Ok(letters)
+}
+
+/// Whether a letter is not in the folder any more: deleted or moved since it was listed.
+async fn is_gone(session: &mut dyn MailSession, letter: &RawLetter) -> Result<bool, End> {
+    let Some(uid) = letter.uid else { return Ok(true) };
+    let found = session.fetch(&UidSet::These(vec![uid]), Detail::Brief).await?;
+    Ok(!found.iter().any(|l| l.uid == Some(uid)))
 }
 
 /// The whole header, from servers that answer nothing to a list of fields (DBMail, imap-servers D.1).

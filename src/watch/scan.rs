@@ -25,21 +25,17 @@ impl Cycle<'_> {
     /// Whether a look shows something to fetch (or to bind).
     pub(super) fn has_news(&self, at: usize, look: &Look) -> bool {
         let Some(watched) = self.folders.get(at) else { return false };
-        match scan::plan(watched.mark.as_ref(), look) {
-            Plan::Nothing => false,
-            Plan::Range(..) => watched.gap.is_none() || watched.gap != look.uid_next,
-            Plan::Bind(_) | Plan::Rebase(_) => true,
-        }
+        scan::plan(watched.mark.as_ref(), look) != Plan::Nothing && watched.settled != Some(*look)
     }
 
     /// Brings the open folder up to date.
     pub(super) async fn scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
         let Some(watched) = self.folders.get(at) else { return Ok(()) };
         let mark = watched.mark;
-        let skip_gap = watched.gap.is_some() && watched.gap == look.uid_next && !moment.thorough;
+        let settled = watched.settled == Some(*look) && !moment.thorough;
         match (scan::plan(mark.as_ref(), look), mark) {
             (Plan::Bind(next), _) => self.bind(at, look, next, moment).await,
-            (Plan::Range(from, to), Some(mark)) if !skip_gap => self.range(at, look, mark, (from, to), moment).await,
+            (Plan::Range(from, to), Some(mark)) if !settled => self.range(at, look, mark, (from, to), moment).await,
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
             _ => self.looked(at, look, moment).await,
         }
@@ -86,14 +82,13 @@ impl Cycle<'_> {
         (from, to): (Uid, Option<Uid>),
         moment: Moment,
     ) -> Result<(), End> {
-        let (mut start, mut handled) = (from, false);
+        let mut start = from;
         let mut going = mark;
         if mark.uid_validity == 0 {
             going.uid_validity = look.uid_validity.unwrap_or(0);
         }
         loop {
             let (found, more) = read::list(&mut *self.session, start, to).await?;
-            handled |= !found.is_empty();
             going = self.take(at, look, &found, going, moment).await?;
             match more {
                 Some(last) => start = last.saturating_add(1),
@@ -101,7 +96,7 @@ impl Cycle<'_> {
             }
         }
         if let Some(watched) = self.folders.get_mut(at) {
-            watched.gap = if handled { None } else { look.uid_next };
+            watched.settled = Some(*look);
             watched.mark = Some(going);
         }
         self.looked(at, look, moment).await
