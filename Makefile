@@ -14,7 +14,7 @@ test: tools lint ## everything that must hold before a change goes in
 	$(CARGO) test --locked
 
 soak: tools ## the long tests, one after the other
-	$(CARGO) test --release --locked -- --ignored --test-threads 1
+	$(CARGO) test --release --locked -- --ignored --test-threads 1 --nocapture
 
 bench: ## the benchmarks; benches/README.md says how to read them
 	$(CARGO) bench --locked

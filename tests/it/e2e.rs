@@ -3,5 +3,6 @@
 mod checks;
 mod crash;
 mod mail;
+mod measure;
 mod service;
 mod world;

@@ -13,6 +13,18 @@ const USERS: [&str; 20] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_lose_and_repeat_nothing() {
+    fifty_kills().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: make soak"]
+async fn five_times_fifty_kills_lose_and_repeat_nothing() {
+    for _ in 0..5 {
+        fifty_kills().await;
+    }
+}
+
+async fn fifty_kills() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
