@@ -4,7 +4,6 @@
 mod advice;
 mod check;
 mod run;
-pub(crate) use run::stop_signal;
 mod test_alert;
 
 use crate::config::{self, Config};
@@ -14,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Something failed.
-pub(crate) const FAILED: u8 = 1;
+const FAILED: u8 = 1;
 /// The command line or the config is wrong.
-pub(crate) const WRONG_USAGE: u8 = 2;
+const WRONG_USAGE: u8 = 2;
 
 /// mailbell (邮铃): rings people in WeCom when mail arrives in the folders they care about.
 #[derive(Debug, Parser)]
@@ -114,17 +113,22 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, members };
             run::sandbox(listen, typed, lang).await
         }
-        Command::Demo { port, sandbox_port } => crate::demo::run::demo(port, sandbox_port, lang).await,
+        Command::Demo { port, sandbox_port } => {
+            match crate::demo::run::demo(port, sandbox_port, lang, run::stop_signal()).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(text) => fail(FAILED, &text),
+            }
+        }
     }
 }
 
 /// The config, or its mistakes on stderr and the exit status.
-pub(crate) fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
+fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
     config::load(file).map_err(|problems| fail(WRONG_USAGE, &problems.text(lang)))
 }
 
 /// Prints what went wrong.
-pub(crate) fn fail(status: u8, text: &str) -> ExitCode {
+fn fail(status: u8, text: &str) -> ExitCode {
     eprintln!("{text}");
     ExitCode::from(status)
 }

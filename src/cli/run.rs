@@ -131,7 +131,7 @@ fn member(text: &str) -> Member {
 }
 
 /// Resolves at SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() {
+pub(super) async fn stop_signal() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {

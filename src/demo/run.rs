@@ -2,13 +2,11 @@
 
 use super::dovecot::{Dovecot, DovecotError, Options as DovecotOptions};
 use super::page::{self, DemoState, DemoUser};
-use crate::cli::{FAILED, fail, stop_signal};
 use crate::model::Lang;
 use crate::sandbox::{self, Member, Options as SandboxOptions};
 use crate::{app, config, telemetry};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,15 +16,16 @@ const USERS: [(&str, &str); 2] = [("zhangsan", "张三"), ("lisi", "李四")];
 /// The domain of their addresses: reserved for examples (RFC 2606).
 const DOMAIN: &str = "corp.example";
 
-/// Runs until Ctrl-C; then all of it is gone.
-pub async fn demo(port: u16, sandbox_port: u16, lang: Lang) -> ExitCode {
-    match try_demo(port, sandbox_port, lang).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(text) => fail(FAILED, &text),
-    }
-}
-
-async fn try_demo(port: u16, sandbox_port: u16, lang: Lang) -> Result<(), String> {
+/// Runs until `asked_to_stop` resolves; then all of it is gone.
+///
+/// # Errors
+/// What went wrong, in words for the person who typed the command.
+pub async fn demo(
+    port: u16,
+    sandbox_port: u16,
+    lang: Lang,
+    asked_to_stop: impl Future<Output = ()>,
+) -> Result<(), String> {
     let page = listen(port, "--port").await?;
     let sandbox = listen(sandbox_port, "--sandbox-port").await?;
     let (page_at, sandbox_at) = (address(&page)?, address(&sandbox)?);
@@ -49,7 +48,7 @@ async fn try_demo(port: u16, sandbox_port: u16, lang: Lang) -> Result<(), String
     println!("\n  {} http://{page_at}/\n", lang.pick("在浏览器中打开：", "Open in a browser:"));
     println!("  {}\n", lang.pick("Ctrl-C 结束，并清除一切。", "Ctrl-C ends it and removes everything."));
     let signal = async {
-        stop_signal().await;
+        asked_to_stop.await;
         stop.cancel();
     };
     let (service, sandbox, page, ()) = tokio::join!(
