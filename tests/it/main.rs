@@ -4,4 +4,5 @@
 mod config;
 mod dovecot;
 mod e2e;
+mod house;
 mod sandbox;
