@@ -276,7 +276,7 @@ fn functions(source: &Source) -> Vec<String> {
     for (at, line) in lines.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
         let closes = |end: &&str| indent(end) == indent(line) && end.trim_start().starts_with('}');
-        let Some(end) = lines[at..].iter().position(|l| closes(&l) || (l.ends_with(';') && indent(l) == indent(line)))
+        let Some(end) = lines[at..].iter().position(|l| closes(l) || (l.ends_with(';') && indent(l) == indent(line)))
         else {
             continue;
         };
