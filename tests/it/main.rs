@@ -5,4 +5,5 @@ mod config;
 mod dovecot;
 mod e2e;
 mod house;
+mod readme;
 mod sandbox;
