@@ -53,11 +53,11 @@ pub async fn run(
     mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
+    let (state, clock) = open_store(&config).await?;
     let listener = match &config.web {
         Some(web) => Some(listen(web.listen).await?),
         None => None,
     };
-    let (state, clock) = open_store(&config).await?;
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
     let health = Arc::new(Health::default());
     let shared = Shared {
