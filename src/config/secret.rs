@@ -89,12 +89,13 @@ fn read_file(r: &Reader<'_>, key: &str, path: &std::path::Path) -> io::Result<Ze
     Ok(bytes)
 }
 
-/// Whether the file's mode lets its group or others read it.
+/// Whether the file's mode lets anybody read it. A group may be the service's own: systemd hands out credentials with
+/// mode 0440.
 pub(super) fn others_may_read(file: &File) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o044 != 0)
+        file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o004 != 0)
     }
     #[cfg(not(unix))]
     {

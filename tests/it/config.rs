@@ -206,7 +206,10 @@ fn files_that_others_may_read_are_warned_about() {
     let literal = SMALLEST.replace("{ env = \"MAILBELL_WECOM_SECRET\" }", "\"hunter2\"");
     write_private(&file, &literal);
     assert_eq!(warnings(&config::load(&file).unwrap()), []);
+    // A service's own group may: so systemd hands out credentials, and so packages install such files.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(warnings(&config::load(&file).unwrap()), []);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let password = folder.path().join("zhangsan.password");
     fs::set_permissions(&password, fs::Permissions::from_mode(0o604)).unwrap();
     let config = config::load(&file).unwrap();
