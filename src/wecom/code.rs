@@ -97,8 +97,8 @@ pub(super) fn advice(errcode: i64) -> Option<(&'static str, &'static str)> {
             "the corp id is wrong: copy 企业ID from 我的企业 in the WeCom admin console into wecom.corp_id",
         ),
         60020 => (
-            "本机的出口 IP 不在该应用的“企业可信IP”中：把它加进去，约 1 分钟后生效",
-            "this machine's public address is not among the app's 企业可信IP: add it there; it acts after about a minute",
+            "本机的出口 IP 不在该应用的“企业可信IP”中：把它加进去，约 1 分钟后生效（须先为应用设置可信域名或接收消息的回调 URL，才能编辑该名单）",
+            "this machine's public address is not among the app's 企业可信IP: add it there; it acts after about a minute (the list can be edited once the app has a trusted domain or a verified callback URL)",
         ),
         301_002 | 40056 => (
             "AgentId 与 Secret 不属于同一个应用：两者都从同一个应用的页面复制",
