@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// An unreachable host is probed by one connection so often.
-const PROBE_EVERY: Duration = Duration::from_secs(10);
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(10);
 
 /// The hosts in use.
 #[derive(Debug)]

@@ -159,7 +159,7 @@ impl Watcher {
         let everyday = matches!(kind, "lost" | "bye") && memory.failures < 3;
         if memory.told != Some(kind) && !everyday {
             memory.told = Some(kind);
-            let next_try_s = delay.as_secs();
+            let next_try_s = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay }.as_secs();
             match kind {
                 "state" => error!(account, reason = %end, next_try_s, "the account cannot be watched"),
                 _ => warn!(account, reason = %end, next_try_s, "the account cannot be watched"),
