@@ -152,20 +152,19 @@ fn spawn_delivery(
         .run("token", stop.clone(), move || first_token(client.clone(), health.clone(), lang, stop_token.clone()));
 }
 
-/// Fetches the first token when the service starts. A refusal is told once; the secret is not tried on and on, for
-/// that bans the address (wecom-api 2).
+/// Fetches the first token when the service starts. A refusal is told once; how often WeCom is really asked is decided
+/// where the token is kept.
 async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: crate::model::Lang, stop: CancellationToken) {
-    let mut again = TOKEN_AGAIN;
     let mut told = false;
     while let Err(outcome) = client.ready().await {
         if !told {
             let advice = advice_for(&outcome, lang).unwrap_or_default();
-            warn!(reason = ?outcome, advice, "no WeCom token yet; alerts are kept");
+            warn!(reason = outcome.reason(), advice, "no WeCom token yet; alerts are kept");
             told = true;
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(again) => again = (again * 2).min(Duration::from_secs(1200)),
+            () = tokio::time::sleep(TOKEN_AGAIN) => {}
         }
     }
     health.token_held();

@@ -5,7 +5,7 @@ use super::http::Http;
 use crate::clock::Clock;
 use crate::config::Wecom;
 use crate::model::{Secret, Timestamp};
-use crate::rules::retry::Outcome;
+use crate::rules::retry::{BUSY, CHANNEL, Outcome, QUOTA};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -24,13 +24,28 @@ struct Held {
     generation: u64,
 }
 
+/// A fetch that WeCom refused: asked again only after a while, whoever wants a token.
+struct Refusal {
+    outcome: Outcome,
+    until: Timestamp,
+    /// How many in a row.
+    count: u32,
+}
+
+/// What is known: a token, or why there is none.
+#[derive(Default)]
+struct Known {
+    held: Option<Held>,
+    refusal: Option<Refusal>,
+}
+
 /// The token and whoever is just fetching it: the lock is held over the fetch, so there is one at a time.
 pub(super) struct Tokens {
     http: Http,
     corp_id: String,
     secret: Secret,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Held>>,
+    known: Mutex<Known>,
     generation: std::sync::atomic::AtomicU64,
 }
 
@@ -41,7 +56,7 @@ impl Tokens {
             corp_id: wecom.corp_id.clone(),
             secret: wecom.secret.clone(),
             clock,
-            held: Mutex::new(None),
+            known: Mutex::new(Known::default()),
             generation: std::sync::atomic::AtomicU64::new(0),
         }
     }
@@ -52,32 +67,34 @@ impl Tokens {
     /// # Errors
     /// What the failed fetch asks of us.
     pub(super) async fn get(&self) -> Result<(Secret, u64), Outcome> {
-        let mut held = self.held.lock().await;
+        let mut known = self.known.lock().await;
         let now = self.clock.steady();
-        if let Some(h) = held.as_ref().filter(|h| now < h.renew_at) {
+        if let Some(h) = known.held.as_ref().filter(|h| now < h.renew_at) {
             return Ok((h.token.clone(), h.generation));
+        }
+        if let Some(refusal) = known.refusal.as_ref().filter(|r| now < r.until) {
+            return still_alive(&known.held, now).ok_or_else(|| refusal.outcome.clone());
         }
         match self.fetch(now).await {
             Ok(fresh) => {
                 let answer = (fresh.token.clone(), fresh.generation);
-                *held = Some(fresh);
+                *known = Known { held: Some(fresh), refusal: None };
                 Ok(answer)
             }
-            Err(outcome) => match held.as_mut().filter(|h| now < h.ends_at) {
-                Some(h) => {
-                    h.renew_at = now.plus(Duration::from_secs(30));
-                    Ok((h.token.clone(), h.generation))
-                }
-                None => Err(outcome),
-            },
+            Err(outcome) => {
+                let count = known.refusal.as_ref().map_or(0, |r| r.count) + 1;
+                let until = now.plus(again_after(&outcome, count));
+                known.refusal = Some(Refusal { outcome: outcome.clone(), until, count });
+                still_alive(&known.held, now).ok_or(outcome)
+            }
         }
     }
 
     /// Drops the token of this generation: WeCom refused it.
     pub(super) async fn drop_refused(&self, generation: u64) {
-        let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|h| h.generation == generation) {
-            *held = None;
+        let mut known = self.known.lock().await;
+        if known.held.as_ref().is_some_and(|h| h.generation == generation) {
+            known.held = None;
         }
     }
 
@@ -107,5 +124,23 @@ impl Tokens {
         let renew_in = if life > EARLY * 2 { life - EARLY } else { life / 2 };
         let generation = self.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         Ok(Held { token: Secret::new(token), renew_at: now.plus(renew_in), ends_at: now.plus(life), generation })
+    }
+}
+
+/// The old token, while it lives: a renewal that failed costs nothing yet.
+fn still_alive(held: &Option<Held>, now: Timestamp) -> Option<(Secret, u64)> {
+    held.as_ref().filter(|h| now < h.ends_at).map(|h| (h.token.clone(), h.generation))
+}
+
+/// When to ask again after the `count`-th refusal in a row. Wrong secrets are asked about four times in the first hour
+/// and hourly then, for too many of them ban the address (wecom-api 2); a trusted-IP list acts after a minute.
+fn again_after(outcome: &Outcome, count: u32) -> Duration {
+    match outcome {
+        Outcome::Channel(text) if !text.starts_with("gettoken: 60020") => {
+            Duration::from_secs(120).saturating_mul(4_u32.saturating_pow(count - 1)).min(Duration::from_secs(3600))
+        }
+        Outcome::Channel(_) => CHANNEL.delay(count, 1.0),
+        Outcome::Quota(_) => QUOTA.delay(count, 1.0),
+        _ => BUSY.delay(count, 0.0),
     }
 }

@@ -157,3 +157,23 @@ async fn only_listed_pages_answer() {
         assert_eq!(get(path).await.0, 404, "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_told_once_and_not_asked_about_again_and_again() {
+    let mut world = World::one().await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    std::fs::write(&world.file, text.replace("sandbox-secret", "hunter2")).unwrap();
+    world.start();
+    world.until("the refusal is told", async || world.log().contains("40001")).await;
+    world.until("zhangsan logs in", async || world.dovecot.logins(&address("zhangsan")) == 1).await;
+    for n in 1..=3 {
+        world.mail("zhangsan", &format!("攒着{n}号"), &format!("k{n}")).await;
+    }
+    world.until("the channel is told", async || world.log().contains("does not take messages")).await;
+    assert_eq!(world.counts().await["gettoken"], 1);
+    assert!(!world.log().contains("hunter2"));
+    world.stop().await;
+    std::fs::write(&world.file, text).unwrap();
+    world.run().await;
+    world.sees("zhangsan", &["攒着1号", "攒着2号", "攒着3号"]).await;
+}
