@@ -6,4 +6,7 @@ mod dovecot;
 mod e2e;
 mod house;
 mod readme;
+mod imap_wire;
 mod sandbox;
+mod support;
+mod watch;

@@ -1,0 +1,135 @@
+//! The state of one node in memory, with a record of permits and commits.
+
+use futures_util::future::BoxFuture;
+use mailbell::clock::Anchor;
+use mailbell::model::{AccountId, AlertId, AlertKind, Item, Mark, Owner, RawName, Recipient, Timestamp};
+use mailbell::rules::budget::{Allowance, Permit, Spent};
+use mailbell::rules::retry::Next;
+use mailbell::state::{Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, StateError, Store};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+/// See the module's text.
+pub struct Recorder {
+    store: Store,
+    /// When a sync was allowed.
+    pub syncs: Mutex<Vec<Instant>>,
+    /// When letters were stored, and which.
+    pub stored: Mutex<Vec<(Instant, Item)>>,
+}
+
+impl Recorder {
+    /// An empty one.
+    pub fn new() -> Self {
+        let store = Store::in_place(MemoryKv::open(&Disk::default())).unwrap();
+        Self { store, syncs: Mutex::default(), stored: Mutex::default() }
+    }
+
+    /// How many syncs were allowed.
+    pub fn syncs(&self) -> usize {
+        self.syncs.lock().unwrap().len()
+    }
+
+    /// Takes the waiting letters out of the outbox, as delivery would.
+    pub async fn take(&self, now: Timestamp) -> Vec<Item> {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let sink = taken.clone();
+        let compose = move |_: &Recipient, items: &[Item], number: u32| {
+            if number == 0 {
+                sink.lock().unwrap().extend_from_slice(items);
+            }
+            let body = format!("{number} {items:?}").into_bytes();
+            vec![Draft { kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
+        };
+        for claim in self.store.claim(now, 1000, Arc::new(compose)).await.unwrap() {
+            self.store.settle(claim.id, Next::Done, now).await.unwrap();
+        }
+        std::mem::take(&mut *taken.lock().unwrap())
+    }
+}
+
+impl State for Recorder {
+    fn marks(&self, account: &AccountId) -> BoxFuture<'_, Result<HashMap<RawName, Mark>, StateError>> {
+        self.store.marks(account)
+    }
+
+    fn admit_sync(
+        &self,
+        owner: &Owner,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Permit, StateError>> {
+        let asked = self.store.admit_sync(owner, allowance, now);
+        Box::pin(async move {
+            let permit = asked.await?;
+            if matches!(permit, Permit::Go(_)) {
+                self.syncs.lock().unwrap().push(Instant::now());
+            }
+            Ok(permit)
+        })
+    }
+
+    fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
+        self.store.spent(owner)
+    }
+
+    fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>> {
+        let letters = scan.letters.clone();
+        let committed = self.store.commit_scan(scan, now);
+        Box::pin(async move {
+            let committed = committed.await?;
+            if committed != Committed::Stale {
+                let stored = letters.into_iter().map(|(_, item)| (Instant::now(), item));
+                self.stored.lock().unwrap().extend(stored);
+            }
+            Ok(committed)
+        })
+    }
+
+    fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.touch(account, folder, mark)
+    }
+
+    fn claim(
+        &self,
+        now: Timestamp,
+        most: usize,
+        compose: Arc<Compose>,
+    ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
+        self.store.claim(now, most, compose)
+    }
+
+    fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
+        self.store.next_due(now)
+    }
+
+    fn settle(&self, id: AlertId, next: Next, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.settle(id, next, now)
+    }
+
+    fn changed(&self) -> Notified<'_> {
+        self.store.changed()
+    }
+
+    fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>> {
+        self.store.outbox()
+    }
+
+    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.prune(now)
+    }
+
+    fn anchor(&self) -> BoxFuture<'_, Result<(Option<Anchor>, Timestamp), StateError>> {
+        self.store.anchor()
+    }
+
+    fn set_anchor(&self, anchor: &Anchor) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.set_anchor(anchor)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.close()
+    }
+}

@@ -1,0 +1,117 @@
+//! One bad thing stops one thing: letters, folders and sessions that break.
+
+use crate::support::desk::Watch;
+use crate::support::mailbox::{Fault, Mailbox};
+use crate::support::secs;
+use mailbell::health::AccountState;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Five letters of which some have a fault; all must be announced, the bad ones as unreadable.
+async fn among_others(faults: &[(usize, Fault)]) -> (Vec<String>, Mailbox) {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let story = async {
+        sleep(secs(5)).await;
+        for n in 0..5 {
+            let fault = faults.iter().find(|(at, _)| *at == n).map_or(Fault::None, |(_, fault)| *fault);
+            mailbox.arrive_with("INBOX", &n.to_string(), watch.clock.now(), fault);
+        }
+        sleep(secs(600)).await;
+        mailbox.arrive("INBOX", "after", watch.clock.now());
+        sleep(secs(300)).await;
+    };
+    watch.during(mailbox.clone(), story).await;
+    (watch.subjects().await, mailbox)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_that_ends_the_session_is_announced_as_unreadable() {
+    let (subjects, mailbox) = among_others(&[(2, Fault::Kills)]).await;
+    assert_eq!(subjects, ["0", "1", "?", "3", "4", "after"]);
+    let sessions = mailbox.office().connects.len();
+    assert!((3..=5).contains(&sessions), "{sessions} sessions");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_of_them_one_behind_the_other() {
+    let (subjects, mailbox) = among_others(&[(2, Fault::Kills), (3, Fault::Kills)]).await;
+    assert_eq!(subjects, ["0", "1", "?", "?", "4", "after"]);
+    assert!(mailbox.office().connects.len() <= 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_letter_costs_its_header_only() {
+    let (subjects, mailbox) = among_others(&[(1, Fault::Refused), (4, Fault::Refused)]).await;
+    assert_eq!(subjects, ["0", "?", "2", "3", "?", "after"]);
+    assert_eq!(mailbox.office().connects.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_folder_is_parked_and_the_others_go_on() {
+    let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a", "b"]));
+    mailbox.change("a", |c| c.refused = true);
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.arrive("b", "one", watch.clock.now());
+        mailbox.arrive("INBOX", "two", watch.clock.now());
+        sleep(secs(301)).await;
+        let mut subjects = watch.subjects().await;
+        subjects.sort();
+        assert_eq!(subjects, ["one", "two"]);
+        let tried = mailbox.count("STATUS a");
+        sleep(secs(3600)).await;
+        let tries = mailbox.count("STATUS a") - tried;
+        assert!((2..=4).contains(&tries), "{tries} tries in an hour");
+        mailbox.change("a", |c| c.refused = false);
+        sleep(secs(1800)).await;
+        mailbox.arrive("a", "back", watch.clock.now());
+        sleep(secs(301)).await;
+        assert_eq!(watch.subjects().await, ["back"]);
+        assert_eq!(mailbox.office().connects.len(), 1);
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_breaks_is_made_anew_without_a_letter_lost_or_repeated() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let story = async {
+        sleep(secs(5)).await;
+        let mut all = Vec::new();
+        for n in 0..40 {
+            sleep(secs(200)).await;
+            mailbox.arrive("INBOX", &format!("{n}"), watch.clock.now());
+            if n % 2 == 0 {
+                mailbox.cut();
+            }
+            sleep(secs(150)).await;
+            all.extend(watch.subjects().await);
+        }
+        assert_eq!(all, (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_shown() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let id = watch.account.id.clone();
+    let state = || watch.health.accounts()[&id].clone();
+    let story = async {
+        sleep(secs(5)).await;
+        assert_eq!((state().state, state().last_error), (AccountState::Watching, None));
+        mailbox.office().refuses = Some(crate::watch::pace::refused());
+        mailbox.cut();
+        sleep(secs(5)).await;
+        assert_eq!(state().state, AccountState::LoginRefused);
+        assert!(state().last_error.unwrap().contains("no such user"));
+        mailbox.office().refuses = None;
+        sleep(Duration::from_secs(4 * 3600)).await;
+        assert_eq!((state().state, state().last_error), (AccountState::Watching, None));
+        mailbox.office().idle = false;
+        mailbox.cut();
+        sleep(secs(10)).await;
+        assert_eq!(state().state, AccountState::Polling);
+    };
+    watch.during(mailbox.clone(), story).await;
+}

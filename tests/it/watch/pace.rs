@@ -1,0 +1,144 @@
+//! How often anybody is asked: syncs, connections, logins.
+
+use crate::support::desk::Watch;
+use crate::support::mailbox::Mailbox;
+use crate::support::secs;
+use crate::support::server::PipeDial;
+use mailbell::imap::{ImapError, ImapSource, LoginTrouble};
+use mailbell::rules::backoff::Backoff;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A login that is refused.
+pub fn refused() -> ImapError {
+    ImapError::Login { trouble: LoginTrouble::Refused, text: "no such user".to_owned() }
+}
+
+/// The most that fell into any hour.
+fn most_in_an_hour(times: &[Instant]) -> usize {
+    let within = |end: &Instant| times.iter().filter(|t| *t <= end && end.duration_since(**t) < HOUR).count();
+    times.iter().map(within).max().unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_stays_within_the_budget_and_nobody_waits_long() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let mut arrived = Vec::new();
+    let story = async {
+        sleep(secs(5)).await;
+        for n in 0..400 {
+            arrived.push(Instant::now());
+            mailbox.arrive("INBOX", &format!("{n}"), watch.clock.now());
+            sleep(secs(10)).await;
+        }
+        sleep(secs(150)).await;
+    };
+    watch.during(mailbox.clone(), story).await;
+    let syncs = watch.state.syncs.lock().unwrap().clone();
+    assert!(most_in_an_hour(&syncs) <= 50, "{}", most_in_an_hour(&syncs));
+    let stored = watch.state.stored.lock().unwrap().clone();
+    assert_eq!(stored.len(), 400);
+    for (at, item) in stored {
+        let n: usize = item.letter.subject.unwrap().parse().unwrap();
+        let waited = at.duration_since(arrived[n]);
+        assert!(waited <= secs(150), "letter {n} waited {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_accounts_are_swept_and_no_more() {
+    for idle in [true, false] {
+        let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a"]));
+        mailbox.office().idle = idle;
+        watch.during(mailbox.clone(), sleep(DAY)).await;
+        // Every five minutes, up to a tenth sooner.
+        let syncs = watch.state.syncs();
+        assert!((285..=325).contains(&syncs), "{syncs} syncs in a day");
+        assert_eq!(mailbox.office().connects.len(), 1);
+    }
+}
+
+/// Accepts and drops, a hundred times: the delays double to five minutes, each between half and full.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_accepts_and_drops_is_left_alone_more_and_more() {
+    let watch = Watch::new();
+    let dial = PipeDial::default();
+    let source = ImapSource::new(Arc::new(dial.clone()), watch.imap);
+    let story = async {
+        for _ in 0..100 {
+            drop(dial.accept().await);
+        }
+    };
+    watch.during(source, story).await;
+    let dials = dial.dials();
+    assert_eq!(dials.len(), 100);
+    let plan = Backoff { first: secs(1), most: secs(300) };
+    for (n, pair) in dials.windows(2).enumerate() {
+        let (waited, failures) = (pair[1].duration_since(pair[0]), n as u32 + 1);
+        let (least, most) = (plan.delay(failures, 0.0), plan.delay(failures, 1.0) + secs(1));
+        assert!((least..=most).contains(&waited), "after {failures} failures: {waited:?}");
+    }
+}
+
+/// The same with a login each time: what ends young does not count as having lived.
+#[tokio::test(start_paused = true)]
+async fn sessions_that_die_young_come_back_slower() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().lives = Some(secs(20));
+    watch.during(mailbox.clone(), sleep(HOUR * 2)).await;
+    let connects = mailbox.office().connects.len();
+    assert!((25..=60).contains(&connects), "{connects} logins in two hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_lived_come_back_at_once() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().lives = Some(secs(120));
+    watch.during(mailbox.clone(), sleep(HOUR * 2)).await;
+    let connects = mailbox.office().connects.len();
+    assert!((58..=62).contains(&connects), "{connects} logins in two hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_tried_a_few_times_a_day() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().refuses = Some(refused());
+    watch.during(mailbox.clone(), sleep(DAY)).await;
+    let logins = mailbox.office().connects.len();
+    // 10, 20, 40, 80, 160 minutes, then every 4 hours, each between half and full.
+    assert!((9..=18).contains(&logins), "{logins} logins in a day");
+    assert_eq!(mailbox.count(""), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_connections_is_waited_out() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().refuses = Some(ImapError::Login { trouble: LoginTrouble::TooMany, text: String::new() });
+    watch.during(mailbox.clone(), sleep(DAY)).await;
+    let logins = mailbox.office().connects.len();
+    // 30 s doubled to 15 minutes, each between half and full.
+    assert!((96..=200).contains(&logins), "{logins} logins in a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_down_is_probed_every_ten_seconds() {
+    let watch = Watch::new();
+    let dial = PipeDial::default();
+    dial.set_down(Some(ImapError::Connect { address: "x".to_owned(), reason: "refused".to_owned() }));
+    let source = ImapSource::new(Arc::new(dial.clone()), watch.imap);
+    let story = async {
+        sleep(HOUR).await;
+        let tries = dial.dials().len();
+        assert!((355..=362).contains(&tries), "{tries} probes in an hour");
+        dial.set_down(None);
+        let began = Instant::now();
+        let mut peer = dial.accept().await;
+        assert!(began.elapsed() <= secs(10));
+        peer.log_in("IDLE").await;
+    };
+    watch.during(source, story).await;
+}
