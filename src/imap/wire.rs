@@ -298,6 +298,8 @@ fn event(response: &Response<'_>) -> Event {
         }
         Response::Continue(_) => Event::Continue,
         Response::Data { status: Status::Bye, outcome } => Event::Bye(words(&outcome.information)),
+        // Whatever its code says: that there is no login must not be lost.
+        Response::Data { status: Status::PreAuth, .. } => Event::Status(Word::PreAuth),
         Response::Data { status, outcome } => match &outcome.code {
             Some(ResponseCode::UidNext(n)) => Event::Code(Look { uid_next: Some(*n), ..Look::default() }),
             Some(ResponseCode::UidValidity(n)) => Event::Code(Look { uid_validity: Some(*n), ..Look::default() }),

@@ -55,6 +55,21 @@ async fn capabilities_that_cannot_be_asked_are_those_of_the_greeting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn preauth_needs_no_login() {
+    for greeting in ["* PREAUTH hi\r\n", "* PREAUTH [CAPABILITY IMAP4rev1 IDLE] hi\r\n"] {
+        let (session, _peer) = connect(&account(), async |peer: &mut Peer| {
+            peer.send(greeting).await;
+            while let Some(command) = tokio::time::timeout(secs(1), peer.command()).await.ok().flatten() {
+                assert_eq!(command, "CAPABILITY", "{greeting}");
+                peer.send("* CAPABILITY IMAP4rev1 IDLE\r\n{tag} OK\r\n").await;
+            }
+        })
+        .await;
+        assert!(session.unwrap().has_idle(), "{greeting}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn greetings_that_are_none() {
     let bye = refused(async |peer: &mut Peer| peer.send("* BYE shutting down\r\n").await).await;
     assert_eq!(bye, ImapError::Bye("shutting down".to_owned()));
@@ -258,6 +273,30 @@ async fn starttls_protects_before_login() {
         peer
     };
     assert!(tokio::join!(source.connect(&account), server).0.unwrap().has_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_word_in_the_clear_when_starttls_is_refused() {
+    let mut account = account();
+    account.provider.server.tls = Tls::Starttls;
+    for answer in ["{tag} NO not here\r\n", "{tag} BAD what\r\n"] {
+        let (session, _peer) = connect(&account, async |peer: &mut Peer| {
+            peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
+            peer.expect("STARTTLS").await;
+            peer.send(answer).await;
+            peer.expect_closed().await;
+        })
+        .await;
+        assert!(matches!(session.err(), Some(ImapError::Protocol(_))), "{answer}");
+    }
+    for greeting in ["* PREAUTH hi\r\n", "* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n"] {
+        let (session, _peer) = connect(&account, async |peer: &mut Peer| {
+            peer.send(greeting).await;
+            peer.expect_closed().await;
+        })
+        .await;
+        assert!(matches!(session.err(), Some(ImapError::Protocol(_))), "{greeting}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
