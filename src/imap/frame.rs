@@ -23,6 +23,8 @@ const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Read from the stream at one time.
 const READ_BYTES: usize = 4096;
+/// Why a stream is not given back.
+pub(super) const EARLY: &str = "the server sent data between STARTTLS and the TLS handshake";
 /// What async-imap is given in place of a line that was kept aside, so that its reader sees life.
 const STAND_IN: &[u8] = b"* OK kept\r\n";
 
@@ -64,11 +66,7 @@ impl<S> Framed<S> {
     /// The stream, if no byte of the server's waits in here (STARTTLS: bytes sent in the clear before the
     /// handshake must not be taken for answers after it, RFC 3501 6.2.1).
     pub(super) fn into_inner(self) -> Result<S, String> {
-        if self.pending.is_empty() && self.out_at >= self.out.len() {
-            Ok(self.inner)
-        } else {
-            Err("the server sent data between STARTTLS and the TLS handshake".to_owned())
-        }
+        if self.pending.is_empty() && self.out_at >= self.out.len() { Ok(self.inner) } else { Err(EARLY.to_owned()) }
     }
 
     /// The LIST and STATUS lines since the last call.

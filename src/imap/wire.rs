@@ -6,10 +6,11 @@
 use super::Stream;
 use super::error::ImapError;
 use super::fetch::RawLetter;
-use super::frame::Framed;
+use super::frame::{EARLY, Framed};
 use crate::model::Look;
 use async_imap::Client;
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
+use futures_util::FutureExt;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
@@ -95,8 +96,16 @@ impl Wire {
     }
 
     /// The stream below, for STARTTLS and for parking.
-    pub(super) fn into_stream(self) -> Result<Box<dyn Stream>, ImapError> {
-        self.client.into_inner().into_inner().map_err(ImapError::Protocol)
+    ///
+    /// # Errors
+    /// The server has sent more than was asked for, or has closed.
+    pub(super) fn into_stream(mut self) -> Result<Box<dyn Stream>, ImapError> {
+        // async-imap reads ahead: what it holds would be lost without a word.
+        match self.next().now_or_never() {
+            None => self.client.into_inner().into_inner().map_err(ImapError::Protocol),
+            Some(Ok(_)) => Err(ImapError::Protocol(EARLY.to_owned())),
+            Some(Err(error)) => Err(error),
+        }
     }
 
     /// How long ago the last response came.

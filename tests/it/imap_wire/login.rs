@@ -299,6 +299,24 @@ async fn no_word_in_the_clear_when_starttls_is_refused() {
     }
 }
 
+/// A man in the middle puts an answer behind the one to STARTTLS, to be taken for one after the handshake.
+#[tokio::test(start_paused = true)]
+async fn words_before_the_handshake_are_an_error() {
+    let mut account = account();
+    account.provider.server.tls = Tls::Starttls;
+    for injected in ["* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n", "* OK x\r\n", "M2 OK", "\r\n* LIST () \"/\" x\r\n"] {
+        let (session, _peer) = connect(&account, async |peer: &mut Peer| {
+            peer.send("* OK hi\r\n").await;
+            peer.expect("STARTTLS").await;
+            peer.send(&format!("{{tag}} OK begin\r\n{injected}")).await;
+            peer.expect_closed().await;
+        })
+        .await;
+        let error = session.err().expect(injected);
+        assert!(matches!(&error, ImapError::Protocol(text) if text.contains("STARTTLS")), "{injected}: {error:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn mode_idle_does_not_ask_the_list() {
     let mut account = account();
