@@ -13,11 +13,13 @@ use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, S
 use futures_util::FutureExt;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// An answer of many responses may take so many times the limit of one: a server that only chatters is not waited for
-/// for ever.
-const WHOLE_ANSWER: u32 = 10;
+/// Time-outs of a command that goes on and on: each response must come within one, all of them within so many.
+const MOST_TIMEOUTS: u32 = 10;
+/// After a BYE the server closes (RFC 3501 7.1.5); some repeat it until we do (imap-servers A.3). So long the completion
+/// of the command is still waited for.
+const AFTER_BYE: Duration = Duration::from_secs(2);
 
 /// The word of a status response (RFC 3501 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,10 @@ pub(super) struct Wire {
     pub(super) exists: Option<u32>,
     /// Whether EXISTS rose since the last look: letters came.
     grown: bool,
-    bye: Option<String>,
+    /// The first BYE, and when it came.
+    bye: Option<(String, Instant)>,
+    /// When the present command is given up, however much the server says.
+    give_up_at: Instant,
 }
 
 impl Wire {
@@ -92,6 +97,7 @@ impl Wire {
             exists: None,
             grown: false,
             bye: None,
+            give_up_at: Instant::now() + command_timeout * MOST_TIMEOUTS,
         }
     }
 
@@ -155,7 +161,7 @@ impl Wire {
                 self.exists = Some(*n);
             }
             Event::Expunge => self.exists = self.exists.map(|n| n.saturating_sub(1)),
-            Event::Bye(text) => self.bye = Some(text.clone()),
+            Event::Bye(text) if self.bye.is_none() => self.bye = Some((text.clone(), self.heard_at)),
             _ => {}
         }
         Ok(event)
@@ -163,15 +169,25 @@ impl Wire {
 
     fn ended(&mut self, reason: String) -> ImapError {
         match self.bye.take() {
-            Some(text) => ImapError::Bye(text),
+            Some((text, _)) => ImapError::Bye(text),
             None => ImapError::Lost(reason),
         }
     }
 
-    /// The next response within the command time-out.
+    /// The next response within the command time-out, and the whole command within ten of them.
     pub(super) async fn next_in_time(&mut self, step: &'static str) -> Result<Event, ImapError> {
         let limit = self.command_timeout;
-        timeout(limit, self.next()).await.map_err(|_| ImapError::Timeout { step, limit })?
+        let mut until = self.give_up_at.min(Instant::now() + limit);
+        if let Some((_, came_at)) = &self.bye {
+            until = until.min(*came_at + AFTER_BYE);
+        }
+        match timeout_at(until, self.next()).await {
+            Ok(event) => event,
+            Err(_) => match self.bye.take() {
+                Some((text, _)) => Err(ImapError::Bye(text)),
+                None => Err(ImapError::Timeout { step, limit }),
+            },
+        }
     }
 
     /// Writes a tagged command (or its first part) and answers its tag. `rest` never reaches an error text.
@@ -190,6 +206,7 @@ impl Wire {
     /// Writes one line as it is: the rest of a command after a literal, or `DONE`.
     pub(super) async fn write_line(&mut self, step: &'static str, line: &[u8]) -> Result<(), ImapError> {
         let limit = self.command_timeout;
+        self.give_up_at = Instant::now() + limit * MOST_TIMEOUTS;
         let stream = self.client.get_mut();
         let write = async {
             stream.write_all(line).await?;
@@ -213,12 +230,7 @@ impl Wire {
         tag: &str,
         sink: &mut (dyn FnMut(Event) + Send),
     ) -> Result<String, ImapError> {
-        let limit = self.command_timeout * WHOLE_ANSWER;
-        let deadline = Instant::now() + limit;
         loop {
-            if Instant::now() > deadline {
-                return Err(ImapError::Timeout { step: name, limit });
-            }
             match self.next_in_time(name).await? {
                 Event::Done { tag: done, status, text } if done == tag => {
                     return match status {

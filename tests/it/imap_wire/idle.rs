@@ -77,6 +77,21 @@ async fn a_refusal_is_an_answer_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_before_the_plus_ends_in_time() {
+    let (woken, took) = idle(async |_: &mut Peer| {}).await;
+    assert_eq!((woken, took), (Err(ImapError::Timeout { step: "IDLE", limit: secs(60) }), secs(60)));
+    let (woken, took) = idle(async |peer: &mut Peer| {
+        for _ in 0..100 {
+            peer.send("* OK Still here\r\n").await;
+            sleep(secs(10)).await;
+        }
+    })
+    .await;
+    assert!(matches!(woken, Err(ImapError::Timeout { step: "IDLE", .. })), "{woken:?}");
+    assert_eq!(took, secs(600));
+}
+
+#[tokio::test(start_paused = true)]
 async fn ends_are_told_apart() {
     async fn ended(words: &'static str) -> Result<Wake, ImapError> {
         let (mut session, mut peer) = session().await;

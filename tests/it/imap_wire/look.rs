@@ -205,6 +205,47 @@ async fn every_command_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_talks_on_and_on_is_given_up() {
+    let (mut session, mut peer) = session().await;
+    let inbox = RawName::new(b"INBOX");
+    let began = Instant::now();
+    let chatter = async {
+        loop {
+            peer.send("* OK Hang in there..\r\n").await;
+            tokio::time::sleep(secs(20)).await;
+        }
+    };
+    let error = tokio::select! {
+        examined = session.examine(&inbox) => examined.unwrap_err(),
+        () = chatter => unreachable!(),
+        () = tokio::time::sleep(secs(86_400)) => panic!("a day"),
+    };
+    assert!(matches!(error, ImapError::Timeout { step: "EXAMINE", .. }), "{error:?}");
+    assert_eq!(began.elapsed(), secs(600));
+}
+
+/// Yandex repeats untagged BYE until the client closes (imap-servers A.3).
+#[tokio::test(start_paused = true)]
+async fn bye_without_an_end_is_bye() {
+    let (mut session, mut peer) = session().await;
+    let inbox = RawName::new(b"INBOX");
+    let began = Instant::now();
+    let byes = async {
+        loop {
+            peer.send("* BYE Session expired\r\n").await;
+            tokio::time::sleep(secs(1)).await;
+        }
+    };
+    let error = tokio::select! {
+        examined = session.examine(&inbox) => examined.unwrap_err(),
+        () = byes => unreachable!(),
+        () = tokio::time::sleep(secs(86_400)) => panic!("a day"),
+    };
+    assert_eq!(error, ImapError::Bye("Session expired".to_owned()));
+    assert!(began.elapsed() <= secs(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn logout_is_short_whatever_the_server_does() {
     let (session, mut peer) = session().await;
     tokio::join!(session.logout(), async {
