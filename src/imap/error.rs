@@ -142,7 +142,11 @@ impl LoginTrouble {
     pub(super) fn of(text: &str) -> Self {
         let text = text.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
-        if has(&["[LIMIT]", "TOO MANY", "MAXIMUM NUMBER OF CONNECTIONS", "NOT CONNECTED"]) {
+        if has(&["[AUTHENTICATIONFAILED]", "[AUTHORIZATIONFAILED]", "[EXPIRED]", "[CONTACTADMIN]", "[PRIVACYREQUIRED]"])
+        {
+            // Whatever the words behind it say ("too many failed attempts").
+            Self::Refused
+        } else if has(&["[LIMIT]", "TOO MANY", "MAXIMUM NUMBER OF CONNECTIONS", "NOT CONNECTED"]) {
             Self::TooMany
         } else if has(&["[UNAVAILABLE]", "[INUSE]", "[SERVERBUG]", "SYSTEMBUSY", "TEMPORARY", "THROTTLED", "TRY AGAIN"])
         {

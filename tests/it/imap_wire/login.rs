@@ -213,6 +213,43 @@ async fn line_breaks_are_never_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answers_to_login_by_code_and_words() {
+    use LoginTrouble::{Refused, Temporary, TooMany};
+    let gbk = encoding_rs::GBK.encode("登录失败").0.into_owned();
+    let cases = [
+        ("{tag} NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Refused),
+        ("{tag} NO [AUTHENTICATIONFAILED] Too many failed attempts.\r\n", Refused),
+        ("{tag} NO\r\n", Refused),
+        ("{tag} BAD\r\n", Refused),
+        ("{tag} NO LOGIN Login error or password error\r\n", Refused),
+        ("{tag} NO [UNAVAILABLE] Temporary authentication failure.\r\n", Temporary),
+        ("{tag} NO [INUSE] locked\r\n", Temporary),
+        ("{tag} NO [LIMIT] enough\r\n", TooMany),
+        ("{tag} NO [ALERT] Too many simultaneous connections. (Failure)\r\n", TooMany),
+        ("{tag} BAD User is authenticated but not connected.\r\n", TooMany),
+        ("{tag} BAD Request is throttled. Suggested Backoff Time: 1000 milliseconds\r\n", Temporary),
+        ("* BYE Too many connections\r\n", TooMany),
+    ];
+    for (answer, expected) in cases {
+        match login_answered(answer).await {
+            ImapError::Login { trouble, text } => {
+                assert_eq!(trouble, expected, "{answer}");
+                assert!(!text.contains("cr\\et"), "{text}");
+            }
+            other => panic!("{answer}: {other:?}"),
+        }
+    }
+    let error = refused(async |peer: &mut Peer| {
+        peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
+        peer.expect(LOGIN).await;
+        let line = [format!("{} NO ", peer.tag()).as_bytes(), &gbk, b"\r\n"].concat();
+        peer.send_bytes(&line).await;
+    })
+    .await;
+    assert_eq!(error, ImapError::Login { trouble: Refused, text: "登录失败".to_owned() });
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_answer_to_login_ends_in_time() {
     let began = Instant::now();
     let error = refused(async |peer: &mut Peer| {
