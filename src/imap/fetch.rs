@@ -59,6 +59,36 @@ impl RawLetter {
 
 /// Fetches `set` of the open folder. Lines without a UID or about others are news of flags and left out.
 pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Result<Vec<RawLetter>, ImapError> {
+    let mut found: BTreeMap<Uid, RawLetter> = BTreeMap::new();
+    match detail {
+        Detail::Brief => {
+            // What cannot be read in one line (`INTERNALDATE NIL`, a size as 9.3e+06: imap-servers A.3) is asked for less,
+            // for who takes this list as whole would never look at the letter again.
+            for items in ["(UID FLAGS INTERNALDATE RFC822.SIZE)", "(UID FLAGS)", "(UID)"] {
+                let before = wire.dropped();
+                ask(wire, set, items, &mut found).await?;
+                if wire.dropped() == before {
+                    break;
+                }
+            }
+        }
+        Detail::Header => {
+            let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({FIELDS})])");
+            ask(wire, set, &items, &mut found).await?;
+        }
+        // Nothing beside the header: it may be what could not be read.
+        Detail::WholeHeader => ask(wire, set, "(UID BODY.PEEK[HEADER])", &mut found).await?,
+    }
+    Ok(found.into_values().collect())
+}
+
+/// One FETCH; what it says is added to `found`.
+async fn ask(
+    wire: &mut Wire,
+    set: &UidSet,
+    items: &str,
+    found: &mut BTreeMap<Uid, RawLetter>,
+) -> Result<(), ImapError> {
     let uids = match set {
         UidSet::Range(from, to) => format!("{from}:{to}"),
         UidSet::From(from) => format!("{from}:*"),
@@ -69,22 +99,15 @@ pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Resu
         UidSet::From(from) => uid >= *from,
         UidSet::These(list) => list.binary_search(&uid).is_ok(),
     };
-    let items = match detail {
-        Detail::Brief => "(UID FLAGS INTERNALDATE RFC822.SIZE)".to_owned(),
-        Detail::Header => format!("(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({FIELDS})])"),
-        Detail::WholeHeader => "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER])".to_owned(),
-    };
-    let mut found: BTreeMap<Uid, RawLetter> = BTreeMap::new();
     let mut sink = |event: Event| {
         let Event::Fetch(letter) = event else { return };
         let Some(uid) = letter.uid.filter(|uid| asked(*uid)) else { return };
-        found.entry(uid).or_default().merge(letter.clone());
-        if let Some(known) = found.get_mut(&uid) {
-            known.uid = Some(uid);
-        }
+        let known = found.entry(uid).or_default();
+        known.merge(letter);
+        known.uid = Some(uid);
     };
     wire.run("UID FETCH", format!("{uids} {items}").as_bytes(), &mut sink).await?;
-    Ok(found.into_values().collect())
+    Ok(())
 }
 
 /// An ascending UID set as short as it can be written: QQ refuses others (imap-servers A.3).

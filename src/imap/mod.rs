@@ -51,7 +51,7 @@ pub enum Detail {
     Brief,
     /// The same and the header fields that make a letter.
     Header,
-    /// The same with the whole header, for servers that answer nothing to a list of fields.
+    /// UID and the whole header alone, for servers that answer nothing to a list of fields.
     WholeHeader,
 }
 
@@ -85,8 +85,8 @@ pub trait MailSession: Send {
     fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
     /// Looks at a folder that is not open. Never to be called for the open one (RFC 3501 6.3.10).
     fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
-    /// Fetches letters of the open folder, ascending by UID, only those asked for. A letter whose answer could not be
-    /// read is missing; ask for it with [`Detail::Brief`].
+    /// Fetches letters of the open folder, ascending by UID, only those asked for. With [`Detail::Brief`] all that
+    /// are there; with the others a letter whose answer could not be read is missing.
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>>;
     /// The UIDs of the open folder's letters with an INTERNALDATE on or after the day before `since`.
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>>;

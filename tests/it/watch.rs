@@ -3,3 +3,4 @@
 mod arrive;
 mod fault;
 mod pace;
+mod session;

@@ -42,6 +42,20 @@ fn subjects(letters: &[RawLetter]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_commands_to_the_byte() {
+    let (mut session, mut peer) = session().await;
+    let cases = [
+        (UidSet::Range(4, 9), Detail::Brief, format!("UID FETCH 4:9 {BRIEF}")),
+        (UidSet::From(4), Detail::Brief, format!("UID FETCH 4:* {BRIEF}")),
+        (UidSet::These(vec![4, 5, 6, 9]), Detail::Header, format!("UID FETCH 4:6,9 {HEADER}")),
+        (UidSet::These(vec![4]), Detail::WholeHeader, "UID FETCH 4 (UID BODY.PEEK[HEADER])".to_owned()),
+    ];
+    for (set, detail, line) in cases {
+        assert_eq!(tokio::join!(session.fetch(&set, detail), peer.answer(&line, "")).0.unwrap(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_whole_letter() {
     let line = b"* 3 FETCH (UID 4 FLAGS (\\Seen $Junk) INTERNALDATE \" 4-Jan-2015 16:53:35 +0800\" RFC822.SIZE 2048 \
                  BODY[HEADER.FIELDS (DATE FROM)] {16}\r\nSubject: a\r\n)(\r\n MODSEQ (9))\r\n";
@@ -103,6 +117,25 @@ async fn a_line_that_cannot_be_read_costs_that_letter() {
         * 2 FETCH (UID 5 INTERNALDATE NIL BODY[HEADER] {3}\r\na:b)\r\n\
         * 3 FETCH (UID 6 BODY[HEADER] {3}\r\nc:d)\r\n";
     assert_eq!(uids(&lines(UidSet::From(4), Detail::Header, untagged).await), [4, 6]);
+}
+
+/// In a list of what is there a letter must not be missing, or the mark runs over it.
+#[tokio::test(start_paused = true)]
+async fn a_list_is_whole_even_where_lines_cannot_be_read() {
+    let (mut session, mut peer) = session().await;
+    let part = async {
+        let odd = "* 1 FETCH (UID 4 FLAGS () RFC822.SIZE 7)\r\n* 2 FETCH (UID 5 INTERNALDATE NIL FLAGS (\\Seen))\r\n\
+                   * 3 FETCH (UID 6 RFC822.SIZE 9.3736e+06 FLAGS ())\r\n* 4 FETCH (UID 7 RFC822.SIZE -1)\r\n";
+        peer.answer(&format!("UID FETCH 4:9 {BRIEF}"), odd).await;
+        let flags = "* 1 FETCH (UID 4 FLAGS ())\r\n* 2 FETCH (UID 5 FLAGS (\\Seen))\r\n* 3 FETCH (UID 6 FLAGS ())\r\n\
+                     * 4 FETCH (UID 7 FLAGS (()))\r\n";
+        peer.answer("UID FETCH 4:9 (UID FLAGS)", flags).await;
+        let plain = "* 1 FETCH (UID 4)\r\n* 2 FETCH (UID 5)\r\n* 3 FETCH (UID 6)\r\n* 4 FETCH (UID 7)\r\n";
+        peer.answer("UID FETCH 4:9 (UID)", plain).await;
+    };
+    let letters = tokio::join!(session.fetch(&UidSet::Range(4, 9), Detail::Brief), part).0.unwrap();
+    assert_eq!(uids(&letters), [4, 5, 6, 7]);
+    assert_eq!((letters[0].size, letters[1].seen, letters[3].seen), (Some(7), Some(true), None));
 }
 
 #[tokio::test(start_paused = true)]
