@@ -130,7 +130,7 @@ impl MailSession for Session {
 
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
         Box::pin(async move {
-            let mut found = Vec::new();
+            let (mut found, before) = (Vec::new(), self.wire.dropped());
             let criterion = format!("SINCE {}", day_before(since));
             self.wire
                 .run("UID SEARCH", criterion.as_bytes(), &mut |event| {
@@ -139,6 +139,11 @@ impl MailSession for Session {
                     }
                 })
                 .await?;
+            if self.wire.dropped() > before {
+                // Perhaps the answer (some give ESEARCH unasked): that is not "none".
+                let text = format!("the answer cannot be read: {}", self.wire.last_dropped());
+                return Err(ImapError::Bad { command: "UID SEARCH", text });
+            }
             found.sort_unstable();
             found.dedup();
             Ok(found)

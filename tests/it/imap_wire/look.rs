@@ -175,6 +175,14 @@ async fn search_goes_by_days_and_is_sorted() {
     assert!(tokio::join!(session.search_since(since), part).0.unwrap_err().is_answer());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_search_answer_that_cannot_be_read_is_not_nothing() {
+    let (mut session, mut peer) = session().await;
+    let part = peer.answer("UID SEARCH SINCE 3-Jan-2015", "* ESEARCH (TAG \"x\") UID ALL 4,9\r\n");
+    let found = tokio::join!(session.search_since(Timestamp(1_420_361_615_000)), part).0;
+    assert!(found.as_ref().is_err_and(ImapError::is_answer), "{found:?}");
+}
+
 /// Which error a command ends with when the server does this in its place.
 async fn examine_against(server: impl AsyncFnOnce(&mut Peer)) -> (ImapError, std::time::Duration) {
     let (mut session, mut peer) = session().await;
