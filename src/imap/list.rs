@@ -19,7 +19,7 @@ pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
     let mut reader = Reader { rest: line.strip_prefix_ignore_case(b"* LIST ")? };
     let attributes = reader.parenthesised()?;
     let separator = reader.string()?;
-    let name = reader.string()?;
+    let name = reader.name()?;
     let attributes = String::from_utf8_lossy(attributes).to_ascii_lowercase();
     let closed = attributes.split_ascii_whitespace().any(|a| a == "\\noselect" || a == "\\nonexistent");
     Some(Listed { raw: RawName::new(&name?), separator: separator.and_then(|s| s.first().copied()), can_open: !closed })
@@ -73,6 +73,24 @@ impl<'a> Reader<'a> {
         let (inside, after) = rest.split_at(end);
         self.rest = after.get(1..)?;
         Some(inside)
+    }
+
+    /// The name of a mailbox: as [`Reader::string`], but some servers do not quote one that holds blanks
+    /// (imap-servers H.1). Then it goes up to the line's end, or to extended data (RFC 5258).
+    fn name(&mut self) -> Option<Option<Vec<u8>>> {
+        self.skip_blanks();
+        if let [b'"' | b'{', ..] = self.rest {
+            return self.string();
+        }
+        let line = self.rest.trim_ascii_end();
+        let end = line.windows(2).position(|pair| pair == b" (").unwrap_or(line.len());
+        let name = line.get(..end)?.trim_ascii_end();
+        self.rest = self.rest.get(end..)?;
+        match name {
+            [] => None,
+            name if name.eq_ignore_ascii_case(b"NIL") => Some(None),
+            name => Some(Some(name.to_vec())),
+        }
     }
 
     /// A quoted string, a literal or an atom; `Some(None)` for NIL. An atom ends at a blank or at the line's end.

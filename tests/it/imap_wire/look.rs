@@ -155,6 +155,37 @@ async fn listed(lines: &[u8]) -> Vec<(Vec<u8>, Option<u8>, bool)> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn odd_list_lines() {
+    let lines = b"* LIST (\\HasNoChildren) \"/\" INBOX\r\n\
+        * LIST (\\NoSelect \\HasChildren) \"/\" \"&UXZO1mWHTvZZOQ-\"\r\n\
+        * 3 EXISTS\r\n\
+        * LIST\r\n\
+        * LIST (\\Marked \"/\" x\r\n\
+        * LIST () \"\\\\\" \"a\\\\b\"\r\n\
+        * LIST () NIL {5}\r\na \"\r\n\r\n\
+        * LSUB () \"/\" not-listed\r\n\
+        * LIST () \"/\" \xd6\xd0\xce\xc4\r\n\
+        * LIST () \"/\" \"x\" (\"OLDNAME\" (\"y\"))\r\n\
+        * LIST () \"/\" Sent Messages\r\n\
+        * LIST () \"/\" a b (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n\
+        * XLIST () \"/\" z\r\n";
+    let names: Vec<_> = listed(lines).await;
+    let expected: Vec<(&[u8], Option<u8>, bool)> = vec![
+        (b"INBOX", Some(b'/'), true),
+        (b"&UXZO1mWHTvZZOQ-", Some(b'/'), false),
+        (b"a\\b", Some(b'\\'), true),
+        (b"a \"\r\n", None, true),
+        (b"\xd6\xd0\xce\xc4", Some(b'/'), true),
+        (b"x", Some(b'/'), true),
+        (b"Sent Messages", Some(b'/'), true),
+        (b"a b", Some(b'/'), true),
+    ];
+    let expected: Vec<_> = expected.into_iter().map(|(n, s, o)| (n.to_vec(), s, o)).collect();
+    assert_eq!(names, expected);
+    assert!(listed(b"").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn ten_thousand_folders() {
     let lines: String = (0..10_000).map(|n| format!("* LIST (\\HasNoChildren) \"/\" \"dir/{n}\"\r\n")).collect();
     let names = listed(lines.as_bytes()).await;
