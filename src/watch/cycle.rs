@@ -98,7 +98,8 @@ impl<'a> Cycle<'a> {
         let moment = Moment { looked_at: wall, told_at: self.pushed_at.take().unwrap_or(steady), thorough };
         let look = self.open_main().await?;
         debug!(account = %self.watcher.log_name(), ?look, thorough, "sync");
-        self.scan(self.main, &look, moment).await?;
+        // A push may be about a letter that could not be seen when UIDNEXT had counted it already.
+        self.scan(self.main, &look, Moment { thorough: true, ..moment }).await?;
         if thorough && self.may_find_more() {
             self.find_folders().await?;
         }
@@ -131,11 +132,11 @@ impl<'a> Cycle<'a> {
         let looked = self.session.status(&raw).await;
         let Some(look) = self.or_park(at, looked)? else { return Ok(false) };
         // No UIDNEXT from STATUS (NetEase, imap-servers A.3): only opening tells.
-        if look.uid_next.is_some() && !self.has_news(at, &look) && !moment.thorough {
-            return Ok(false);
-        }
-        if look.uid_next.is_some() && !self.has_news(at, &look) {
-            self.scan(at, &look, Moment { thorough: false, ..moment }).await?;
+        let look_again = moment.thorough && self.is_behind(at, &look);
+        if look.uid_next.is_some() && !self.has_news(at, &look) && !look_again {
+            if moment.thorough {
+                self.scan(at, &look, moment).await?;
+            }
             return Ok(false);
         }
         let opened = self.session.examine(&raw).await;

@@ -17,15 +17,19 @@ pub(super) struct Moment {
     pub(super) looked_at: Timestamp,
     /// Steady clock, of the push or of the look.
     pub(super) told_at: Timestamp,
-    /// Whether to look again where nothing was found before: in a sweep.
+    /// Whether to look again where nothing was found before: in a sweep, and in the folder that a push was about.
     pub(super) thorough: bool,
 }
 
 impl Cycle<'_> {
-    /// Whether a look shows something to fetch (or to bind).
+    /// Whether a look shows something to fetch (or to bind) that was not looked for before.
     pub(super) fn has_news(&self, at: usize, look: &Look) -> bool {
-        let Some(watched) = self.folders.get(at) else { return false };
-        scan::plan(watched.mark.as_ref(), look) != Plan::Nothing && watched.settled != Some(*look)
+        self.is_behind(at, look) && self.folders.get(at).is_some_and(|watched| watched.settled != Some(*look))
+    }
+
+    /// Whether the mark lies behind what the server says.
+    pub(super) fn is_behind(&self, at: usize, look: &Look) -> bool {
+        self.folders.get(at).is_some_and(|watched| scan::plan(watched.mark.as_ref(), look) != Plan::Nothing)
     }
 
     /// Brings the open folder up to date.
@@ -38,7 +42,11 @@ impl Cycle<'_> {
             (Plan::Range(from, to), Some(mark)) if !settled => self.range(at, look, mark, (from, to), moment).await,
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
             _ => self.looked(at, look, moment).await,
+        }?;
+        if let Some(watched) = self.folders.get_mut(at) {
+            watched.settled = Some(*look);
         }
+        Ok(())
     }
 
     /// First sight: what is there is not news.
@@ -96,7 +104,6 @@ impl Cycle<'_> {
             }
         }
         if let Some(watched) = self.folders.get_mut(at) {
-            watched.settled = Some(*look);
             watched.mark = Some(going);
         }
         self.looked(at, look, moment).await

@@ -196,6 +196,24 @@ async fn an_empty_folder_without_uidnext() {
     watch.during(mailbox.clone(), story).await;
 }
 
+/// Two folders at a server without UIDNEXT: only opening tells, and a sweep is a sweep.
+#[tokio::test(start_paused = true)]
+async fn folders_without_uidnext_do_not_eat_the_budget() {
+    let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a", "b"]));
+    for folder in ["INBOX", "a", "b"] {
+        mailbox.change(folder, |c| c.tells_next = false);
+        mailbox.arrive(folder, "old", watch.clock.now());
+    }
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.arrive("b", "new", watch.clock.now());
+        sleep(HOUR).await;
+        assert_eq!(watch.subjects().await, ["new"]);
+        assert!(watch.state.syncs() <= 17, "{} syncs in an hour", watch.state.syncs());
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_second_folder_is_read_by_sweep_and_with_pushes() {
     let (watch, mailbox) = (Watch::of(&["INBOX", "项目"]), Mailbox::new(&["INBOX", "&mHl27g-", "other"]));
@@ -228,6 +246,45 @@ async fn one_letter_in_two_folders_is_announced_once() {
         mailbox.arrive("INBOX", "twin", watch.clock.now());
         sleep(secs(700)).await;
         assert_eq!(watch.subjects().await, ["twin"]);
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
+/// UIDNEXT rises before the letter can be seen: no busy loop, and no letter forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_is_announced_before_it_is_there() {
+    for folder in ["INBOX", "a"] {
+        let (watch, mailbox) = (Watch::of(&["INBOX", "a"]), Mailbox::new(&["INBOX", "a"]));
+        let story = async {
+            sleep(secs(5)).await;
+            mailbox.arrive_with(folder, "late", watch.clock.now(), Fault::Hidden);
+            sleep(secs(1200)).await;
+            assert!(watch.subjects().await.is_empty());
+            let syncs = watch.state.syncs();
+            assert!(syncs <= 8, "{syncs} syncs in 20 minutes");
+            mailbox.change(folder, |c| c.letters[0].fault = Fault::None);
+            sleep(secs(301)).await;
+            assert_eq!(watch.subjects().await, ["late"], "in {folder}");
+        };
+        watch.during(mailbox.clone(), story).await;
+    }
+}
+
+/// The same, and the push comes only with the letter itself.
+#[tokio::test(start_paused = true)]
+async fn a_late_letter_comes_with_its_push() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.arrive_with("INBOX", "late", watch.clock.now(), Fault::Hidden);
+        sleep(secs(5)).await;
+        mailbox.change("INBOX", |c| {
+            c.letters[0].fault = Fault::None;
+            c.touch();
+        });
+        mailbox.ring();
+        sleep(secs(5)).await;
+        assert_eq!(watch.subjects().await, ["late"]);
     };
     watch.during(mailbox.clone(), story).await;
 }
