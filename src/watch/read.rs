@@ -4,6 +4,7 @@
 use super::End;
 use crate::imap::{Detail, MailSession, RawLetter, UidSet};
 use crate::model::Uid;
+use std::collections::HashMap;
 
 /// Headers fetched with one command: at some 2 KiB each a small answer, at the limit of a literal still a bounded one.
 pub(super) const BATCH: usize = 100;
@@ -19,8 +20,8 @@ const TRIES: u32 = 2;
 pub(super) struct Fragile {
     /// Up to this UID letters are fetched one by one, because a batch there ended a session.
     until: Uid,
-    /// The single letter that did, and how often.
-    at: Option<(Uid, u32)>,
+    /// How often asking for a single letter did.
+    ended: HashMap<Uid, u32>,
 }
 
 impl Fragile {
@@ -33,19 +34,41 @@ impl Fragile {
         uids.get(..most.min(uids.len())).unwrap_or_default()
     }
 
-    /// Whether a letter's header is better not asked for.
-    fn is_poison(&self, uids: &[Uid]) -> bool {
-        matches!((uids, self.at), ([only], Some((uid, times))) if *only == uid && times >= TRIES)
+    /// Letters below `next` are done with.
+    pub(super) fn forget_below(&mut self, next: Uid) {
+        self.ended.retain(|uid, _| *uid >= next);
     }
 
-    /// A batch ended the session.
+    /// Whether a letter's header is better not asked for.
+    fn is_poison(&self, uid: Uid) -> bool {
+        self.ended.get(&uid).is_some_and(|times| *times >= TRIES)
+    }
+
+    /// Asking for these ended the session.
     fn note(&mut self, uids: &[Uid]) {
         match uids {
-            [only] => {
-                let before = self.at.filter(|(uid, _)| uid == only).map_or(0, |(_, times)| times);
-                self.at = Some((*only, before + 1));
-            }
+            [only] => *self.ended.entry(*only).or_default() += 1,
             _ => self.until = uids.last().copied().unwrap_or(0),
+        }
+    }
+
+    /// One command about one letter. Refused, or better not asked: `None`.
+    async fn ask_one(
+        &mut self,
+        session: &mut dyn MailSession,
+        uid: Uid,
+        detail: Detail,
+    ) -> Result<Option<RawLetter>, End> {
+        if self.is_poison(uid) {
+            return Ok(None);
+        }
+        match session.fetch(&UidSet::These(vec![uid]), detail).await {
+            Ok(found) => Ok(found.into_iter().find(|l| l.uid == Some(uid))),
+            Err(error) if error.is_answer() => Ok(None),
+            Err(error) => {
+                self.note(&[uid]);
+                Err(error.into())
+            }
         }
     }
 }
@@ -83,46 +106,45 @@ pub(super) async fn headers(
     fragile: &mut Fragile,
 ) -> Result<Vec<RawLetter>, End> {
     let uids: Vec<Uid> = brief.iter().filter_map(|l| l.uid).collect();
-    if fragile.is_poison(&uids) {
-        return Ok(brief.to_vec());
-    }
-    let mut letters = match session.fetch(&UidSet::These(uids.clone()), Detail::Header).await {
-        Ok(letters) => letters,
-        // Refused, with what could be had lost: one by one then (imap-servers A.3 Exchange, D.2).
-        Err(error) if error.is_answer() => match uids.as_slice() {
-            [_] => Vec::new(),
-            _ => one_by_one(session, &uids).await?,
-        },
-        Err(error) => {
-            fragile.note(&uids);
-            return Err(error.into());
-        }
+    let mut letters = match uids.as_slice() {
+        [only] => fragile.ask_one(session, *only, Detail::Header).await?.into_iter().collect(),
+        _ => many(session, &uids, fragile).await?,
     };
     for known in brief {
+        let Some(uid) = known.uid else { continue };
         let place = letters.iter().position(|l| l.uid == known.uid);
         match place.and_then(|at| letters.get_mut(at)) {
             Some(letter) if letter.header.as_ref().is_some_and(|h| !h.trim_ascii().is_empty()) => {}
-            Some(letter) => {
-                letter.header = whole_header(session, known).await?;
+            // From servers that answer nothing to a list of fields (DBMail, imap-servers D.1).
+            found => {
+                let whole = fragile.ask_one(session, uid, Detail::WholeHeader).await?;
+                let header = whole.and_then(|l| l.header);
+                match found {
+                    Some(letter) => letter.header = header,
+                    None if header.is_none() && is_gone(session, known).await? => {}
+                    None => letters.push(RawLetter { header, ..known.clone() }),
+                }
             }
-            None => match whole_header(session, known).await? {
-                None if is_gone(session, known).await? => {}
-                header => letters.push(RawLetter { header, ..known.clone() }),
-            },
         }
     }
     letters.sort_by_key(|l| l.uid);
     Ok(letters)
 }
 
-async fn one_by_one(session: &mut dyn MailSession, uids: &[Uid]) -> Result<Vec<RawLetter>, End> {
+/// The headers of several letters: with one command or, where that is refused and what could be had is lost, one by one
+/// (imap-servers A.3 Exchange, D.2).
+async fn many(session: &mut dyn MailSession, uids: &[Uid], fragile: &mut Fragile) -> Result<Vec<RawLetter>, End> {
+    match session.fetch(&UidSet::These(uids.to_vec()), Detail::Header).await {
+        Ok(letters) => return Ok(letters),
+        Err(error) if error.is_answer() => {}
+        Err(error) => {
+            fragile.note(uids);
+            return Err(error.into());
+        }
+    }
     let mut letters = Vec::new();
     for uid in uids {
-        match session.fetch(&UidSet::These(vec![*uid]), Detail::Header).await {
-            Ok(found) => letters.extend(found),
-            Err(error) if error.is_answer() => {}
-            Err(error) => return Err(error.into()),
-        }
+        letters.extend(fragile.ask_one(session, *uid, Detail::Header).await?);
     }
     Ok(letters)
 }
@@ -132,14 +154,4 @@ async fn is_gone(session: &mut dyn MailSession, letter: &RawLetter) -> Result<bo
     let Some(uid) = letter.uid else { return Ok(true) };
     let found = session.fetch(&UidSet::These(vec![uid]), Detail::Brief).await?;
     Ok(!found.iter().any(|l| l.uid == Some(uid)))
-}
-
-/// The whole header, from servers that answer nothing to a list of fields (DBMail, imap-servers D.1).
-async fn whole_header(session: &mut dyn MailSession, letter: &RawLetter) -> Result<Option<Vec<u8>>, End> {
-    let Some(uid) = letter.uid else { return Ok(None) };
-    match session.fetch(&UidSet::These(vec![uid]), Detail::WholeHeader).await {
-        Ok(found) => Ok(found.into_iter().find(|l| l.uid == Some(uid)).and_then(|l| l.header)),
-        Err(error) if error.is_answer() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -120,17 +120,22 @@ impl Cycle<'_> {
     ) -> Result<Mark, End> {
         let mut rest = found;
         while !rest.is_empty() {
-            let uids: Vec<Uid> = rest.iter().map(|l| l.uid.unwrap_or(0)).collect();
-            let fragile = self.fragile(at);
-            let size = fragile.batch(&uids).len().max(1);
-            let (batch, after) = rest.split_at(size.min(rest.len()));
+            let (batch, after) = self.next_batch(at, rest);
             rest = after;
             let items = self.items(at, look, batch, &mark, moment).await?;
             let last = batch.last().and_then(|l| l.uid).unwrap_or(mark.next);
             mark.next = last.saturating_add(1);
             self.commit(at, mark, items).await?;
+            self.fragile(at).forget_below(mark.next);
         }
         Ok(mark)
+    }
+
+    /// The letters to be fetched together, and the rest.
+    fn next_batch<'b>(&mut self, at: usize, letters: &'b [RawLetter]) -> (&'b [RawLetter], &'b [RawLetter]) {
+        let uids: Vec<Uid> = letters.iter().map(|l| l.uid.unwrap_or(0)).collect();
+        let size = self.fragile(at).batch(&uids).len().max(1);
+        letters.split_at(size.min(letters.len()))
     }
 
     fn fragile(&mut self, at: usize) -> &mut Fragile {
@@ -201,7 +206,10 @@ impl Cycle<'_> {
             Err(error) => return Err(error.into()),
         };
         let mut items = Vec::new();
-        for batch in found.chunks(read::BATCH) {
+        let mut rest = found.as_slice();
+        while !rest.is_empty() {
+            let (batch, after) = self.next_batch(at, rest);
+            rest = after;
             items.extend(self.items(at, look, batch, &mark, moment).await?);
         }
         let highest = match found.iter().filter_map(|l| l.uid).max() {
@@ -215,7 +223,9 @@ impl Cycle<'_> {
             looked_at: moment.looked_at,
             ..mark
         };
-        self.commit(at, mark, items).await
+        self.commit(at, mark, items).await?;
+        *self.fragile(at) = Fragile::default();
+        Ok(())
     }
 
     /// Stores the mark and the letters in one step.

@@ -40,10 +40,39 @@ async fn two_of_them_one_behind_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_way_of_asking_ends_the_session() {
+    for fault in [Fault::KillsWhole, Fault::RefusedThenKills] {
+        let (subjects, mailbox) = among_others(&[(2, fault)]).await;
+        assert_eq!(subjects, ["0", "1", "?", "3", "4", "after"], "{fault:?}");
+        let sessions = mailbox.office().connects.len();
+        assert!(sessions <= 6, "{fault:?}: {sessions} sessions");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_letter_costs_its_header_only() {
     let (subjects, mailbox) = among_others(&[(1, Fault::Refused), (4, Fault::Refused)]).await;
     assert_eq!(subjects, ["0", "?", "2", "3", "?", "after"]);
     assert_eq!(mailbox.office().connects.len(), 1);
+}
+
+/// Headers that end the session must not hold up a folder that is read by date either.
+#[tokio::test(start_paused = true)]
+async fn bad_letters_in_a_folder_numbered_anew() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    let story = async {
+        sleep(secs(5)).await;
+        for n in 0..5 {
+            let fault = if n == 1 || n == 3 { Fault::Kills } else { Fault::None };
+            mailbox.arrive_with("INBOX", &n.to_string(), watch.clock.now(), fault);
+        }
+        mailbox.change("INBOX", |c| c.uid_validity = Some(8));
+        mailbox.cut();
+        sleep(secs(900)).await;
+        assert_eq!(watch.subjects().await, ["0", "?", "2", "?", "4"]);
+        assert!(mailbox.office().connects.len() <= 9, "{} sessions", mailbox.office().connects.len());
+    };
+    watch.during(mailbox.clone(), story).await;
 }
 
 #[tokio::test(start_paused = true)]
