@@ -73,8 +73,21 @@ struct Memory {
     swept_at: Option<Timestamp>,
     told_missing: bool,
     failures: u32,
+    /// When the present session had its first folder open.
+    begun_at: Option<Instant>,
     /// The kind of the failure that was last told, so that it is told once.
     told: Option<&'static str>,
+}
+
+impl Memory {
+    /// How long the session lived: from its first folder to its end, without waiting for an answer that did not come.
+    fn lived(&self, end: &End) -> Duration {
+        let waited = match end {
+            End::Imap(ImapError::Timeout { limit, .. }) => *limit,
+            _ => Duration::ZERO,
+        };
+        self.begun_at.map_or(Duration::ZERO, |begun_at| begun_at.elapsed()).saturating_sub(waited)
+    }
 }
 
 /// Why a session ended.
@@ -100,13 +113,13 @@ impl Watcher {
     pub async fn run(self, stop: CancellationToken) {
         let mut memory = Memory::default();
         while !stop.is_cancelled() {
-            let began = Instant::now();
+            memory.begun_at = None;
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 end = self.session(&mut memory) => match end { Err(end) => end, Ok(never) => match never {} },
             };
-            if began.elapsed() >= SURVIVED {
+            if memory.lived(&ended) >= SURVIVED {
                 memory.failures = 0;
             }
             memory.failures = memory.failures.saturating_add(1);
@@ -124,6 +137,7 @@ impl Watcher {
         let unreachable = connected.as_ref().is_err_and(is_unreachable);
         self.hosts.report(&server.host, server.port, !unreachable);
         let cycle = Box::pin(Cycle::begin(self, memory, connected?)).await?;
+        cycle.memory.begun_at = Some(Instant::now());
         if cycle.memory.told.take().is_some() {
             info!(account = %self.log_name(), "the account is watched again");
         }

@@ -114,6 +114,54 @@ async fn a_wrong_password_is_tried_a_few_times_a_day() {
     assert_eq!(mailbox.count(""), 0);
 }
 
+/// The same where the server takes its time to say no: waiting is not having lived.
+#[tokio::test(start_paused = true)]
+async fn a_slow_refusal_is_tried_no_more_often() {
+    let watch = Watch::new();
+    let dial = PipeDial::default();
+    let source = ImapSource::new(Arc::new(dial.clone()), watch.imap);
+    let server = async {
+        loop {
+            let mut peer = dial.accept().await;
+            peer.send("* OK hi\r\n").await;
+            peer.expect("CAPABILITY").await;
+            sleep(secs(40)).await;
+            peer.send("* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n").await;
+            peer.expect_start("LOGIN").await;
+            sleep(secs(40)).await;
+            peer.send("{tag} NO [AUTHENTICATIONFAILED] no\r\n").await;
+        }
+    };
+    let story = async {
+        tokio::select! { () = server => {}, () = sleep(DAY) => {} }
+    };
+    watch.during(source, story).await;
+    assert!((9..=18).contains(&dial.dials().len()), "{} logins in a day", dial.dials().len());
+}
+
+/// Exmail hung at a command after login (imap-servers A.3): a time-out is not having lived.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_after_login_is_left_alone_more_and_more() {
+    let watch = Watch::new();
+    let dial = PipeDial::default();
+    let source = ImapSource::new(Arc::new(dial.clone()), watch.imap);
+    let server = async {
+        loop {
+            let mut peer = dial.accept().await;
+            peer.log_in("IDLE").await;
+            peer.answer("EXAMINE \"INBOX\"", "* 1 EXISTS\r\n* OK [UIDNEXT 5] x\r\n* OK [UIDVALIDITY 5] x\r\n").await;
+            peer.expect("EXAMINE \"INBOX\"").await;
+            peer.expect_closed().await;
+        }
+    };
+    let story = async {
+        tokio::select! { () = server => {}, () = sleep(HOUR * 10) => {} }
+    };
+    watch.during(source, story).await;
+    // About 8 until the delay is at its most, then one each 150 to 300 s and the minute of the time-out.
+    assert!((95..=180).contains(&dial.dials().len()), "{} logins in ten hours", dial.dials().len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn too_many_connections_is_waited_out() {
     let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
