@@ -4,6 +4,7 @@
 //! push started is a sweep too, and the sweep's timer begins anew.
 
 use super::folders;
+use super::hosts;
 use super::owner::Turn;
 use super::scan::Moment;
 use super::{End, Memory, Watcher};
@@ -20,6 +21,9 @@ use tracing::{debug, info, warn};
 const JITTER: f64 = 0.1;
 /// A folder that cannot be opened is tried again after so many sweeps.
 const PARK_SWEEPS: u32 = 4;
+
+/// After a server has ended IDLE by itself, it is asked again not before; some end it at once, each time.
+const ENDED_IDLE: Duration = Duration::from_secs(10);
 
 /// A folder and what is known of it.
 #[derive(Clone, Debug)]
@@ -222,6 +226,7 @@ impl<'a> Cycle<'a> {
         let limit = until.since(now).min(renewal);
         let deadline = Instant::now() + limit;
         let seat = &self.watcher.seat;
+        let mut ended_early = false;
         let wake = if self.idle {
             match self.session.idle(deadline, &seat.wake).await {
                 Err(error) if error.is_answer() => {
@@ -229,6 +234,11 @@ impl<'a> Cycle<'a> {
                     self.idle = false;
                     self.note_state();
                     return Ok(());
+                }
+                Ok(Wake::Quiet) if Instant::now() < deadline => {
+                    hosts::pause(ENDED_IDLE.min(deadline - Instant::now()), seat.wake.notified()).await;
+                    ended_early = true;
+                    Wake::Quiet
                 }
                 wake => wake?,
             }
@@ -239,9 +249,9 @@ impl<'a> Cycle<'a> {
             }
         };
         debug!(account = %self.watcher.log_name(), ?wake, "woken");
-        let renewed = wake == Wake::Quiet && limit == renewal;
+        let renewed = wake == Wake::Quiet && (limit == renewal || ended_early);
         let grown = wake == Wake::Pushed || (renewed && self.session.noop().await?);
-        if grown || (wake == Wake::Asked && seat.take_look()) {
+        if grown || ((wake == Wake::Asked || ended_early) && seat.take_look()) {
             self.pushed_at.get_or_insert(self.watcher.clock.steady());
         }
         self.heard();

@@ -190,3 +190,22 @@ async fn a_host_that_is_down_is_probed_every_ten_seconds() {
     };
     watch.during(source, story).await;
 }
+
+/// A server that ends each IDLE at once is asked at a walking pace.
+#[tokio::test(start_paused = true)]
+async fn an_idle_that_is_no_wait_is_no_busy_loop() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().ends_idle = true;
+    let watching = mailbox.clone();
+    let story = async {
+        for n in 0..20 {
+            sleep(secs(30)).await;
+            mailbox.arrive("INBOX", &format!("{n}"), watch.clock.now());
+            sleep(secs(30)).await;
+            assert_eq!(watch.subjects().await, [n.to_string()]);
+        }
+    };
+    watch.during(watching, story).await;
+    let idles = mailbox.count("IDLE");
+    assert!(idles <= 300, "{idles} times IDLE in 20 minutes");
+}
