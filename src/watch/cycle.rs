@@ -169,7 +169,8 @@ impl<'a> Cycle<'a> {
 
     /// Opens the first folder that can be opened.
     async fn open_main(&mut self) -> Result<Look, End> {
-        let order: Vec<usize> = std::iter::once(self.main).chain(0..self.folders.len()).collect();
+        let others = (0..self.folders.len()).filter(|at| *at != self.main);
+        let order: Vec<usize> = std::iter::once(self.main).chain(others).collect();
         let mut refused = None;
         for at in order {
             let Some(raw) = self.folders.get(at).map(|w| w.folder.raw.clone()) else { continue };

@@ -102,6 +102,21 @@ async fn a_refused_folder_is_parked_and_the_others_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_inbox_that_is_refused_does_not_hold_up_the_rest() {
+    let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a"]));
+    mailbox.change("INBOX", |c| c.refused = true);
+    let story = async {
+        sleep(secs(5)).await;
+        assert_eq!(mailbox.count("EXAMINE INBOX"), 1, "asked once, not twice in a row");
+        mailbox.arrive("a", "one", watch.clock.now());
+        sleep(secs(301)).await;
+        assert_eq!(watch.subjects().await, ["one"]);
+        assert_eq!(mailbox.office().connects.len(), 1);
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_breaks_is_made_anew_without_a_letter_lost_or_repeated() {
     let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
     let story = async {
