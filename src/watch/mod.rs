@@ -122,7 +122,10 @@ impl Watcher {
             if memory.lived(&ended) >= SURVIVED {
                 memory.failures = 0;
             }
-            memory.failures = memory.failures.saturating_add(1);
+            // An outage of the host is no failure of the account's; the probe keeps its pace.
+            if !matches!(&ended, End::Imap(error) if is_unreachable(error)) {
+                memory.failures = memory.failures.saturating_add(1);
+            }
             let delay = self.learn(&mut memory, &ended);
             hosts::pause(delay, stop.cancelled()).await;
         }

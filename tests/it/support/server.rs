@@ -29,6 +29,8 @@ struct Inner {
     protected: Mutex<u32>,
     /// When set, no connection comes to be.
     down: Mutex<Option<ImapError>>,
+    /// Whether nothing answers at all: packets are lost.
+    silent: Mutex<bool>,
 }
 
 impl PipeDial {
@@ -57,6 +59,11 @@ impl PipeDial {
     pub fn set_down(&self, error: Option<ImapError>) {
         *self.0.down.lock().unwrap() = error;
     }
+
+    /// From now on dialling hangs, or works again.
+    pub fn set_silent(&self, silent: bool) {
+        *self.0.silent.lock().unwrap() = silent;
+    }
 }
 
 impl Dial for PipeDial {
@@ -65,6 +72,9 @@ impl Dial for PipeDial {
             self.0.dials.lock().unwrap().push(Instant::now());
             if let Some(error) = self.0.down.lock().unwrap().clone() {
                 return Err(error);
+            }
+            if *self.0.silent.lock().unwrap() {
+                return std::future::pending().await;
             }
             let (near, far) = tokio::io::duplex(PIPE_BYTES);
             self.0.far.lock().unwrap().push_back(far);

@@ -191,6 +191,31 @@ async fn a_host_that_is_down_is_probed_every_ten_seconds() {
     watch.during(source, story).await;
 }
 
+/// The same where packets are lost: one try lasts as long as `connect_timeout`, and what follows is no slower.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_answer_is_probed_on_and_on() {
+    let watch = Watch::new();
+    let dial = PipeDial::default();
+    dial.set_silent(true);
+    let source = ImapSource::new(Arc::new(dial.clone()), watch.imap);
+    let story = async {
+        sleep(HOUR).await;
+        let tries = dial.dials().len();
+        assert!((175..=182).contains(&tries), "{tries} probes in an hour");
+        dial.set_silent(false);
+        let began = Instant::now();
+        let mut peer = dial.accept().await;
+        assert!(began.elapsed() <= secs(30), "{:?}", began.elapsed());
+        peer.log_in("IDLE").await;
+        // An outage is no fault of the account: what breaks now comes back at once.
+        drop(peer);
+        let broke = Instant::now();
+        dial.accept().await;
+        assert!(broke.elapsed() <= secs(2), "{:?}", broke.elapsed());
+    };
+    watch.during(source, story).await;
+}
+
 /// A server that ends each IDLE at once is asked at a walking pace.
 #[tokio::test(start_paused = true)]
 async fn an_idle_that_is_no_wait_is_no_busy_loop() {
