@@ -10,3 +10,4 @@ mod readme;
 mod sandbox;
 mod support;
 mod watch;
+mod state_contract;
