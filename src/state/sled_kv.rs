@@ -4,24 +4,46 @@
 //! - A half-written `snap.*.generating` blocks opening and a damaged `snap.*` too; both can be rebuilt from the log:
 //!   the one is deleted, the other is moved aside and opening is tried once more.
 //! - Opening can panic on a log cut short; that is caught.
+//! - Its threads keep the directory's lock for a moment after the database is dropped; dropping waits for them.
 
 use super::StateError;
 use super::kv::{Batch, Kv, Pairs};
 use crate::unwind::caught;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A hint to sled, which keeps some multiple of it.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How often sled writes by itself; acknowledged data never waits for it.
 const FLUSH_EVERY_MS: u64 = 500;
+/// How long sled's threads may take to let go of a dropped database.
+const LET_GO: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// A sled database in a directory of its own.
+/// A sled database in a directory of its own; once it is dropped, the directory is free.
 #[derive(Debug)]
 pub struct SledKv {
+    // Fields are dropped in this order: the database, then the wait for its lock.
     db: sled::Db,
-    log: File,
+    log: Log,
     path: PathBuf,
+}
+
+/// A second handle on the file that sled writes and locks.
+#[derive(Debug)]
+struct Log(File);
+
+impl Drop for Log {
+    /// Waits until nobody of this process holds the lock any more.
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        while matches!(self.0.try_lock(), Err(TryLockError::WouldBlock)) && begun.elapsed() < LET_GO {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        // Closing alone would leave the lock to a child process that is just being started.
+        let _ = self.0.unlock();
+    }
 }
 
 impl SledKv {
@@ -37,7 +59,7 @@ impl SledKv {
             Err(StateError::Damaged { .. }) if set_snapshots_aside(path) => open_db(path)?,
             other => other?,
         };
-        let log = File::open(path.join("db")).map_err(directory)?;
+        let log = Log(File::open(path.join("db")).map_err(directory)?);
         Ok(Self { db, log, path: path.to_owned() })
     }
 
@@ -128,7 +150,7 @@ impl Kv for SledKv {
     fn sync(&mut self) -> Result<(), StateError> {
         let failed = |e: String| StateError::Write(e);
         self.db.flush().map_err(|e| failed(e.to_string()))?;
-        self.log.sync_all().map_err(|e| failed(e.to_string()))
+        self.log.0.sync_all().map_err(|e| failed(e.to_string()))
     }
 }
 

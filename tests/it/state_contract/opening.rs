@@ -45,6 +45,20 @@ fn a_second_opening_says_that_it_is_in_use() {
     drop(open_dir(dir.path()));
 }
 
+/// Several at once, so that sled's own threads have to wait for a processor.
+#[test]
+fn the_directory_is_free_when_the_store_is_gone() {
+    let reopen = || {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for number in 0..40 {
+            let store = open_dir(dir.path());
+            runtime.block_on(super::arrive(&store, super::T0, &[("zhangsan", number, "x")]));
+        }
+    };
+    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(reopen))));
+}
+
 #[test]
 fn a_file_in_place_of_the_directory_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
