@@ -189,6 +189,8 @@ impl Engine {
         times.push(now);
         round.batch.put(keys::gate(&record.recipient), to_bytes(times)?);
         round.batch.put(keys::alert(id), to_bytes(&record)?);
+        // WeCom compares with what it took, and that may be any of the tries.
+        round.batch.put(keys::body(&record.body), to_bytes(&now)?);
         round.claims.push(Claim {
             id,
             recipient: record.recipient.clone(),

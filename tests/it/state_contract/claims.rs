@@ -13,6 +13,7 @@ on_both_backends!(
     waiting_letters_merge_and_a_tried_alert_does_not,
     no_more_is_claimed_than_asked_for,
     equal_bodies_are_numbered_for_four_hours,
+    a_body_is_remembered_from_its_last_try,
     the_recipients_of_claims_are_theirs,
 );
 
@@ -139,6 +140,19 @@ async fn equal_bodies_are_numbered_for_four_hours(place: Place) {
     arrive(&store, after(9 * HOUR), &[("zhangsan", 5, "x")]).await;
     let later = store.claim(after(9 * HOUR), 5, each()).await.unwrap();
     assert!(texts(&later).contains(&"zhangsan: x".to_owned()), "WeCom has forgotten it: {:?}", texts(&later));
+}
+
+/// WeCom compares with what it took, and that may be the last of many tries.
+async fn a_body_is_remembered_from_its_last_try(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &[("zhangsan", 1, "x")]).await;
+    let id = claim(&store, T0).await[0].id;
+    store.settle(id, Next::Again(after(3 * HOUR)), T0).await.unwrap();
+    assert_eq!(claim(&store, after(3 * HOUR)).await[0].id, id);
+    store.settle(id, Next::Done, after(3 * HOUR)).await.unwrap();
+    store.prune(after(5 * HOUR)).await.unwrap();
+    arrive(&store, after(5 * HOUR), &[("zhangsan", 2, "x")]).await;
+    assert_eq!(texts(&claim(&store, after(5 * HOUR)).await), ["zhangsan: x #1"]);
 }
 
 async fn the_recipients_of_claims_are_theirs(place: Place) {
