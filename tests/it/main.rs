@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod config;
+mod deliver;
 mod dovecot;
 mod e2e;
 mod house;
@@ -11,3 +12,4 @@ mod sandbox;
 mod support;
 mod watch;
 mod state_contract;
+mod support_deliver;

@@ -1,0 +1,261 @@
+//! The delivery loop against a WeCom that plays a script, in paused time.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use crate::support_deliver::{Bench, now, seconds, sent};
+use mailbell::health::Channel;
+use mailbell::rules::retry::Outcome;
+use mailbell::state::Outbox;
+use std::time::Duration;
+
+const EMPTY: Outbox = Outbox { waiting: 0, open: 0, dead: 0 };
+
+fn words() -> String {
+    "message/send: what WeCom said".to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_is_sent_once_and_at_once() {
+    let mut bench = Bench::start(|_| sent());
+    bench.pass(seconds(100)).await;
+    bench.letter("zhangsan", "会议").await;
+    bench.letter("lisi", "会议").await;
+    bench.pass(seconds(3600)).await;
+    let messages = bench.sent();
+    let bodies: Vec<_> = messages.iter().map(|m| (m.to.as_str(), m.body.as_str())).collect();
+    assert_eq!(bodies, [("lisi", "lisi: 会议"), ("zhangsan", "zhangsan: 会议")]);
+    assert!(messages.iter().all(|m| m.at < Duration::from_millis(100_005)), "{messages:?}");
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_and_lost_answers_repeat_the_same_body_within_half_a_minute() {
+    for outcome in [Outcome::Busy(words()), Outcome::Unknown(words())] {
+        let mut tries = 0;
+        let mut bench = Bench::start(move |_| {
+            tries += 1;
+            now(if tries <= 12 { outcome.clone() } else { Outcome::Sent })
+        });
+        bench.letter("zhangsan", "a").await;
+        bench.pass(seconds(900)).await;
+        let tries = &bench.tries()["zhangsan: a"];
+        assert_eq!(tries.len(), 13);
+        let gaps: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(500) && *gap < seconds(31)), "{gaps:?}");
+        assert!(gaps.iter().any(|gap| *gap >= seconds(10)), "it grows: {gaps:?}");
+        assert_eq!(bench.tries().len(), 1, "no other bodies: {:?}", bench.tries());
+        assert_eq!(bench.outbox().await, EMPTY);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_must_be_mended_pauses_all_and_resumes() {
+    let mended = seconds(400);
+    let mut bench = Bench::start(move |m| now(if m.at < mended { Outcome::Channel(words()) } else { Outcome::Sent }));
+    bench.letter("zhangsan", "0").await;
+    for number in 1..300 {
+        bench.pass(seconds(1)).await;
+        bench.letter(&format!("user{}", number % 7), &number.to_string()).await;
+    }
+    assert!(bench.sent().len() <= 16, "a few probes only: {}", bench.sent().len());
+    assert_eq!(bench.health.not_ready(), ["no WeCom token yet"]);
+    bench.pass(seconds(1000)).await;
+    assert_eq!(bench.outbox().await, EMPTY);
+    let times: Vec<_> = bench.sent().iter().map(|m| m.at).collect();
+    let resumed = times.iter().find(|at| **at >= mended).unwrap();
+    assert!(*resumed < mended + seconds(500), "{resumed:?}");
+    assert!(times.last().unwrap().saturating_sub(*resumed) < seconds(5), "then all go at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_rests_a_minute_at_least_and_longer_each_time() {
+    let over = seconds(3000);
+    let mut bench = Bench::start(move |m| now(if m.at < over { Outcome::Quota(words()) } else { Outcome::Sent }));
+    for number in 0..100 {
+        bench.letter(&format!("user{number}"), "x").await;
+    }
+    bench.pass(seconds(9000)).await;
+    // The tries of one moment are one knock.
+    let mut knocks = vec![bench.sent()[0].at];
+    knocks.extend(bench.sent().windows(2).filter(|w| w[1].at - w[0].at > seconds(1)).map(|w| w[1].at));
+    let rests: Vec<_> = knocks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(rests.iter().all(|rest| *rest >= seconds(60)), "{rests:?}");
+    assert!(rests.windows(2).any(|pair| pair[1] > pair[0].mul_f64(1.2)), "{rests:?}");
+    assert!(rests[2] >= seconds(240), "the third is 4 to 8 minutes: {rests:?}");
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_is_dead_and_the_others_go_on() {
+    let mut bench = Bench::start(|m| {
+        now(match m.to.as_str() {
+            "gone" => Outcome::Recipient(words()),
+            "odd" => Outcome::Payload(words()),
+            _ => Outcome::Sent,
+        })
+    });
+    for number in 0..5 {
+        for to in ["gone", "zhangsan", "odd", "lisi"] {
+            bench.letter(to, &number.to_string()).await;
+        }
+        bench.pass(seconds(10)).await;
+    }
+    assert_eq!(bench.outbox().await, Outbox { dead: 10, ..EMPTY });
+    let messages = bench.sent();
+    assert_eq!(messages.len(), 20, "no second try");
+    assert!(messages.iter().all(|m| m.at.as_secs() % 10 == 0 && m.at.subsec_millis() < 500), "no delay: {messages:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisoned_alert_does_not_hold_up_the_others() {
+    for delay in [Duration::from_millis(10), seconds(20)] {
+        let mut bench = Bench::start(move |m| match m.to.as_str() {
+            "poisoned" => (delay, Outcome::Unknown(words())),
+            _ => sent(),
+        });
+        bench.letter("poisoned", "x").await;
+        bench.letter("poisoned2", "x").await;
+        let mut expected = Vec::new();
+        for number in 0..60 {
+            bench.pass(seconds(7)).await;
+            bench.letter("zhangsan", &number.to_string()).await;
+            expected.push(seconds(7 * (number + 1)));
+        }
+        bench.pass(seconds(61)).await;
+        // A digest may name several.
+        let messages = bench.sent();
+        for (number, came) in expected.iter().enumerate() {
+            let names =
+                |body: &str| body.trim_start_matches("zhangsan: ").split(" + ").any(|s| s == number.to_string());
+            let at = messages.iter().find(|m| m.to == "zhangsan" && names(&m.body)).unwrap().at;
+            assert!(at - *came < seconds(60), "letter {number} of {came:?} went at {at:?}");
+        }
+        let poisoned = &bench.tries()["poisoned: x"];
+        assert!(poisoned.len() > 8, "{poisoned:?}");
+        assert_eq!(bench.outbox().await, Outbox { open: 1, ..EMPTY });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_poisoned_alerts_do_not_either() {
+    let mut bench = Bench::start(|m| match m.to.starts_with("poisoned") {
+        true => (seconds(20), Outcome::Unknown(words())),
+        false => sent(),
+    });
+    for number in 0..3 {
+        bench.letter(&format!("poisoned{number}"), "x").await;
+    }
+    for number in 0..30 {
+        bench.pass(seconds(10)).await;
+        bench.letter(&format!("user{number}"), "x").await;
+    }
+    bench.pass(seconds(60)).await;
+    for message in bench.sent().iter().filter(|m| m.to.starts_with("user")) {
+        let number: u64 = message.to.trim_start_matches("user").parse().unwrap();
+        assert!(message.at - seconds(10 * (number + 1)) < seconds(60), "{message:?}");
+    }
+    assert_eq!(bench.outbox().await, Outbox { open: 3, ..EMPTY });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_nobody_knows_is_tried_eight_times() {
+    let mut bench = Bench::start(|m| now(if m.to == "odd" { Outcome::Strange(words()) } else { Outcome::Sent }));
+    bench.letter("odd", "x").await;
+    bench.letter("zhangsan", "x").await;
+    bench.pass(seconds(3600)).await;
+    let tries = bench.tries();
+    assert_eq!((tries["odd: x"].len(), tries["zhangsan: x"].len()), (8, 1));
+    assert_eq!(bench.outbox().await, Outbox { dead: 1, ..EMPTY });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_send_and_settle_repeats_the_same_body() {
+    let mut tries = 0;
+    let mut bench = Bench::start(move |_| {
+        tries += 1;
+        // The first three answers never come in.
+        (if tries <= 3 { seconds(1000) } else { Duration::ZERO }, Outcome::Sent)
+    });
+    bench.letter("zhangsan", "a").await;
+    for number in 0..3 {
+        bench.pass(seconds(1)).await;
+        // It does not get into the message that is on its way.
+        bench.letter("lisi", &number.to_string()).await;
+        bench.crash().await;
+    }
+    bench.pass(seconds(100)).await;
+    let tries = bench.tries();
+    assert!(tries["zhangsan: a"].len() >= 3, "{tries:?}");
+    assert!(tries.keys().all(|body| body == "zhangsan: a" || body.starts_with("lisi: ")), "{tries:?}");
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_that_come_while_the_channel_rests_become_one_digest() {
+    let mut bench = Bench::start(|m| now(if m.at < seconds(1) { Outcome::Channel(words()) } else { Outcome::Sent }));
+    bench.letter("zhangsan", "first").await;
+    for number in 0..20 {
+        bench.pass(seconds(1)).await;
+        bench.letter("zhangsan", &number.to_string()).await;
+    }
+    bench.pass(seconds(300)).await;
+    let subjects: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+    let bodies: Vec<_> = bench.tries().into_keys().collect();
+    assert_eq!(bodies, [format!("zhangsan: {}", subjects.join(" + ")), "zhangsan: first".to_owned()]);
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_gets_at_most_thirty_messages_a_minute() {
+    let mut bench = Bench::start(|_| sent());
+    for number in 0..120 {
+        bench.letter("zhangsan", &number.to_string()).await;
+        bench.letter("lisi", &number.to_string()).await;
+        bench.pass(Duration::from_millis(1500)).await;
+    }
+    bench.pass(seconds(70)).await;
+    for member in ["zhangsan", "lisi"] {
+        let times: Vec<_> = bench.sent().iter().filter(|m| m.to == member).map(|m| m.at).collect();
+        for end in &times {
+            let minute = times.iter().filter(|at| *at <= end && *end - **at < seconds(60)).count();
+            assert!(minute <= 30, "{minute} in the minute before {end:?}");
+        }
+        assert!(times.len() > 60, "and not much fewer: {}", times.len());
+    }
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_five_seconds_for_what_is_on_its_way() {
+    let mut bench = Bench::start(|m| (if m.to == "slow" { seconds(100) } else { seconds(3) }, Outcome::Sent));
+    assert!(bench.stop().await < Duration::from_millis(1), "nothing is on its way");
+
+    bench.restart(|_| (seconds(3), Outcome::Sent));
+    bench.letter("zhangsan", "x").await;
+    bench.pass(seconds(1)).await;
+    let took = bench.stop().await;
+    assert!(took >= seconds(2) && took < Duration::from_millis(2100), "{took:?}");
+    assert_eq!(bench.outbox().await, EMPTY);
+
+    bench.restart(|_| (seconds(100), Outcome::Sent));
+    bench.letter("slow", "x").await;
+    bench.pass(seconds(1)).await;
+    bench.letter("slow", "while stopping").await;
+    let took = bench.stop().await;
+    assert!(took >= seconds(5) && took < Duration::from_millis(5100), "{took:?}");
+
+    bench.restart(|_| sent());
+    bench.pass(seconds(1)).await;
+    assert_eq!(bench.tries()["slow: x"].len(), 2, "the same body at the next start");
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_follows_the_channel() {
+    let mut bench = Bench::start(|m| now(if m.at < seconds(5) { Outcome::Channel(words()) } else { Outcome::Sent }));
+    bench.letter("zhangsan", "x").await;
+    bench.pass(seconds(1)).await;
+    assert!(format!("{:?}", bench.health).contains(&format!("{:?}", Channel::Resting(words()))));
+    bench.pass(seconds(130)).await;
+    assert!(format!("{:?}", bench.health).contains("Open"), "{:?}", bench.health);
+    assert!(bench.health.not_ready().is_empty());
+}
