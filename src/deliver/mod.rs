@@ -51,7 +51,12 @@ pub struct Delivery {
 #[derive(Default)]
 struct Line {
     rests_until: Option<Timestamp>,
-    failures: u32,
+    /// Whether it rests for a limit or a refusal: what was on its way before does not end that.
+    firm: bool,
+    /// Failures in a row, each kind for itself.
+    lost: u32,
+    quota: u32,
+    refused: u32,
     stopped: bool,
 }
 
@@ -80,8 +85,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         // Registered before looking, so that no change falls between.
         let changed = delivery.state.changed();
         if !stop.is_cancelled() && sending.len() < CONCURRENT && !line.rests(delivery.clock.steady()) {
-            let most =
-                if line.failures > 0 { PROBES.saturating_sub(sending.len()) } else { CONCURRENT - sending.len() };
+            let most = if line.fails() { PROBES.saturating_sub(sending.len()) } else { CONCURRENT - sending.len() };
             for claim in claim(&delivery, most).await {
                 sending.push(send(&delivery, claim));
             }
@@ -128,7 +132,7 @@ async fn wait(delivery: &Delivery, line: &Line, on_their_way: usize) -> Duration
     if let Some(until) = line.rests_until.filter(|t| *t > now) {
         return until.since(now);
     }
-    if on_their_way >= if line.failures > 0 { PROBES } else { CONCURRENT } {
+    if on_their_way >= if line.fails() { PROBES } else { CONCURRENT } {
         return LOOK_EVERY;
     }
     match delivery.state.next_due(now).await {
@@ -174,14 +178,26 @@ impl Line {
         self.rests_until.is_some_and(|until| until > now)
     }
 
+    fn fails(&self) -> bool {
+        self.lost + self.quota + self.refused > 0
+    }
+
     /// Takes note of what one message tells of the whole channel; tells of its first failure and of its recovery.
     fn learn(&mut self, delivery: &Delivery, outcome: &Outcome, now: Timestamp, jitter: f64) {
-        match retry::rest(outcome, self.failures + 1, jitter) {
+        let (rests, firm) = (self.rests(now), self.firm);
+        let failures = match outcome {
+            Outcome::Unknown(_) => &mut self.lost,
+            Outcome::Quota(_) => &mut self.quota,
+            _ => &mut self.refused,
+        };
+        match retry::rest(outcome, *failures + 1, jitter) {
             Some(rest) => {
-                // Several messages that fail together are one failure.
-                if !self.rests(now) {
-                    self.failures += 1;
-                    self.rests_until = Some(now.plus(rest));
+                let now_firm = !matches!(outcome, Outcome::Unknown(_));
+                // Several messages that fail together are one failure, but a limit outlasts a lost answer.
+                if !rests || (now_firm && !firm) {
+                    *failures += 1;
+                    self.firm = now_firm;
+                    self.rests_until = self.rests_until.max(Some(now.plus(rest)));
                 }
                 let reason = outcome.reason();
                 let advice = advice_for(outcome, delivery.lang).unwrap_or_default();
@@ -191,6 +207,8 @@ impl Line {
                 self.stopped = true;
                 delivery.health.channel(Channel::Resting(reason.to_owned()));
             }
+            // Sent before the rest began.
+            None if rests && firm => {}
             None => {
                 if self.stopped {
                     info!("WeCom takes messages again");

@@ -250,6 +250,63 @@ async fn a_stop_waits_five_seconds_for_what_is_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rest_is_not_ended_by_what_was_sent_before_it() {
+    for refusal in [Outcome::Quota(words()), Outcome::Channel(words())] {
+        let mut bench = Bench::start(move |m| match m.to.as_str() {
+            "first" if m.at < seconds(10) => (seconds(1), refusal.clone()),
+            "second" => (seconds(2), Outcome::Sent),
+            "third" => (seconds(3), Outcome::Recipient(words())),
+            _ => sent(),
+        });
+        for to in ["first", "second", "third"] {
+            bench.letter(to, "x").await;
+        }
+        bench.pass(seconds(5)).await;
+        bench.letter("later", "x").await;
+        bench.pass(seconds(600)).await;
+        let rested = bench.tries();
+        assert!(rested["later: x"][0] >= seconds(61), "{rested:?}");
+        assert!(rested["first: x"][1] >= seconds(61), "{rested:?}");
+        assert_eq!(bench.outbox().await, Outbox { dead: 1, ..EMPTY });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_rest_takes_the_place_of_a_shorter_one() {
+    let mut bench = Bench::start(|m| match m.to.as_str() {
+        "lost" if m.at < seconds(10) => (Duration::from_millis(1000), Outcome::Unknown(words())),
+        "limited" if m.at < seconds(10) => (Duration::from_millis(1200), Outcome::Quota(words())),
+        _ => sent(),
+    });
+    bench.letter("lost", "x").await;
+    bench.letter("limited", "x").await;
+    bench.pass(seconds(300)).await;
+    let tries = bench.tries();
+    assert!(tries["limited: x"][1] >= seconds(61) && tries["lost: x"][1] >= seconds(61), "{tries:?}");
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+/// How often answers were lost says nothing of how long a limit lasts.
+#[tokio::test(start_paused = true)]
+async fn failures_count_with_their_own_kind() {
+    let back = seconds(600);
+    let mut refused = 0;
+    let mut bench = Bench::start(move |m| {
+        now(match m.at < back {
+            true => Outcome::Unknown(words()),
+            false if refused == 0 => {
+                refused = 1;
+                Outcome::Quota(words())
+            }
+            false => Outcome::Sent,
+        })
+    });
+    bench.letter("zhangsan", "x").await;
+    bench.pass(back + seconds(40 + 121)).await;
+    assert_eq!(bench.outbox().await, EMPTY, "the first rest is at most two minutes: {:?}", bench.tries());
+}
+
+#[tokio::test(start_paused = true)]
 async fn health_follows_the_channel() {
     let mut bench = Bench::start(|m| now(if m.at < seconds(5) { Outcome::Channel(words()) } else { Outcome::Sent }));
     bench.letter("zhangsan", "x").await;
