@@ -13,3 +13,4 @@ mod support;
 mod watch;
 mod state_contract;
 mod support_deliver;
+mod wecom_wire;
