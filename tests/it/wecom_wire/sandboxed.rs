@@ -169,6 +169,20 @@ async fn a_wrong_secret_is_the_channels_and_asked_about_once() {
 }
 
 #[tokio::test]
+async fn a_wrong_secret_is_not_asked_about_for_each_alert() {
+    let sandbox = Sandbox::start().await;
+    let mut wrong = config(&sandbox.base);
+    wrong.secret = Secret::new("something else");
+    let client = client(&wrong);
+    // One after the other they would ban this address (wecom-api 2).
+    let outcomes = join_all((0..50).map(|_| send(&client, "lisi", "x"))).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Channel(_))), "{outcomes:?}");
+    assert_eq!(sandbox.count("gettoken").await, 1);
+    assert!(matches!(send(&client, "lisi", "x").await, Outcome::Channel(_)));
+    assert_eq!(sandbox.count("gettoken").await, 2, "who comes later asks anew: it may have been mended");
+}
+
+#[tokio::test]
 async fn refusals_are_told_by_what_they_ask_of_us() {
     let sandbox = Sandbox::start().await;
     let client = sandbox.client();
