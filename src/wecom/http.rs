@@ -1,5 +1,5 @@
 //! One HTTP exchange with the API: what came back is the JSON body, whatever the status says. Tokens and secrets
-//! travel in the URL (p90313), so no URL ever reaches an error text.
+//! travel in the URL (p90313), so no URL ever reaches an error text, and an answer that repeats one is purged of them.
 
 use crate::config::Wecom;
 use reqwest::redirect::Policy;
@@ -15,6 +15,9 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Idle connections kept for the next sends, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The parameters that nobody may see.
+const SECRETS: [&str; 2] = ["access_token", "corpsecret"];
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,17 @@ impl Answer {
             Some(code) => code.as_i64(),
             None => (self.status == 200 && self.body.get(proof).is_some()).then_some(0),
         }
+    }
+
+    /// The same, with an errmsg that does not repeat what the question kept secret (relays in front of WeCom may).
+    fn without_secrets(mut self, query: &[(&str, &str)]) -> Self {
+        if let Some(Value::String(errmsg)) = self.body.get_mut("errmsg") {
+            for (_, secret) in query.iter().filter(|(key, value)| SECRETS.contains(key) && !value.is_empty()) {
+                let in_url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+                *errmsg = errmsg.replace(*secret, "<secret>").replace(&in_url, "<secret>");
+            }
+        }
+        self
     }
 
     /// errmsg on one line, without control characters and not too long.
@@ -88,13 +102,14 @@ impl Http {
 
     /// GET.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, NoAnswer> {
-        self.exchange(self.client.get(self.url(path, query))).await
+        let answer = self.exchange(self.client.get(self.url(path, query))).await?;
+        Ok(answer.without_secrets(query))
     }
 
     /// POST of a JSON body.
     pub(super) async fn post(&self, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, NoAnswer> {
         let request = self.client.post(self.url(path, query)).header("content-type", "application/json; charset=utf-8");
-        self.exchange(request.body(body)).await
+        Ok(self.exchange(request.body(body)).await?.without_secrets(query))
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, NoAnswer> {

@@ -101,6 +101,16 @@ async fn of_refusals() {
 async fn of_answers_that_repeat_the_question() {
     let page = |asked: &Asked| Reply::Http(500, format!("<html>cannot GET {}</html>", asked.target()));
     check_both("a page that repeats the URL", "Unknown", page).await;
+    for before in [0, 280, 290] {
+        // Also where the errmsg is too long and cut in the middle of it.
+        check_both("an errmsg that repeats the question", "Channel", move |asked| {
+            let url = url::Url::parse(&format!("http://x{}", asked.target())).unwrap();
+            let values: Vec<_> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
+            let errmsg = format!("{}{} {}", "x".repeat(before), values.join(" "), asked.target());
+            json(&serde_json::json!({"errcode": 60020, "errmsg": errmsg}).to_string())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
