@@ -54,11 +54,15 @@ impl SledKv {
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let directory = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
         std::fs::create_dir_all(path).map_err(directory)?;
-        remove_half_written(path).map_err(directory)?;
-        let db = match open_db(path) {
-            Err(StateError::Damaged { .. }) if set_snapshots_aside(path) => open_db(path)?,
-            other => other?,
-        };
+        // Only once the lock was ours: another process may be writing its snapshot just now.
+        let mut db = open_db(path);
+        if matches!(db, Err(StateError::Damaged { .. })) && remove_half_written(path).map_err(directory)? {
+            db = open_db(path);
+        }
+        if matches!(db, Err(StateError::Damaged { .. })) && set_snapshots_aside(path) {
+            db = open_db(path);
+        }
+        let db = db?;
         let log = Log(File::open(path.join("db")).map_err(directory)?);
         Ok(Self { db, log, path: path.to_owned() })
     }
@@ -94,13 +98,16 @@ fn snapshots(path: &Path) -> Vec<PathBuf> {
     entries.map(|e| e.path()).filter(named).collect()
 }
 
-fn remove_half_written(path: &Path) -> std::io::Result<()> {
+/// Removes what a dying process left; whether there was any.
+fn remove_half_written(path: &Path) -> std::io::Result<bool> {
+    let mut removed = false;
     for file in snapshots(path) {
         if file.extension().is_some_and(|e| e == "generating") {
             std::fs::remove_file(file)?;
+            removed = true;
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Moves the snapshots aside; whether there were any.
@@ -190,6 +197,29 @@ mod tests {
         assert_eq!(kv.scan(&[], None, 1000).unwrap().len(), 500);
         let kept = std::fs::read_dir(dir.path()).unwrap().flatten();
         assert!(kept.map(|e| e.file_name()).any(|n| n.to_string_lossy().starts_with("damaged.snap.")));
+    }
+
+    #[test]
+    fn an_opening_in_vain_touches_nothing_of_the_one_that_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = SledKv::open(dir.path()).unwrap();
+        let snapshot = dir.path().join("snap.0000000000000001.generating");
+        std::fs::write(&snapshot, b"being written").unwrap();
+        assert_eq!(SledKv::open(dir.path()).unwrap_err(), StateError::InUse(dir.path().to_owned()));
+        assert!(snapshot.exists());
+    }
+
+    #[test]
+    fn a_half_written_snapshot_alone_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        put(&mut SledKv::open(dir.path()).unwrap(), b"key", b"value");
+        let snapshot = dir.path().join("snap.0000000000000001.generating");
+        std::fs::write(&snapshot, b"half").unwrap();
+        let kv = SledKv::open(dir.path()).unwrap();
+        assert_eq!(kv.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+        drop(kv);
+        std::fs::write(&snapshot, b"").unwrap();
+        assert_eq!(SledKv::open(dir.path()).unwrap().get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
     }
 
     #[test]
