@@ -223,7 +223,7 @@ impl Engine {
         }
         let mut left_open = Vec::new();
         for draft in drafts {
-            let id = AlertId(self.number(&mut round.batch)?);
+            let id = AlertId(self.number()?);
             let record = AlertRecord {
                 recipient: recipient.clone(),
                 kind: draft.kind,

@@ -118,11 +118,15 @@ impl Engine {
         Ok(latest)
     }
 
-    /// A number never given before; the reservation joins `batch`.
-    pub(super) fn number(&mut self, batch: &mut Batch) -> Result<u64, StateError> {
+    /// A number never given before. A block of them is reserved before its first one is given, on its own: whatever
+    /// becomes of the batch the number is for, it is not given again.
+    pub(super) fn number(&mut self) -> Result<u64, StateError> {
         if self.next_number >= self.reserved {
-            self.reserved = self.next_number + NUMBERS;
-            batch.put(keys::NUMBER.to_vec(), to_bytes(&self.reserved)?);
+            let reserved = self.next_number + NUMBERS;
+            let mut batch = Batch::default();
+            batch.put(keys::NUMBER.to_vec(), to_bytes(&reserved)?);
+            self.kv.apply(batch)?;
+            self.reserved = reserved;
         }
         let number = self.next_number;
         self.next_number += 1;
@@ -181,7 +185,7 @@ impl Engine {
                 continue;
             }
             batch.put(remembered, to_bytes(&now)?);
-            let number = self.number(&mut batch)?;
+            let number = self.number()?;
             batch.put(keys::waiting(recipient, number), to_bytes(item)?);
             count += 1;
         }
@@ -236,5 +240,80 @@ impl Engine {
             Some(bytes) => now.since(from_bytes(&bytes)?) <= BODY_MEMORY,
             None => false,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Item, Letter, LetterId, Recipient, Sender};
+    use crate::state::memory::{Disk, MemoryKv};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A disk that is full now and then.
+    struct Full {
+        kv: MemoryKv,
+        full: Arc<AtomicBool>,
+    }
+
+    impl Kv for Full {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+            self.kv.get(key)
+        }
+
+        fn scan(&self, prefix: &[u8], after: Option<&[u8]>, most: usize) -> Result<Pairs, StateError> {
+            self.kv.scan(prefix, after, most)
+        }
+
+        fn apply(&mut self, batch: Batch) -> Result<(), StateError> {
+            if self.full.load(Ordering::SeqCst) {
+                return Err(StateError::Write("no space left on device".to_owned()));
+            }
+            self.kv.apply(batch)
+        }
+
+        fn sync(&mut self) -> Result<(), StateError> {
+            self.kv.sync()
+        }
+    }
+
+    fn arrive(engine: &mut Engine, number: u8) -> Result<Committed, StateError> {
+        let letter = Letter {
+            id: LetterId([number; 16]),
+            from: Sender::default(),
+            subject: None,
+            time: Timestamp(0),
+            size: 0,
+            attachment: false,
+            seen: false,
+            readable: true,
+        };
+        let account = AccountId::new("zhangsan@corp.example");
+        let item = Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: Timestamp(0) };
+        let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0) };
+        let letters = vec![(Recipient::User("zhangsan".into()), item)];
+        let scan = Scan { account, folder: RawName::new(&[number]), from: None, to, letters };
+        engine.commit_scan(&scan, Timestamp(0))
+    }
+
+    #[test]
+    fn a_full_disk_gives_no_number_twice() {
+        let (disk, full) = (Disk::default(), Arc::new(AtomicBool::new(false)));
+        let open = || Engine::open(Box::new(Full { kv: MemoryKv::open(&disk), full: full.clone() })).unwrap();
+        let mut engine = open();
+        full.store(true, Ordering::SeqCst);
+        arrive(&mut engine, 1).unwrap_err();
+        full.store(false, Ordering::SeqCst);
+        for number in 1..=3 {
+            assert_eq!(arrive(&mut engine, number), Ok(Committed::Stored(1)));
+        }
+        engine.kv.sync().unwrap();
+        drop(engine);
+        let mut engine = open();
+        for number in 4..=9 {
+            assert_eq!(arrive(&mut engine, number), Ok(Committed::Stored(1)));
+        }
+        assert_eq!(engine.kv.scan(keys::WAITING, None, 100).unwrap().len(), 9, "none took another's place");
     }
 }
