@@ -16,6 +16,8 @@ pub(super) const SLICE: usize = 1000;
 const REMEMBER: Duration = Duration::from_secs(30 * 86_400);
 /// WeCom's duplicate check forgets after four hours (p90236); a margin on top.
 const BODY_MEMORY: Duration = Duration::from_secs(4 * 3600 + 600);
+/// How many records of a kind are looked at in one pruning.
+const PRUNED_AT_ONCE: usize = 10_000;
 /// Numbers are reserved in blocks, so that none is given twice.
 const NUMBERS: u64 = 1000;
 
@@ -28,7 +30,9 @@ pub(super) struct Engine {
     next_number: u64,
     reserved: u64,
     latest: Timestamp,
-    prune_after: Option<Vec<u8>>,
+    /// Where pruning goes on: letters, bodies.
+    letters_pruned: Option<Vec<u8>>,
+    bodies_pruned: Option<Vec<u8>>,
     /// The alerts of the last round of claiming, in case its sync fails.
     pub(super) last_claimed: Vec<AlertId>,
 }
@@ -62,7 +66,8 @@ impl Engine {
             next_number: reserved,
             reserved,
             latest: Timestamp(0),
-            prune_after: None,
+            letters_pruned: None,
+            bodies_pruned: None,
             last_claimed: Vec::new(),
         };
         engine.latest = engine.latest_used()?;
@@ -219,19 +224,29 @@ impl Engine {
     /// Forgets one slice of what is older than it need be.
     pub(super) fn prune(&mut self, now: Timestamp) -> Result<(), StateError> {
         let mut batch = Batch::default();
-        for (key, value) in self.kv.scan(keys::BODIES, None, SLICE * 10)? {
-            if now.since(from_bytes(&value)?) > BODY_MEMORY {
-                batch.delete(key);
-            }
-        }
-        let pairs = self.kv.scan(keys::REMEMBERED, self.prune_after.as_deref(), SLICE * 10)?;
-        self.prune_after = if pairs.len() < SLICE * 10 { None } else { pairs.last().map(|(key, _)| key.clone()) };
-        for (key, value) in pairs {
-            if now.since(from_bytes(&value)?) > REMEMBER {
-                batch.delete(key);
-            }
-        }
+        self.letters_pruned =
+            self.forget(&mut batch, keys::REMEMBERED, self.letters_pruned.as_deref(), now, REMEMBER)?;
+        self.bodies_pruned = self.forget(&mut batch, keys::BODIES, self.bodies_pruned.as_deref(), now, BODY_MEMORY)?;
         self.apply(batch)
+    }
+
+    /// Puts the deletion of what is older than `keep` into `batch`, in one slice after a key; answers where to go on.
+    fn forget(
+        &self,
+        batch: &mut Batch,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        now: Timestamp,
+        keep: Duration,
+    ) -> Result<Option<Vec<u8>>, StateError> {
+        let pairs = self.kv.scan(prefix, after, PRUNED_AT_ONCE)?;
+        let next = if pairs.len() < PRUNED_AT_ONCE { None } else { pairs.last().map(|(key, _)| key.clone()) };
+        for (key, value) in pairs {
+            if now.since(from_bytes(&value)?) > keep {
+                batch.delete(key);
+            }
+        }
+        Ok(next)
     }
 
     /// Whether a body was sent within WeCom's duplicate window.
@@ -315,5 +330,22 @@ mod tests {
             assert_eq!(arrive(&mut engine, number), Ok(Committed::Stored(1)));
         }
         assert_eq!(engine.kv.scan(keys::WAITING, None, 100).unwrap().len(), 9, "none took another's place");
+    }
+
+    #[test]
+    fn old_bodies_are_forgotten_also_behind_many_young_ones() {
+        let mut engine = Engine::open(Box::new(MemoryKv::open(&Disk::default()))).unwrap();
+        let now = Timestamp(1_760_000_000_000);
+        let mut batch = Batch::default();
+        for number in 0..25_000_u32 {
+            let key = [keys::BODIES, &number.to_be_bytes()].concat();
+            let made = if number < 12_000 { now } else { Timestamp(0) };
+            batch.put(key, to_bytes(&made).unwrap());
+        }
+        engine.kv.apply(batch).unwrap();
+        for _ in 0..4 {
+            engine.prune(now).unwrap();
+        }
+        assert_eq!(engine.kv.scan(keys::BODIES, None, 50_000).unwrap().len(), 12_000);
     }
 }
