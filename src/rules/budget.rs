@@ -27,13 +27,13 @@ impl Allowance {
     }
 }
 
-/// The syncs that still count, by the steady clock. Never more than S entries.
+/// The syncs that still count, by the steady clock. Never more than S entries, S being the highest of the hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// The free ones of the last 60 minutes, ascending.
     pub free: Vec<Timestamp>,
-    /// The last paced one.
-    pub paced: Option<Timestamp>,
+    /// The paced ones of the last 60 minutes, ascending.
+    pub paced: Vec<Timestamp>,
     /// The last of all.
     pub last: Option<Timestamp>,
 }
@@ -50,17 +50,19 @@ pub enum Permit {
 /// Asks for one sync at `now`. Entries later than `now` (a clock that was set back while nobody ran) count as `now`:
 /// that may wait too long, never sync too often.
 pub fn ask(spent: &Spent, allowance: &Allowance, now: Timestamp) -> Permit {
-    let clamp = |t: &Timestamp| (*t).min(now);
-    let mut free: Vec<_> = spent.free.iter().map(clamp).filter(|t| now.since(*t) < HOUR).collect();
-    let paced = spent.paced.as_ref().map(clamp);
-    let last = spent.last.as_ref().map(clamp);
-    let settled = last.map_or(now, |t| t.plus(allowance.settle));
+    let (mut free, mut paced) = (within_the_hour(&spent.free, now), within_the_hour(&spent.paced, now));
+    let settled = spent.last.map_or(now, |t| t.min(now).plus(allowance.settle));
     if settled > now {
         return Permit::WaitUntil(settled);
     }
-    let next_paced = paced.map_or(now, |t| t.plus(allowance.pace()));
+    // With one allowance this never waits; the syncs of an hour in which it was changed count together.
+    if let Some(leaving) = nth_last(&free, &paced, allowance.syncs) {
+        return Permit::WaitUntil(leaving.plus(HOUR));
+    }
+    let next_paced = paced.last().map_or(now, |t| t.plus(allowance.pace()));
     if next_paced <= now {
-        return Permit::Go(Spent { free, paced: Some(now), last: Some(now) });
+        paced.push(now);
+        return Permit::Go(Spent { free, paced, last: Some(now) });
     }
     let room = usize::try_from(allowance.free).unwrap_or(usize::MAX);
     if free.len() < room {
@@ -73,10 +75,22 @@ pub fn ask(spent: &Spent, allowance: &Allowance, now: Timestamp) -> Permit {
     Permit::WaitUntil(next_free.map_or(next_paced, |t| t.min(next_paced)))
 }
 
+fn within_the_hour(times: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
+    times.iter().map(|t| (*t).min(now)).filter(|t| now.since(*t) < HOUR).collect()
+}
+
+/// The `n`-th last of both, if there are so many.
+fn nth_last(free: &[Timestamp], paced: &[Timestamp], n: u32) -> Option<Timestamp> {
+    let mut all = [free, paced].concat();
+    all.sort();
+    all.len().checked_sub(usize::try_from(n.max(1)).unwrap_or(usize::MAX)).and_then(|i| all.get(i)).copied()
+}
+
 /// How many syncs could begin in the hour that ends `now`, for `status`.
 pub fn left(spent: &Spent, allowance: &Allowance, now: Timestamp) -> u32 {
-    let free_used = spent.free.iter().filter(|t| now.since((**t).min(now)) < HOUR).count();
-    allowance.free.saturating_sub(u32::try_from(free_used).unwrap_or(u32::MAX))
+    let used = |times: &[Timestamp]| u32::try_from(within_the_hour(times, now).len()).unwrap_or(u32::MAX);
+    let (free, paced) = (used(&spent.free), used(&spent.paced));
+    allowance.free.saturating_sub(free).min(allowance.syncs.saturating_sub(free.saturating_add(paced)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Place, T0, after, arrive, counts, each, on_both_backends};
 use mailbell::model::{AccountId, Owner, Timestamp};
-use mailbell::rules::budget::{Allowance, Permit};
+use mailbell::rules::budget::{Allowance, HOUR, Permit};
 use mailbell::rules::retry::Next;
 use mailbell::state::State;
 use proptest::prelude::*;
@@ -94,6 +94,8 @@ async fn the_anchor_and_the_latest_time_come_back(place: Place) {
 enum Event {
     Nothing,
     Reopened,
+    /// Reopened with another `free_syncs`.
+    Free(u32),
     /// Reopened after the clock was set back so far.
     SetBack(i64),
 }
@@ -102,6 +104,7 @@ fn events() -> impl Strategy<Value = Vec<(i64, Event)>> {
     let event = prop_oneof![
         6 => Just(Event::Nothing),
         2 => Just(Event::Reopened),
+        1 => (0_u32..50).prop_map(Event::Free),
         1 => (0_i64..10_000_000).prop_map(Event::SetBack),
     ];
     // Most come in bursts.
@@ -114,12 +117,35 @@ fn most_in_an_hour(times: &[i64]) -> usize {
     times.iter().map(within).max().unwrap_or(0)
 }
 
+#[tokio::test]
+async fn another_share_of_free_ones_gives_no_second_budget() {
+    let place = Place::memory();
+    for (first, second) in [(49, 0), (0, 49)] {
+        let owner = Owner::User(format!("user{first}").into());
+        let (mut given, mut now, mut store) = (Vec::new(), T0, place.open());
+        for number in 0..300 {
+            if number == 150 {
+                drop(store);
+                store = place.open();
+            }
+            let free = if number < 150 { first } else { second };
+            let allowance = Allowance { free, ..FIFTY };
+            match store.admit_sync(&owner, allowance, now).await.unwrap() {
+                Permit::Go(_) => given.push(now.0),
+                Permit::WaitUntil(at) => now = at.min(now.plus(Duration::from_secs(30))),
+            }
+        }
+        assert!(most_in_an_hour(&given) <= 50, "from {first} to {second}: {}", most_in_an_hour(&given));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn never_more_than_fifty_permits_in_any_hour(events in events(), free in 0_u32..50) {
-        let allowance = Allowance { free, ..FIFTY };
+        let mut allowance = Allowance { free, ..FIFTY };
+        let mut changed = false;
         let owner = Owner::Shared(AccountId::new("info@corp.example"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let place = Place::memory();
@@ -132,11 +158,18 @@ proptest! {
                 drop(store);
                 store = place.open();
             }
-            if let Event::SetBack(by) = event { shift += by; }
+            match event {
+                Event::SetBack(by) => (shift, changed) = (shift + by, true),
+                Event::Free(free) => (allowance.free, changed) = (free, true),
+                Event::Nothing | Event::Reopened => {}
+            }
             let now = Timestamp(T0.0 + real - shift);
             match runtime.block_on(store.admit_sync(&owner, allowance, now)).unwrap() {
                 Permit::Go(_) => given.push(real),
-                Permit::WaitUntil(at) => prop_assert!(at > now && at <= now.plus(allowance.pace())),
+                Permit::WaitUntil(at) => {
+                    let longest = if changed { HOUR } else { allowance.pace() };
+                    prop_assert!(at > now && at <= now.plus(longest));
+                }
             }
         }
         prop_assert!(most_in_an_hour(&given) <= 50, "{given:?}");
