@@ -110,7 +110,7 @@ impl Known {
                 (Some(_), None) => {}
             }
         }
-        assert!(found.len() <= next as usize - 1, "letters above the mark");
+        assert!(found.len() < next as usize, "letters above the mark");
     }
 }
 
