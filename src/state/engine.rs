@@ -130,7 +130,7 @@ impl Engine {
             let reserved = self.next_number + NUMBERS;
             let mut batch = Batch::default();
             batch.put(keys::NUMBER.to_vec(), to_bytes(&reserved)?);
-            self.kv.apply(batch)?;
+            self.apply(batch)?;
             self.reserved = reserved;
         }
         let number = self.next_number;

@@ -12,6 +12,8 @@ use tokio::sync::Mutex;
 
 /// Renewed so long before it ends (design: "Promises", 9).
 const EARLY: Duration = Duration::from_secs(300);
+/// Between two tries to renew a token that still lives.
+const NO_HURRY: Duration = Duration::from_secs(30);
 /// What a token lives when the answer does not say (p91039: normally 7,200 s).
 const USUAL_LIFE: Duration = Duration::from_secs(7200);
 
@@ -83,9 +85,11 @@ impl Tokens {
             }
             Err(outcome) => {
                 let count = known.refusal.as_ref().map_or(0, |r| r.count) + 1;
-                let until = now.plus(again_after(&outcome, count));
+                let alive = still_alive(&known.held, now);
+                let least = if alive.is_some() { NO_HURRY } else { Duration::ZERO };
+                let until = now.plus(again_after(&outcome, count).max(least));
                 known.refusal = Some(Refusal { outcome: outcome.clone(), until, count });
-                still_alive(&known.held, now).ok_or(outcome)
+                alive.ok_or(outcome)
             }
         }
     }

@@ -83,8 +83,9 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("SystemTime", &["src/sandbox/mod.rs", "src/demo/dovecot.rs"], "the sandbox shares nothing; a file's age is set"),
     (
         "Instant",
-        &["src/imap/", "src/watch/", "src/sandbox/mod.rs", "src/demo/"],
-        "time-outs by tokio's clock, which tests can stop; sandbox and demo are worlds of their own",
+        &["src/imap/", "src/watch/", "src/sandbox/mod.rs", "src/demo/", "src/state/sled_kv.rs"],
+        "time-outs by tokio's clock, which tests can stop; sandbox and demo are worlds of their own; the store's \
+         destructor waits for a lock",
     ),
     // Tasks: who is not told to stop cannot be waited for.
     ("tokio::spawn", &[], "tasks begin in supervise.rs"),
@@ -97,7 +98,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ),
     ("spawn_blocking", &["src/app.rs", "src/cli/check.rs", "src/demo/"], "opening the store blocks; so does Dovecot"),
     ("unbounded_channel", &[], "a queue without an end hides that nobody empties it"),
-    ("thread::sleep", &["src/demo/dovecot_process.rs"], "killing processes in a destructor cannot wait otherwise"),
+    ("thread::sleep", &["src/demo/dovecot_process.rs", "src/state/sled_kv.rs"], "a destructor cannot wait otherwise"),
     // The process.
     (
         "env::var",

@@ -173,13 +173,22 @@ async fn a_wrong_secret_is_not_asked_about_for_each_alert() {
     let sandbox = Sandbox::start().await;
     let mut wrong = config(&sandbox.base);
     wrong.secret = Secret::new("something else");
-    let client = client(&wrong);
+    let client = Client::new(&wrong, Arc::new(sandbox.hand.clone())).unwrap();
     // One after the other they would ban this address (wecom-api 2).
     let outcomes = join_all((0..50).map(|_| send(&client, "lisi", "x"))).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Channel(_))), "{outcomes:?}");
     assert_eq!(sandbox.count("gettoken").await, 1);
-    assert!(matches!(send(&client, "lisi", "x").await, Outcome::Channel(_)));
-    assert_eq!(sandbox.count("gettoken").await, 2, "who comes later asks anew: it may have been mended");
+    // It is asked about more and more rarely: after 2, 8, 32 and 60 minutes.
+    let mut asked = Vec::new();
+    for minute in 1..=170 {
+        sandbox.hand.move_on(Duration::from_secs(60));
+        let before = sandbox.count("gettoken").await;
+        assert!(matches!(send(&client, "lisi", "x").await, Outcome::Channel(_) | Outcome::Quota(_)));
+        if sandbox.count("gettoken").await > before {
+            asked.push(minute);
+        }
+    }
+    assert_eq!(asked, [2, 10, 42, 102, 162]);
 }
 
 #[tokio::test]
