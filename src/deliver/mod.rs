@@ -115,6 +115,9 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
 }
 
 async fn claim(delivery: &Delivery, most: usize) -> Vec<Claim> {
+    if most == 0 {
+        return Vec::new();
+    }
     let now = delivery.clock.steady();
     match delivery.state.claim(now, most, delivery.compose.clone()).await {
         Ok(claims) => claims,
@@ -186,13 +189,13 @@ impl Line {
     fn learn(&mut self, delivery: &Delivery, outcome: &Outcome, now: Timestamp, jitter: f64) {
         let (rests, firm) = (self.rests(now), self.firm);
         let failures = match outcome {
-            Outcome::Unknown(_) => &mut self.lost,
+            Outcome::Unknown(_) | Outcome::Busy(_) => &mut self.lost,
             Outcome::Quota(_) => &mut self.quota,
             _ => &mut self.refused,
         };
         match retry::rest(outcome, *failures + 1, jitter) {
             Some(rest) => {
-                let now_firm = !matches!(outcome, Outcome::Unknown(_));
+                let now_firm = !matches!(outcome, Outcome::Unknown(_) | Outcome::Busy(_));
                 // Several messages that fail together are one failure, but a limit outlasts a lost answer.
                 if !rests || (now_firm && !firm) {
                     *failures += 1;

@@ -52,8 +52,9 @@ pub enum Next {
     Dead(String),
 }
 
-/// Lost answers, 5xx and -1 back off to 30 s at most (design: "Promises", 9).
-pub const BUSY: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) };
+/// Lost answers, 5xx and -1 back off to 30 s at most (design: "Promises", 9): the channel rests so long and the alert
+/// waits so long behind it, so each takes half.
+pub const BUSY: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(15) };
 /// Codes that are not in the table, and how often such an alert is tried before it is kept as dead.
 pub const STRANGE: Backoff = Backoff { first: Duration::from_secs(2), most: Duration::from_secs(300) };
 /// See [`STRANGE`].
@@ -80,7 +81,7 @@ pub fn next(outcome: &Outcome, tries: u32, now: Timestamp, jitter: f64) -> Next 
 /// How long the whole channel rests after `outcome`, the `failures`-th of its kind in a row; `None`: it goes on.
 pub fn rest(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Duration> {
     match outcome {
-        Outcome::Unknown(_) => Some(BUSY.delay(failures, jitter)),
+        Outcome::Unknown(_) | Outcome::Busy(_) => Some(BUSY.delay(failures, jitter)),
         Outcome::Quota(_) => Some(QUOTA.delay(failures, jitter)),
         Outcome::Channel(_) => Some(CHANNEL.delay(failures, jitter)),
         _ => None,
@@ -97,13 +98,14 @@ mod tests {
         let again = |ms: i64| Next::Again(Timestamp(1_000_000 + ms));
         assert_eq!(next(&Outcome::Sent, 1, now, 1.0), Next::Done);
         assert_eq!(next(&Outcome::Busy("x".into()), 1, now, 1.0), again(1000));
-        assert_eq!(next(&Outcome::Unknown("x".into()), 9, now, 1.0), again(30_000));
+        assert_eq!(next(&Outcome::Unknown("x".into()), 9, now, 1.0), again(15_000));
         assert_eq!(next(&Outcome::Quota("x".into()), 3, now, 1.0), again(0));
         assert_eq!(next(&Outcome::Recipient("gone".into()), 1, now, 1.0), Next::Dead("gone".into()));
         assert_eq!(next(&Outcome::Strange("x".into()), 7, now, 1.0), again(128_000));
         assert_eq!(next(&Outcome::Strange("x".into()), 8, now, 1.0), Next::Dead("x".into()));
         assert_eq!(rest(&Outcome::Quota("x".into()), 1, 0.0), Some(Duration::from_secs(60)));
-        assert_eq!(rest(&Outcome::Busy("x".into()), 1, 0.0), None);
+        assert_eq!(rest(&Outcome::Busy("x".into()), 9, 1.0), Some(Duration::from_secs(15)));
+        assert_eq!(rest(&Outcome::Recipient("x".into()), 1, 0.0), None);
         assert_eq!(rest(&Outcome::Channel("x".into()), 1, 0.0), Some(Duration::from_secs(60)));
     }
 }
