@@ -11,6 +11,7 @@ use crate::model::{AlertId, Item, Recipient, Timestamp};
 use crate::rules::gate;
 use crate::rules::retry::Next;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use tracing::error;
 
 /// Items composed at one time for one recipient; more wait for the next round.
 const COMPOSE_AT_ONCE: usize = 5000;
@@ -31,35 +32,36 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn load(kv: &dyn Kv) -> Result<Self, StateError> {
+    /// Builds the index. Records that cannot be read are put into `aside`: they stop nothing.
+    pub(super) fn load(kv: &dyn Kv, aside: &mut Batch) -> Result<Self, StateError> {
         let mut index = Self::default();
-        Engine::all(kv, keys::WAITING, |pairs| {
-            for (key, _) in pairs {
-                let recipient = recipient_of(&key)?;
-                index.add_waiting(&recipient, 1);
-            }
-            Ok(())
-        })?;
-        Engine::all(kv, keys::ALERTS, |pairs| {
-            for (key, value) in pairs {
-                let record: AlertRecord = from_bytes(&value)?;
+        for prefix in [keys::WAITING, keys::ALERTS, keys::GATES] {
+            Engine::all(kv, prefix, |pairs| {
+                for (key, value) in pairs {
+                    readable(index.add(&key, &value), aside, &key, &value)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(index)
+    }
+
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), StateError> {
+        match key.get(..1) {
+            Some(keys::WAITING) => self.add_waiting(&recipient_of(key)?, 1),
+            Some(keys::GATES) => drop(self.gates.insert(recipient_of(key)?, from_bytes(value)?)),
+            _ => {
+                let record: AlertRecord = from_bytes(value)?;
                 let id = key.get(1..).and_then(|k| k.try_into().ok()).map(u64::from_be_bytes);
                 let id = AlertId(id.ok_or_else(|| StateError::Record("an alert's key".to_owned()))?);
                 match record.dead {
-                    Some(_) => index.dead += 1,
+                    Some(_) => self.dead += 1,
                     // Not later than now: a try of a dead process is repeated at once, with the same body.
-                    None => drop(index.open.insert(id, (record.recipient, record.next_at))),
+                    None => drop(self.open.insert(id, (record.recipient, record.next_at))),
                 }
             }
-            Ok(())
-        })?;
-        Engine::all(kv, keys::GATES, |pairs| {
-            for (key, value) in pairs {
-                index.gates.insert(recipient_of(&key)?, from_bytes(&value)?);
-            }
-            Ok(())
-        })?;
-        Ok(index)
+        }
+        Ok(())
     }
 
     pub(super) fn add_waiting(&mut self, recipient: &Recipient, count: usize) {
@@ -90,6 +92,26 @@ impl Index {
     }
 }
 
+/// What was read; `None` if the record cannot be understood: then it is kept under another key, told, and in nobody's
+/// way. A record of a newer mailbell is an error all the same.
+fn readable<T>(
+    read: Result<T, StateError>,
+    aside: &mut Batch,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Option<T>, StateError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StateError::Record(reason)) => {
+            error!(reason, "a stored record cannot be read and is set aside");
+            aside.put([keys::ASIDE, key].concat(), value.to_vec());
+            aside.delete(key.to_vec());
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
 fn recipient_of(key: &[u8]) -> Result<Recipient, StateError> {
     keys::recipient_of(key).ok_or_else(|| StateError::Record("a recipient's key".to_owned()))
 }
@@ -116,8 +138,12 @@ impl Engine {
                 break;
             }
             if self.room(&mut round, &recipient, now) > 0 {
-                let record = self.alert(id)?;
-                self.try_once(&mut round, id, record, now)?;
+                let key = keys::alert(id);
+                let value = self.kv.get(&key)?.unwrap_or_default();
+                match readable(from_bytes(&value), &mut round.batch, &key, &value)? {
+                    Some(record) => self.try_once(&mut round, id, record, now)?,
+                    None => drop(self.index.open.remove(&id)),
+                }
             }
         }
         let waiting: Vec<_> = self.index.waiting.keys().cloned().collect();
@@ -212,7 +238,10 @@ impl Engine {
         compose: &Compose,
     ) -> Result<(Recipient, usize, Vec<AlertId>), StateError> {
         let pairs = self.kv.scan(&keys::waiting_of(recipient), None, COMPOSE_AT_ONCE.max(SLICE))?;
-        let items: Vec<Item> = pairs.iter().map(|(_, value)| from_bytes(value)).collect::<Result<_, _>>()?;
+        let mut items: Vec<Item> = Vec::new();
+        for (key, value) in &pairs {
+            items.extend(readable(from_bytes(value), &mut round.batch, key, value)?);
+        }
         let drafts = self.unlike_any_sent(round, recipient, &items, now, compose)?;
         let named: usize = drafts.iter().map(|draft| draft.items.len()).sum();
         if named < items.len() {
@@ -241,7 +270,7 @@ impl Engine {
                 left_open.push(id);
             }
         }
-        Ok((recipient.clone(), items.len(), left_open))
+        Ok((recipient.clone(), pairs.len(), left_open))
     }
 
     /// Composes until no body equals one that was made within the duplicate window: WeCom would swallow it.

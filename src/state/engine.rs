@@ -5,7 +5,7 @@ use super::kv::{Batch, Kv, Pairs};
 use super::record::{STORE_VERSION, from_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, Mark, Owner, RawName, Timestamp};
+use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
 use crate::rules::budget::{self, Allowance, Permit, Spent};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -58,7 +58,9 @@ impl Engine {
             Some(bytes) => from_bytes(&bytes)?,
             None => 1,
         };
-        let index = Index::load(&*kv)?;
+        let mut aside = Batch::default();
+        let index = Index::load(&*kv, &mut aside)?;
+        kv.apply(aside)?;
         let mut engine = Self {
             unsynced: false,
             kv,
@@ -204,6 +206,14 @@ impl Engine {
         Ok(Committed::Stored(count))
     }
 
+    pub(super) fn remember(&mut self, letters: &[(Recipient, LetterId)], now: Timestamp) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        for (recipient, letter) in letters {
+            batch.put(keys::remembered(recipient, *letter), to_bytes(&now)?);
+        }
+        self.apply(batch)
+    }
+
     pub(super) fn touch(&mut self, account: &AccountId, folder: &RawName, mark: Mark) -> Result<(), StateError> {
         let mut batch = Batch::default();
         batch.put(keys::mark(account, folder), to_bytes(&mark)?);
@@ -261,7 +271,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Item, Letter, LetterId, Recipient, Sender};
+    use crate::model::{Item, Letter, Sender};
     use crate::state::memory::{Disk, MemoryKv};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -330,6 +340,29 @@ mod tests {
             assert_eq!(arrive(&mut engine, number), Ok(Committed::Stored(1)));
         }
         assert_eq!(engine.kv.scan(keys::WAITING, None, 100).unwrap().len(), 9, "none took another's place");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_stops_nothing() {
+        let disk = Disk::default();
+        let mut engine = Engine::open(Box::new(MemoryKv::open(&disk))).unwrap();
+        arrive(&mut engine, 1).unwrap();
+        arrive(&mut engine, 2).unwrap();
+        let mut batch = Batch::default();
+        let (key, _) = engine.kv.scan(keys::WAITING, None, 1).unwrap().remove(0);
+        batch.put(key, vec![1, 255, 255]);
+        batch.put(keys::alert(AlertId(900)), vec![1, 7]);
+        engine.apply(batch).unwrap();
+        engine.sync().unwrap();
+        let mut engine = Engine::open(Box::new(MemoryKv::open(&disk))).unwrap();
+        let compose = |_: &Recipient, items: &[Item], _: u32| {
+            let all = (0..items.len()).collect();
+            vec![crate::state::Draft { kind: crate::model::AlertKind::Letter, body: b"body".to_vec(), items: all }]
+        };
+        let claims = engine.claim(Timestamp(1000), 16, &compose).unwrap();
+        assert_eq!(claims.len(), 1, "the other letter goes out");
+        assert_eq!(engine.kv.scan(keys::ASIDE, None, 10).unwrap().len(), 2, "and the damaged ones are kept");
+        assert_eq!(engine.index.next_due(Timestamp(1000)), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) const WAITING: &[u8] = b"w";
 pub(super) const GATES: &[u8] = b"g";
 /// All digests of sent bodies.
 pub(super) const BODIES: &[u8] = b"b";
+/// Records that could not be read, under their old keys.
+pub(super) const ASIDE: &[u8] = b"x";
 /// All remembered letters.
 pub(super) const REMEMBERED: &[u8] = b"s";
 /// All budgets.

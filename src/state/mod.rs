@@ -30,7 +30,7 @@ pub use memory::{Disk, MemoryKv};
 pub use store::Store;
 
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, AlertKind, Item, Mark, Owner, RawName, Recipient, Timestamp};
+use crate::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
@@ -118,6 +118,8 @@ pub trait State: Send + Sync {
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>>;
     /// Stores a mark and the letters below it in one step (S1, S2, S3), durably.
     fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>>;
+    /// Remembers letters as known to their recipients, without an alert. Durable.
+    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
     /// Notes that nothing was new: only the mark's time moves. Not durable at once.
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>>;
     /// Claims at most `most` due alerts, composing waiting letters on the way. What is returned is durable: the body,

@@ -6,7 +6,7 @@ use super::kv::Kv;
 use super::sled_kv::SledKv;
 use super::{Claim, Committed, Compose, Outbox, Scan, State, StateError};
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, Mark, Owner, RawName, Timestamp};
+use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
@@ -143,6 +143,10 @@ impl State for Store {
             }
             Ok(committed)
         })
+    }
+
+    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(self.step(true, move |engine| engine.remember(&letters, now)))
     }
 
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {

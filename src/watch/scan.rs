@@ -10,6 +10,9 @@ use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
 use tracing::{debug, info};
 
+/// So many of the newest letters are remembered when a folder is bound.
+const REMEMBERED_AT_BINDING: usize = 1000;
+
 /// When a look was made and when the server told us to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
@@ -58,7 +61,47 @@ impl Cycle<'_> {
         };
         let now = moment.looked_at;
         let mark = Mark { uid_validity: look.uid_validity.unwrap_or(0), next, bound_at: now, looked_at: now };
+        self.remember_recent(at, look, &mark, moment).await?;
         self.commit(at, mark, Vec::new()).await
+    }
+
+    /// What was received in the hour before the binding would count as news if the folder were numbered anew, or the
+    /// letter were moved: it is remembered as if it had been announced.
+    async fn remember_recent(&mut self, at: usize, look: &Look, mark: &Mark, moment: Moment) -> Result<(), End> {
+        let mut recent = match look.exists {
+            Some(0) => Vec::new(),
+            _ => self.received_since(mark.looked_at.minus(OLD_AFTER)).await?,
+        };
+        recent.retain(|l| l.internal_date.is_some() && scan::is_news(mark, l.internal_date) && l.uid < Some(mark.next));
+        let mut rest = recent.split_off(recent.len().saturating_sub(REMEMBERED_AT_BINDING));
+        let mut known = Vec::new();
+        while !rest.is_empty() {
+            let (batch, _) = self.next_batch(at, &rest);
+            let batch = batch.to_vec();
+            known.extend(self.letters(at, look, &batch, mark, moment).await?.into_iter().map(|item| item.letter.id));
+            rest.drain(..batch.len().max(1).min(rest.len()));
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let recipients = &self.watcher.account.recipients;
+        let letters = known.iter().flat_map(|id| recipients.iter().map(move |to| (to.clone(), *id))).collect();
+        Ok(self.watcher.state.remember(letters, self.watcher.clock.steady()).await?)
+    }
+
+    /// What is known of the letters received since a moment (and up to two days before it).
+    async fn received_since(&mut self, since: Timestamp) -> Result<Vec<RawLetter>, End> {
+        match self.session.search_since(since).await {
+            Ok(uids) => {
+                let mut found = Vec::new();
+                for uids in uids.chunks(1000) {
+                    found.extend(self.session.fetch(&UidSet::These(uids.to_vec()), Detail::Brief).await?);
+                }
+                Ok(found)
+            }
+            Err(error) if error.is_answer() => Ok(self.session.fetch(&UidSet::From(1), Detail::Brief).await?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The highest UID of a folder whose server gives no UIDNEXT.
@@ -158,11 +201,23 @@ impl Cycle<'_> {
             .filter(|l| scan::is_news(mark, l.internal_date) && (alert_seen || l.seen != Some(true)))
             .cloned()
             .collect();
+        self.letters(at, look, &wanted, mark, moment).await
+    }
+
+    /// Letters with their headers.
+    async fn letters(
+        &mut self,
+        at: usize,
+        look: &Look,
+        wanted: &[RawLetter],
+        mark: &Mark,
+        moment: Moment,
+    ) -> Result<Vec<Item>, End> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let mut fragile = self.fragile(at).clone();
-        let letters = read::headers(&mut *self.session, &wanted, &mut fragile).await;
+        let letters = read::headers(&mut *self.session, wanted, &mut fragile).await;
         *self.fragile(at) = fragile;
         let Some(watched) = self.folders.get(at) else { return Ok(Vec::new()) };
         let account = &self.watcher.account.id;
@@ -193,18 +248,7 @@ impl Cycle<'_> {
         moment: Moment,
     ) -> Result<(), End> {
         info!(account = %self.watcher.log_name(), "the server has numbered a folder anew; looking by date");
-        let since = mark.looked_at.minus(OLD_AFTER);
-        let found = match self.session.search_since(since).await {
-            Ok(uids) => {
-                let mut found = Vec::new();
-                for uids in uids.chunks(1000) {
-                    found.extend(self.session.fetch(&UidSet::These(uids.to_vec()), Detail::Brief).await?);
-                }
-                found
-            }
-            Err(error) if error.is_answer() => self.session.fetch(&UidSet::From(1), Detail::Brief).await?,
-            Err(error) => return Err(error.into()),
-        };
+        let found = self.received_since(mark.looked_at.minus(OLD_AFTER)).await?;
         let mut items = Vec::new();
         let mut rest = found.as_slice();
         while !rest.is_empty() {

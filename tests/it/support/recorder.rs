@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use mailbell::clock::Anchor;
-use mailbell::model::{AccountId, AlertId, AlertKind, Item, Mark, Owner, RawName, Recipient, Timestamp};
+use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::retry::Next;
 use mailbell::state::{Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, StateError, Store};
@@ -86,6 +86,10 @@ impl State for Recorder {
             }
             Ok(committed)
         })
+    }
+
+    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.remember(letters, now)
     }
 
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {

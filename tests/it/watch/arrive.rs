@@ -118,6 +118,27 @@ async fn a_new_uidvalidity_costs_no_letter_and_repeats_none() {
     }
 }
 
+/// What was there at binding is not news either when the folder is numbered anew within the hour, or the mail is moved.
+#[tokio::test(start_paused = true)]
+async fn what_was_there_at_binding_never_becomes_news() {
+    let (mut watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX", "Other"]));
+    watch.account.folders = vec!["INBOX".to_owned(), "Other".to_owned()];
+    mailbox.arrive("INBOX", "fresh but there", watch.clock.now());
+    mailbox.arrive("INBOX", "moved later", watch.clock.now());
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.arrive("Other", "moved later", watch.clock.now());
+        mailbox.change("INBOX", |c| c.uid_validity = Some(8));
+        mailbox.cut();
+        sleep(secs(1000)).await;
+        assert!(watch.subjects().await.is_empty());
+        mailbox.arrive("INBOX", "after", watch.clock.now());
+        sleep(secs(10)).await;
+        assert_eq!(watch.subjects().await, ["after"]);
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_uidnext_that_goes_down_is_a_new_numbering() {
     let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
