@@ -15,15 +15,16 @@ mod frame_scan;
 mod idle;
 mod list;
 mod login;
+mod raw_letter;
 mod session;
 mod tls;
 mod wire;
 
 pub use dial::{Dial, Stream, TcpDial};
 pub use error::{ImapError, LoginTrouble, TlsTrouble};
-pub use fetch::RawLetter;
 pub use folder_name::{decode as decode_folder_name, encode as encode_folder_name};
 pub use list::Listed;
+pub use raw_letter::RawLetter;
 pub use session::ImapSource;
 
 use crate::config::Account;

@@ -4,7 +4,7 @@ use super::dial::Dial;
 use super::error::ImapError;
 use super::login::{self, Capabilities, LOGOUT_TIMEOUT, has};
 use super::wire::{Event, Wire, argument};
-use super::{Detail, Listed, MailSession, MailSource, RawLetter, UidSet, Wake, fetch, idle, list};
+use super::{Detail, Listed, MailSession, MailSource, RawLetter, UidSet, Wake, fetch, idle, list, raw_letter};
 use crate::config::{Account, Imap, Mode};
 use crate::model::{Look, RawName, Timestamp, Uid};
 use futures_util::future::BoxFuture;
@@ -177,7 +177,7 @@ impl MailSession for Session {
 fn day_before(moment: Timestamp) -> String {
     let day = jiff::Timestamp::from_millisecond(moment.minus(Duration::from_secs(86_400)).0).unwrap_or_default();
     let date = day.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let month = usize::try_from(date.month() - 1).ok().and_then(|m| fetch::MONTHS.get(m)).unwrap_or(&"Jan");
+    let month = usize::try_from(date.month() - 1).ok().and_then(|m| raw_letter::MONTHS.get(m)).unwrap_or(&"Jan");
     format!("{}-{}-{:04}", date.day(), month, date.year())
 }
 

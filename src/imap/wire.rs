@@ -5,8 +5,8 @@
 
 use super::Stream;
 use super::error::ImapError;
-use super::fetch::RawLetter;
 use super::frame::{EARLY, Framed};
+use super::raw_letter::RawLetter;
 use crate::model::Look;
 use async_imap::Client;
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};

@@ -1,7 +1,7 @@
 //! The steps of the state over a key-value backend, one at a time: opening, marks, budgets, commits.
 
-use super::alerts::Index;
-use super::kv::{Batch, Kv, Pairs};
+use super::index::Index;
+use super::kv::{Batch, Kv, all};
 use super::record::{STORE_VERSION, from_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
 use crate::clock::Anchor;
@@ -10,8 +10,6 @@ use crate::rules::budget::{self, Allowance, Permit, Spent};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// How many pairs are read from the backend at one time.
-pub(super) const SLICE: usize = 1000;
 /// How long letters are remembered, so that they are announced once.
 const REMEMBER: Duration = Duration::from_secs(30 * 86_400);
 /// WeCom's duplicate check forgets after four hours (p90236); a margin on top.
@@ -94,28 +92,10 @@ impl Engine {
         Ok(())
     }
 
-    /// All pairs of a prefix.
-    pub(super) fn all(
-        kv: &dyn Kv,
-        prefix: &[u8],
-        mut each: impl FnMut(Pairs) -> Result<(), StateError>,
-    ) -> Result<(), StateError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let pairs = kv.scan(prefix, after.as_deref(), SLICE)?;
-            after = pairs.last().map(|(key, _)| key.clone());
-            let last = pairs.len() < SLICE;
-            each(pairs)?;
-            if last {
-                return Ok(());
-            }
-        }
-    }
-
     /// The latest steady time that a budget or a gate was used at.
     fn latest_used(&self) -> Result<Timestamp, StateError> {
         let mut latest = self.index.latest_gate();
-        Self::all(&*self.kv, keys::BUDGETS, |pairs| {
+        all(&*self.kv, keys::BUDGETS, |pairs| {
             for (_, value) in pairs {
                 let spent: Spent = from_bytes(&value)?;
                 latest = latest.max(spent.last.unwrap_or_default());
@@ -143,7 +123,7 @@ impl Engine {
     pub(super) fn marks(&self, account: &AccountId) -> Result<HashMap<RawName, Mark>, StateError> {
         let prefix = keys::marks(account);
         let mut found = HashMap::new();
-        Self::all(&*self.kv, &prefix, |pairs| {
+        all(&*self.kv, &prefix, |pairs| {
             for (key, value) in pairs {
                 let name = key.get(prefix.len()..).unwrap_or_default();
                 found.insert(RawName::new(name), from_bytes(&value)?);
@@ -272,6 +252,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::model::{Item, Letter, Sender};
+    use crate::state::kv::Pairs;
     use crate::state::memory::{Disk, MemoryKv};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};

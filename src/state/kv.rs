@@ -30,3 +30,24 @@ pub trait Kv: Send {
     /// Makes all that was applied survive the process and the power.
     fn sync(&mut self) -> Result<(), StateError>;
 }
+
+/// How many pairs are read from the backend at one time.
+pub(super) const SLICE: usize = 1000;
+
+/// All pairs of a prefix, a slice at a time.
+pub(super) fn all(
+    kv: &dyn Kv,
+    prefix: &[u8],
+    mut each: impl FnMut(Pairs) -> Result<(), StateError>,
+) -> Result<(), StateError> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let pairs = kv.scan(prefix, after.as_deref(), SLICE)?;
+        after = pairs.last().map(|(key, _)| key.clone());
+        let last = pairs.len() < SLICE;
+        each(pairs)?;
+        if last {
+            return Ok(());
+        }
+    }
+}

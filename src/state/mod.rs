@@ -18,6 +18,7 @@
 mod alerts;
 mod engine;
 mod error;
+mod index;
 mod keys;
 mod kv;
 mod memory;

@@ -6,7 +6,6 @@
 use super::folders;
 use super::hosts;
 use super::owner::Turn;
-use super::scan::Moment;
 use super::{End, Memory, Watcher};
 use crate::config::Mode;
 use crate::health::AccountState;
@@ -36,6 +35,17 @@ pub(super) struct Watched {
     pub(super) settled: Option<Look>,
     /// Sweeps to go before it is tried again.
     parked: u32,
+}
+
+/// When a look was made and when the server told us to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Wall clock, before the look.
+    pub(super) looked_at: Timestamp,
+    /// Steady clock, of the push or of the look.
+    pub(super) told_at: Timestamp,
+    /// Whether to look again where nothing was found before: in a sweep, and in the folder that a push was about.
+    pub(super) thorough: bool,
 }
 
 /// See the module's text.

@@ -1,6 +1,6 @@
 //! One folder: from what the server says of it to a commit of its mark and letters.
 
-use super::cycle::Cycle;
+use super::cycle::{Cycle, Moment};
 use super::read::{self, Fragile};
 use super::{End, folders};
 use crate::imap::{Detail, RawLetter, UidSet};
@@ -12,17 +12,6 @@ use tracing::{debug, info};
 
 /// So many of the newest letters are remembered when a folder is bound.
 const REMEMBERED_AT_BINDING: usize = 1000;
-
-/// When a look was made and when the server told us to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    /// Wall clock, before the look.
-    pub(super) looked_at: Timestamp,
-    /// Steady clock, of the push or of the look.
-    pub(super) told_at: Timestamp,
-    /// Whether to look again where nothing was found before: in a sweep, and in the folder that a push was about.
-    pub(super) thorough: bool,
-}
 
 impl Cycle<'_> {
     /// Whether a look shows something to fetch (or to bind) that was not looked for before.
