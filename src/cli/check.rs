@@ -188,8 +188,13 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
     for name in folders::missing(&account.folders, &listed) {
         let known: Vec<_> = folders::choose(&["*".to_owned()], &listed).iter().map(|f| f.shown.to_string()).collect();
         let advice = format!("{}{}", lang.pick("已有的文件夹：", "folders that exist: "), known.join(", "));
-        let text = format!("{}\"{name}\"", lang.pick("文件夹不存在：", "no such folder: "));
-        findings.push(Finding::failed(&subject, text, advice));
+        findings.push(if pattern::is_wild(name) {
+            let text = format!("{}\"{name}\"", lang.pick("没有文件夹匹配：", "no folder matches: "));
+            Finding::warning(&subject, text, advice)
+        } else {
+            let text = format!("{}\"{name}\"", lang.pick("文件夹不存在：", "no such folder: "));
+            Finding::failed(&subject, text, advice)
+        });
     }
     let chosen = folders::choose(&account.folders, &listed);
     let mut refused: BTreeMap<String, ImapError> = BTreeMap::new();
@@ -201,11 +206,8 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
     for (name, error) in &refused {
         findings.push(Finding::failed(&subject, format!("{name}: {error}"), for_imap(error, account, lang)));
     }
-    if chosen.is_empty() && account.folders.iter().any(|p| pattern::is_wild(p)) {
-        let text = lang.pick("没有文件夹匹配 folders", "no folder matches `folders`");
-        findings.push(Finding::warning(&subject, text, ""));
-    } else {
-        let names: Vec<_> = chosen.iter().map(|f| f.shown.to_string()).filter(|n| !refused.contains_key(n)).collect();
+    let names: Vec<_> = chosen.iter().map(|f| f.shown.to_string()).filter(|n| !refused.contains_key(n)).collect();
+    if !names.is_empty() {
         let text = format!("{}{}", lang.pick("文件夹：", "folders: "), names.join(", "));
         findings.push(Finding::ok(&subject, text));
     }

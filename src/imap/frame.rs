@@ -147,7 +147,7 @@ fn with_crlf(response: &[u8]) -> Vec<u8> {
 }
 
 fn is_kept(response: &[u8]) -> bool {
-    [&b"* LIST "[..], b"* LSUB ", b"* STATUS "]
+    [&b"* LIST "[..], b"* LSUB ", b"* STATUS ", b"* NAMESPACE "]
         .iter()
         .any(|word| response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
 }

@@ -12,6 +12,23 @@ pub struct Listed {
     pub separator: Option<u8>,
     /// False for \Noselect and \NonExistent.
     pub can_open: bool,
+    /// How many bytes of the name are the personal namespace's prefix (Courier's `INBOX.`); `None` where the server does
+    /// not tell its namespaces.
+    pub prefix: Option<usize>,
+}
+
+/// Reads `* NAMESPACE ((prefix separator) ...) ...` (RFC 2342): the prefix of the first personal namespace.
+pub(super) fn personal_prefix(line: &[u8]) -> Option<Vec<u8>> {
+    let rest = line.strip_prefix_ignore_case(b"* NAMESPACE ")?.trim_ascii_start();
+    Reader { rest: rest.strip_prefix(b"((")? }.string()?
+}
+
+/// How much of `name` is the prefix `personal`; INBOX stands there in any case.
+pub(super) fn prefix_of(name: &[u8], personal: &[u8]) -> usize {
+    match name.split_at_checked(personal.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(personal) && !rest.is_empty() => personal.len(),
+        _ => 0,
+    }
 }
 
 /// Reads `* LIST (attributes) separator name ...`; `None` for anything else.
@@ -22,7 +39,12 @@ pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
     let name = reader.name()?;
     let attributes = String::from_utf8_lossy(attributes).to_ascii_lowercase();
     let closed = attributes.split_ascii_whitespace().any(|a| a == "\\noselect" || a == "\\nonexistent");
-    Some(Listed { raw: RawName::new(&name?), separator: separator.and_then(|s| s.first().copied()), can_open: !closed })
+    Some(Listed {
+        raw: RawName::new(&name?),
+        separator: separator.and_then(|s| s.first().copied()),
+        can_open: !closed,
+        prefix: None,
+    })
 }
 
 /// Reads `* STATUS name (items)`: the name and what it says.
@@ -155,6 +177,18 @@ mod tests {
             assert_eq!((&*listed.raw.0, listed.separator, listed.can_open), (*name, *separator, *can_open));
         }
         assert_eq!(list_line(b"* LIST () \"/\" NIL\r\n"), None);
+    }
+
+    #[test]
+    fn the_personal_namespace_is_the_first_one() {
+        let courier = b"* NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"#shared.\" \".\"))\r\n";
+        assert_eq!(personal_prefix(courier).unwrap(), b"INBOX.");
+        assert_eq!(personal_prefix(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n").unwrap(), b"");
+        assert_eq!(personal_prefix(b"* NAMESPACE NIL NIL NIL\r\n"), None);
+        assert_eq!(
+            (prefix_of(b"Inbox.a", b"INBOX."), prefix_of(b"user.lisi", b"INBOX."), prefix_of(b"INBOX", b"INBOX.")),
+            (6, 0, 0)
+        );
     }
 
     #[test]

@@ -51,6 +51,18 @@ impl Session {
         parts
     }
 
+    /// The personal namespace's prefix, where the server tells it (RFC 2342).
+    async fn personal_prefix(&mut self) -> Result<Option<Vec<u8>>, ImapError> {
+        if !has(&self.capabilities, "NAMESPACE") {
+            return Ok(None);
+        }
+        match self.wire.run("NAMESPACE", b"", &mut |_| {}).await {
+            Err(error) if !error.is_answer() => return Err(error),
+            _ => {}
+        }
+        Ok(self.wire.take_kept().iter().find_map(|line| list::personal_prefix(line)))
+    }
+
     async fn look_by_examine(&mut self, folder: &RawName) -> Result<Look, ImapError> {
         self.wire.exists = None;
         let mut look = Look::default();
@@ -105,9 +117,14 @@ impl MailSession for Session {
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
         Box::pin(async move {
             drop(self.wire.take_kept());
+            let personal = self.personal_prefix().await?;
             self.wire.run("LIST", b"\"\" \"*\"", &mut |_| {}).await?;
             let lines = self.wire.take_kept();
-            Ok(lines.iter().filter_map(|line| list::list_line(line)).collect())
+            let mut listed: Vec<_> = lines.iter().filter_map(|line| list::list_line(line)).collect();
+            for mailbox in &mut listed {
+                mailbox.prefix = personal.as_ref().map(|prefix| list::prefix_of(&mailbox.raw.0, prefix));
+            }
+            Ok(listed)
         })
     }
 

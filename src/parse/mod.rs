@@ -22,7 +22,7 @@ pub struct Source<'a> {
     pub account: &'a AccountId,
     /// Its folder's UIDVALIDITY.
     pub uid_validity: UidValidity,
-    /// Its UID.
+    /// Its UID; 0 where the server's UIDs cannot be relied on.
     pub uid: Uid,
     /// INTERNALDATE, or the time of finding it where the server gives none.
     pub time: Timestamp,
@@ -88,6 +88,10 @@ fn identity(source: &Source<'_>, fields: &Fields<'_>) -> LetterId {
         add(&source.time.0.to_be_bytes());
         add(&source.uid_validity.to_be_bytes());
         add(&source.uid.to_be_bytes());
+        if source.uid == 0 {
+            // No UID to tell them apart: the size may.
+            add(&source.size.to_be_bytes());
+        }
     }
     let mut id = [0; 16];
     for (to, from) in id.iter_mut().zip(digest.finalize()) {

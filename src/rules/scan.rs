@@ -1,6 +1,7 @@
 //! What to read of a folder: the mark and what the server said of the folder -> a plan.
 
 use crate::model::{Look, Mark, Timestamp, Uid};
+use std::cmp::Ordering;
 use std::time::Duration;
 
 /// Mail is old when it was received so long before the folder's last good look (design: "Promises", 3).
@@ -9,35 +10,48 @@ pub const OLD_AFTER: Duration = Duration::from_secs(3600);
 /// What to do about a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// First sight: what is there is not news. `None`: the server gives no UIDNEXT, find the highest UID
-    /// (imap-servers C.2).
-    Bind(Option<Uid>),
+    /// First sight: what is there is not news. The next UID is 1 where the server gives none.
+    Bind(Uid),
     /// Nothing new.
     Nothing,
-    /// Letters from the first UID to the second (`None`: to the end).
-    Range(Uid, Option<Uid>),
+    /// Letters from the first UID to the second.
+    Range(Uid, Uid),
+    /// The server gives no UIDNEXT: all letters received since the last good look, known ones recognised by their
+    /// sameness. UIDs are no ground to stand on there: Courier hands out provisional ones under EXAMINE and gives them
+    /// to other letters later, and its UIDVALIDITY is the time of day until some client has used SELECT (tried with
+    /// 5.0.13, 2026-11).
+    Window,
     /// The UIDs begin anew (UIDVALIDITY changed, or UIDNEXT went down): look by date, known letters are
     /// recognised by their sameness (imap-servers C.3).
-    Rebase(Option<Uid>),
+    Rebase(Uid),
 }
 
 /// Decides what to do. UIDs ascend within one UIDVALIDITY (RFC 3501 2.3.1.1); servers that break it are named in
 /// imap-servers C.1.
 pub fn plan(mark: Option<&Mark>, seen: &Look) -> Plan {
-    let Some(mark) = mark else { return Plan::Bind(seen.uid_next) };
+    let Some(mark) = mark else { return Plan::Bind(seen.uid_next.unwrap_or(1)) };
+    let Some(next) = seen.uid_next else {
+        return if seen.exists == Some(0) { Plan::Nothing } else { Plan::Window };
+    };
     let renumbered = match seen.uid_validity {
         Some(now) => mark.uid_validity != 0 && mark.uid_validity != now,
         None => false,
     };
     if renumbered {
-        return Plan::Rebase(seen.uid_next);
+        return Plan::Rebase(next);
     }
-    match seen.uid_next {
-        Some(next) if next < mark.next => Plan::Rebase(Some(next)),
-        Some(next) if next == mark.next => Plan::Nothing,
-        Some(next) => Plan::Range(mark.next, Some(next - 1)),
-        None if seen.exists == Some(0) => Plan::Nothing,
-        None => Plan::Range(mark.next, None),
+    match next.cmp(&mark.next) {
+        Ordering::Less => Plan::Rebase(next),
+        Ordering::Equal => Plan::Nothing,
+        Ordering::Greater => Plan::Range(mark.next, next - 1),
+    }
+}
+
+/// Whether two looks say the same. Without UIDNEXT only the count does.
+pub fn same(one: &Look, other: &Look) -> bool {
+    match (one.uid_next, other.uid_next) {
+        (None, None) => one.exists == other.exists,
+        _ => one == other,
     }
 }
 
@@ -64,16 +78,16 @@ mod tests {
     fn every_branch() {
         let at = mark(7, 10);
         let cases = [
-            (None, seen(Some(7), Some(4), 3), Plan::Bind(Some(4))),
-            (None, seen(Some(7), None, 3), Plan::Bind(None)),
+            (None, seen(Some(7), Some(4), 3), Plan::Bind(4)),
+            (None, seen(Some(7), None, 3), Plan::Bind(1)),
             (Some(&at), seen(Some(7), Some(10), 3), Plan::Nothing),
-            (Some(&at), seen(Some(7), Some(12), 3), Plan::Range(10, Some(11))),
-            (Some(&at), seen(None, Some(12), 3), Plan::Range(10, Some(11))),
-            (Some(&at), seen(Some(7), None, 3), Plan::Range(10, None)),
+            (Some(&at), seen(Some(7), Some(12), 3), Plan::Range(10, 11)),
+            (Some(&at), seen(None, Some(12), 3), Plan::Range(10, 11)),
+            (Some(&at), seen(Some(7), None, 3), Plan::Window),
             (Some(&at), seen(Some(7), None, 0), Plan::Nothing),
-            (Some(&at), seen(Some(8), Some(12), 3), Plan::Rebase(Some(12))),
-            (Some(&at), seen(Some(8), None, 3), Plan::Rebase(None)),
-            (Some(&at), seen(Some(7), Some(9), 3), Plan::Rebase(Some(9))),
+            (Some(&at), seen(Some(8), Some(12), 3), Plan::Rebase(12)),
+            (Some(&at), seen(Some(8), None, 3), Plan::Window),
+            (Some(&at), seen(Some(7), Some(9), 3), Plan::Rebase(9)),
         ];
         for (mark, seen, expected) in cases {
             assert_eq!(plan(mark, &seen), expected, "{seen:?}");
@@ -96,7 +110,7 @@ mod tests {
             let (mut at, mut next, mut read) = (mark(7, 1), 1_u32, Vec::new());
             for step in steps {
                 next += step;
-                if let Plan::Range(from, Some(to)) = plan(Some(&at), &seen(Some(7), Some(next), next)) {
+                if let Plan::Range(from, to) = plan(Some(&at), &seen(Some(7), Some(next), next)) {
                     read.extend(from..=to);
                     at.next = to + 1;
                 }

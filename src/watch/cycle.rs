@@ -10,19 +10,21 @@ use super::{End, Memory, Watcher};
 use crate::config::Mode;
 use crate::health::AccountState;
 use crate::imap::{MailSession, Wake};
-use crate::model::{Folder, Look, Mark, Timestamp};
+use crate::model::{Folder, Look, Mark, Timestamp, Uid};
 use crate::rules::pattern;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 /// Timers are shortened by up to this part, so that many accounts do not act together.
 const JITTER: f64 = 0.1;
-/// A folder that cannot be opened is tried again after so many sweeps.
-const PARK_SWEEPS: u32 = 4;
 
 /// After a server has ended IDLE by itself, it is asked again not before; some end it at once, each time.
 const ENDED_IDLE: Duration = Duration::from_secs(10);
+
+/// The most sweeps that a refused folder waits.
+const PARK_SWEEPS: u32 = 4;
 
 /// A folder and what is known of it.
 #[derive(Clone, Debug)]
@@ -33,6 +35,10 @@ pub(super) struct Watched {
     /// to fetch, though the mark may lie behind UIDNEXT (letters gone again, or not yet to be seen) or the server may
     /// give no UIDNEXT.
     pub(super) settled: Option<Look>,
+    /// The letters of the last window, where the server gives no UIDNEXT: UID, INTERNALDATE, size.
+    pub(super) window: HashSet<(Uid, Option<Timestamp>, Option<u64>)>,
+    /// How often in a row the server refused it.
+    refused: u32,
     /// Sweeps to go before it is tried again.
     parked: u32,
 }
@@ -55,6 +61,8 @@ pub(super) struct Cycle<'a> {
     pub(super) session: Box<dyn MailSession>,
     pub(super) folders: Vec<Watched>,
     main: usize,
+    /// EXAMINE gives no UIDNEXT here.
+    no_uid_next: bool,
     idle: bool,
     sweep_at: Timestamp,
     /// Something is to be fetched, since when the server told us.
@@ -70,8 +78,17 @@ impl<'a> Cycle<'a> {
     ) -> Result<Self, End> {
         let idle = session.has_idle() && watcher.account.mode != Mode::Poll;
         let now = watcher.clock.steady();
-        let mut cycle =
-            Self { watcher, memory, session, folders: Vec::new(), main: 0, idle, sweep_at: now, pushed_at: None };
+        let mut cycle = Self {
+            watcher,
+            memory,
+            session,
+            folders: Vec::new(),
+            main: 0,
+            no_uid_next: false,
+            idle,
+            sweep_at: now,
+            pushed_at: None,
+        };
         cycle.find_folders().await?;
         let look = cycle.open_main().await?;
         cycle.note_state();
@@ -138,36 +155,49 @@ impl<'a> Cycle<'a> {
     /// Looks at a folder that is not open; whether it had to be opened.
     async fn look_aside(&mut self, at: usize, moment: Moment) -> Result<bool, End> {
         let Some(watched) = self.folders.get_mut(at) else { return Ok(false) };
-        if watched.parked > 0 {
-            watched.parked -= 1;
+        if watched.refused > 0 && (!moment.thorough || watched.parked > 0) {
+            watched.parked = watched.parked.saturating_sub(u32::from(moment.thorough));
             return Ok(false);
         }
         let raw = watched.folder.raw.clone();
         let looked = self.session.status(&raw).await;
-        let Some(look) = self.or_park(at, looked)? else { return Ok(false) };
-        // No UIDNEXT from STATUS (NetEase, imap-servers A.3): only opening tells.
-        let look_again = moment.thorough && self.is_behind(at, &look);
-        if look.uid_next.is_some() && !self.has_news(at, &look) && !look_again {
+        let Some(told) = self.or_refused(at, looked)? else { return Ok(false) };
+        // No UIDNEXT from STATUS (NetEase, imap-servers A.3), or from EXAMINE (Courier): only opening tells.
+        let look_again = moment.thorough && (self.is_behind(at, &told) || self.no_uid_next);
+        if told.uid_next.is_some() && !self.has_news(at, &told) && !look_again {
             if moment.thorough {
-                self.scan(at, &look, moment).await?;
+                self.scan(at, &told, moment).await?;
             }
             return Ok(false);
         }
         let opened = self.session.examine(&raw).await;
-        if let Some(look) = self.or_park(at, opened)? {
+        if let Some(look) = self.or_refused(at, opened)? {
             self.scan(at, &look, moment).await?;
+            // The next STATUS is compared with this one: the two commands may tell different things of one folder.
+            if let Some(watched) = self.folders.get_mut(at) {
+                watched.settled = Some(told);
+            }
         }
         Ok(true)
     }
 
-    /// A folder that the server refuses is parked; the others go on.
-    fn or_park(&mut self, at: usize, looked: Result<Look, crate::imap::ImapError>) -> Result<Option<Look>, End> {
+    /// A folder that the server refuses is told once and parked: tried in the next sweep, then more and more rarely. The
+    /// others go on.
+    fn or_refused(&mut self, at: usize, looked: Result<Look, crate::imap::ImapError>) -> Result<Option<Look>, End> {
         match looked {
-            Ok(look) => Ok(Some(look)),
+            Ok(look) => {
+                if let Some(watched) = self.folders.get_mut(at) {
+                    watched.refused = 0;
+                }
+                Ok(Some(look))
+            }
             Err(error) if error.is_answer() => {
                 let name = self.watcher.log_name();
                 if let Some(watched) = self.folders.get_mut(at) {
-                    watched.parked = PARK_SWEEPS;
+                    watched.parked = watched.refused.min(PARK_SWEEPS);
+                    watched.refused += 1;
+                }
+                if let Some(watched) = self.folders.get(at).filter(|watched| watched.refused == 1) {
                     let folder = if self.watcher.personal { &*watched.folder.shown } else { "<folder>" };
                     warn!(account = %name, folder, %error, "a folder cannot be opened; the others go on");
                 }
@@ -187,6 +217,7 @@ impl<'a> Cycle<'a> {
             match self.session.examine(&raw).await {
                 Ok(look) => {
                     self.main = at;
+                    self.no_uid_next = look.uid_next.is_none();
                     return Ok(look);
                 }
                 Err(error) if error.is_answer() => refused = Some(error),
@@ -218,7 +249,14 @@ impl<'a> Cycle<'a> {
         for folder in chosen {
             if !self.folders.iter().any(|w| w.folder.raw == folder.raw) {
                 let mark = marks.get(&folder.raw).copied();
-                self.folders.push(Watched { folder, mark, settled: None, parked: 0 });
+                self.folders.push(Watched {
+                    folder,
+                    mark,
+                    settled: None,
+                    window: HashSet::new(),
+                    refused: 0,
+                    parked: 0,
+                });
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ pub fn choose(patterns: &[String], listed: &[Listed]) -> Vec<Folder> {
     chosen
 }
 
-/// The patterns without wildcards that no mailbox matches.
+/// The patterns that no mailbox matches.
 pub fn missing<'a>(patterns: &'a [String], listed: &[Listed]) -> Vec<&'a str> {
     let prefixed = has_inbox_prefix(listed);
     let exists = |pattern: &String| {
@@ -38,8 +38,7 @@ pub fn missing<'a>(patterns: &'a [String], listed: &[Listed]) -> Vec<&'a str> {
             pattern::takes(std::slice::from_ref(pattern), &[&short, &full])
         })
     };
-    let plain = patterns.iter().filter(|p| !p.starts_with('!') && !pattern::is_wild(p));
-    plain.filter(|p| !exists(p)).map(String::as_str).collect()
+    patterns.iter().filter(|p| !p.starts_with('!') && !exists(p)).map(String::as_str).collect()
 }
 
 /// The decoded name with `/` between levels: whole, and without the personal namespace's prefix.
@@ -49,6 +48,15 @@ fn names(mailbox: &Listed, prefixed: bool) -> (String, String) {
         Some(b'/') | None => decoded,
         Some(separator) => decoded.replace(char::from(separator), "/"),
     };
+    if let Some(prefix) = mailbox.prefix {
+        let own = decode_folder_name(mailbox.raw.0.get(prefix..).unwrap_or_default());
+        let own = match mailbox.separator {
+            Some(b'/') | None => own,
+            Some(separator) => own.replace(char::from(separator), "/"),
+        };
+        let short = if own.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { own };
+        return (full, short);
+    }
     let short = match full.split_at_checked(6) {
         Some((start, rest)) if prefixed && start.eq_ignore_ascii_case("INBOX/") && !rest.is_empty() => rest.to_owned(),
         _ if full.eq_ignore_ascii_case("INBOX") => "INBOX".to_owned(),
@@ -58,7 +66,7 @@ fn names(mailbox: &Listed, prefixed: bool) -> (String, String) {
 }
 
 /// Whether everything but the INBOX lies below it: so Courier and Cyrus without alternative namespace write their
-/// personal namespace.
+/// personal namespace. For servers that do not tell it.
 fn has_inbox_prefix(listed: &[Listed]) -> bool {
     let below = |m: &Listed| {
         m.separator.is_some_and(|separator| {
@@ -77,8 +85,12 @@ mod tests {
     use super::*;
 
     fn listed(separator: u8, names: &[&str]) -> Vec<Listed> {
-        let one =
-            |name: &&str| Listed { raw: RawName::new(name.as_bytes()), separator: Some(separator), can_open: true };
+        let one = |name: &&str| Listed {
+            raw: RawName::new(name.as_bytes()),
+            separator: Some(separator),
+            can_open: true,
+            prefix: None,
+        };
         names.iter().map(one).collect()
     }
 
@@ -104,10 +116,21 @@ mod tests {
         assert!(chosen(&["a"], &mixed).is_empty());
     }
 
+    /// A colleague's shared mailbox beside one's own (Cyrus without alternative namespace, tried with 3.6.1).
+    #[test]
+    fn others_mailboxes_do_not_hide_ones_own() {
+        let mut all = listed(b'.', &["INBOX", "INBOX.&mHl27g-", "INBOX.&mHl27g-.&dTI-", "user.lisi"]);
+        for mailbox in &mut all {
+            mailbox.prefix = Some(if mailbox.raw.0.starts_with(b"INBOX.") { 6 } else { 0 });
+        }
+        assert_eq!(chosen(&["项目/*"], &all), ["项目/甲"]);
+        assert_eq!(chosen(&["INBOX/项目", "user/lisi"], &all), ["项目", "user/lisi"]);
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let listed = listed(b'/', &["INBOX", "a"]);
         let patterns: Vec<String> = ["INBOX", "a", "x*", "项目", "!y"].map(str::to_owned).to_vec();
-        assert_eq!(missing(&patterns, &listed), ["项目"]);
+        assert_eq!(missing(&patterns, &listed), ["x*", "项目"]);
     }
 }

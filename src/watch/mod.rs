@@ -163,7 +163,7 @@ impl Watcher {
             End::Imap(error) if is_unreachable(error) => ("unreachable", AccountState::Waiting, Duration::ZERO),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
-            End::NoFolder => ("no_folder", AccountState::Waiting, self.imap.poll_interval),
+            End::NoFolder => ("no_folder", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
         };
         self.health.note(&self.account.id, |account| {

@@ -78,11 +78,8 @@ impl Fragile {
 pub(super) async fn list(
     session: &mut dyn MailSession,
     from: Uid,
-    to: Option<Uid>,
+    to: Uid,
 ) -> Result<(Vec<RawLetter>, Option<Uid>), End> {
-    let Some(to) = to else {
-        return Ok((session.fetch(&UidSet::From(from), Detail::Brief).await?, None));
-    };
     let (mut start, mut width) = (from, WINDOW);
     let mut found = Vec::new();
     loop {

@@ -1,6 +1,6 @@
 //! One folder: from what the server says of it to a commit of its mark and letters.
 
-use super::cycle::{Cycle, Moment};
+use super::cycle::{Cycle, Moment, Watched};
 use super::read::{self, Fragile};
 use super::{End, folders};
 use crate::imap::{Detail, RawLetter, UidSet};
@@ -8,6 +8,7 @@ use crate::model::{Item, Look, Mark, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
+use std::collections::HashSet;
 use tracing::{debug, info};
 
 /// So many of the newest letters are remembered when a folder is bound.
@@ -16,7 +17,8 @@ const REMEMBERED_AT_BINDING: usize = 1000;
 impl Cycle<'_> {
     /// Whether a look shows something to fetch (or to bind) that was not looked for before.
     pub(super) fn has_news(&self, at: usize, look: &Look) -> bool {
-        self.is_behind(at, look) && self.folders.get(at).is_some_and(|watched| watched.settled != Some(*look))
+        let settled = |watched: &Watched| watched.settled.is_some_and(|known| scan::same(&known, look));
+        self.is_behind(at, look) && self.folders.get(at).is_some_and(|watched| !settled(watched))
     }
 
     /// Whether the mark lies behind what the server says.
@@ -28,10 +30,11 @@ impl Cycle<'_> {
     pub(super) async fn scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
         let Some(watched) = self.folders.get(at) else { return Ok(()) };
         let mark = watched.mark;
-        let settled = watched.settled == Some(*look) && !moment.thorough;
+        let again = moment.thorough || self.has_news(at, look);
         match (scan::plan(mark.as_ref(), look), mark) {
             (Plan::Bind(next), _) => self.bind(at, look, next, moment).await,
-            (Plan::Range(from, to), Some(mark)) if !settled => self.range(at, look, mark, (from, to), moment).await,
+            (Plan::Range(from, to), Some(mark)) if again => self.range(at, look, mark, (from, to), moment).await,
+            (Plan::Window, Some(mark)) if again => self.window(at, look, mark, moment).await,
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
             _ => self.looked(at, look, moment).await,
         }?;
@@ -42,12 +45,7 @@ impl Cycle<'_> {
     }
 
     /// First sight: what is there is not news.
-    async fn bind(&mut self, at: usize, look: &Look, next: Option<Uid>, moment: Moment) -> Result<(), End> {
-        let next = match next {
-            Some(next) => next,
-            None if look.exists == Some(0) => 1,
-            None => self.highest().await?.saturating_add(1),
-        };
+    async fn bind(&mut self, at: usize, look: &Look, next: Uid, moment: Moment) -> Result<(), End> {
         let now = moment.looked_at;
         let mark = Mark { uid_validity: look.uid_validity.unwrap_or(0), next, bound_at: now, looked_at: now };
         self.remember_recent(at, look, &mark, moment).await?;
@@ -59,9 +57,10 @@ impl Cycle<'_> {
     async fn remember_recent(&mut self, at: usize, look: &Look, mark: &Mark, moment: Moment) -> Result<(), End> {
         let mut recent = match look.exists {
             Some(0) => Vec::new(),
-            _ => self.received_since(mark.looked_at.minus(OLD_AFTER)).await?,
+            _ => self.received_since(mark.looked_at.minus(OLD_AFTER), 1).await?,
         };
-        recent.retain(|l| l.internal_date.is_some() && scan::is_news(mark, l.internal_date) && l.uid < Some(mark.next));
+        let was_there = |l: &RawLetter| look.uid_next.is_none_or(|next| l.uid < Some(next));
+        recent.retain(|l| l.internal_date.is_some() && scan::is_news(mark, l.internal_date) && was_there(l));
         let mut rest = recent.split_off(recent.len().saturating_sub(REMEMBERED_AT_BINDING));
         let mut known = Vec::new();
         while !rest.is_empty() {
@@ -78,8 +77,9 @@ impl Cycle<'_> {
         Ok(self.watcher.state.remember(letters, self.watcher.clock.steady()).await?)
     }
 
-    /// What is known of the letters received since a moment (and up to two days before it).
-    async fn received_since(&mut self, since: Timestamp) -> Result<Vec<RawLetter>, End> {
+    /// What is known of the letters received since a moment (and up to two days before it). From a server that refuses
+    /// to search, all from the UID `else_from` on.
+    async fn received_since(&mut self, since: Timestamp, else_from: Uid) -> Result<Vec<RawLetter>, End> {
         match self.session.search_since(since).await {
             Ok(uids) => {
                 let mut found = Vec::new();
@@ -88,16 +88,35 @@ impl Cycle<'_> {
                 }
                 Ok(found)
             }
-            Err(error) if error.is_answer() => Ok(self.session.fetch(&UidSet::From(1), Detail::Brief).await?),
+            Err(error) if error.is_answer() => Ok(self.session.fetch(&UidSet::From(else_from), Detail::Brief).await?),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The highest UID of a folder whose server gives no UIDNEXT.
-    async fn highest(&mut self) -> Result<Uid, End> {
-        // The last message need not have the highest UID there (imap-servers C.2), so all are asked for.
-        let all = self.session.fetch(&UidSet::From(1), Detail::Brief).await?;
-        Ok(all.iter().filter_map(|l| l.uid).max().unwrap_or(0))
+    /// Letters of a server without UIDNEXT: those received since the last good look that were not seen in the window
+    /// before. Sameness keeps the known ones silent.
+    async fn window(&mut self, at: usize, look: &Look, mark: Mark, moment: Moment) -> Result<(), End> {
+        let mut found = self.received_since(mark.looked_at.minus(OLD_AFTER), mark.next).await?;
+        found.retain(|l| scan::is_news(&mark, l.internal_date));
+        let key = |l: &RawLetter| (l.uid.unwrap_or(0), l.internal_date, l.size);
+        let now: HashSet<_> = found.iter().map(key).collect();
+        if let Some(watched) = self.folders.get(at) {
+            found.retain(|l| !watched.window.contains(&key(l)));
+        }
+        let highest = now.iter().map(|(uid, ..)| *uid).max().unwrap_or(0);
+        let mut going = Mark { uid_validity: look.uid_validity.unwrap_or(mark.uid_validity), ..mark };
+        let mut rest = found.as_slice();
+        while !rest.is_empty() {
+            let (batch, after) = self.next_batch(at, rest);
+            rest = after;
+            let items = self.items(at, look, batch, &mark, moment).await?;
+            self.commit(at, going, items).await?;
+        }
+        going.next = going.next.max(highest.saturating_add(1));
+        if let Some(watched) = self.folders.get_mut(at) {
+            watched.window = now;
+        }
+        self.commit(at, Mark { looked_at: moment.looked_at, ..going }, Vec::new()).await
     }
 
     /// Nothing new: the time of the look is noted.
@@ -119,7 +138,7 @@ impl Cycle<'_> {
         at: usize,
         look: &Look,
         mark: Mark,
-        (from, to): (Uid, Option<Uid>),
+        (from, to): (Uid, Uid),
         moment: Moment,
     ) -> Result<(), End> {
         let mut start = from;
@@ -215,8 +234,8 @@ impl Cycle<'_> {
             folder: watched.folder.shown.clone(),
             letter: parse::letter(&Source {
                 account,
-                uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
-                uid: raw.uid.unwrap_or(0),
+                uid_validity: look.uid_next.and(look.uid_validity.or(Some(mark.uid_validity))).unwrap_or(0),
+                uid: look.uid_next.and(raw.uid).unwrap_or(0),
                 time: raw.internal_date.unwrap_or(moment.looked_at),
                 size: raw.size.unwrap_or(0),
                 seen: raw.seen == Some(true),
@@ -228,16 +247,9 @@ impl Cycle<'_> {
     }
 
     /// The UIDs began anew: letters since the last good look are news, unless they are known by their sameness.
-    async fn rebase(
-        &mut self,
-        at: usize,
-        look: &Look,
-        mark: Mark,
-        next: Option<Uid>,
-        moment: Moment,
-    ) -> Result<(), End> {
+    async fn rebase(&mut self, at: usize, look: &Look, mark: Mark, next: Uid, moment: Moment) -> Result<(), End> {
         info!(account = %self.watcher.log_name(), "the server has numbered a folder anew; looking by date");
-        let found = self.received_since(mark.looked_at.minus(OLD_AFTER)).await?;
+        let found = self.received_since(mark.looked_at.minus(OLD_AFTER), 1).await?;
         let mut items = Vec::new();
         let mut rest = found.as_slice();
         while !rest.is_empty() {
@@ -245,14 +257,10 @@ impl Cycle<'_> {
             rest = after;
             items.extend(self.items(at, look, batch, &mark, moment).await?);
         }
-        let highest = match found.iter().filter_map(|l| l.uid).max() {
-            Some(uid) => uid,
-            None if next.is_none() => self.highest().await?,
-            None => 0,
-        };
+        let highest = found.iter().filter_map(|l| l.uid).max().unwrap_or(0);
         let mark = Mark {
             uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
-            next: next.unwrap_or(1).max(highest.saturating_add(1)),
+            next: next.max(highest.saturating_add(1)),
             looked_at: moment.looked_at,
             ..mark
         };

@@ -270,8 +270,12 @@ impl MailSession for Desk {
 
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
         let listed = self.say("LIST".to_owned()).map(|office| {
-            let listed =
-                |name: &String| Listed { raw: RawName::new(name.as_bytes()), separator: Some(b'/'), can_open: true };
+            let listed = |name: &String| Listed {
+                raw: RawName::new(name.as_bytes()),
+                separator: Some(b'/'),
+                can_open: true,
+                prefix: None,
+            };
             office.folders.keys().map(listed).collect()
         });
         std::future::ready(listed).boxed()

@@ -118,6 +118,40 @@ async fn a_new_uidvalidity_costs_no_letter_and_repeats_none() {
     }
 }
 
+/// Courier under EXAMINE: no UIDNEXT, a UID is given to another letter when its first is gone, and UIDVALIDITY is the
+/// time of day (tried with Courier-IMAP 5.0.13, 2026-11).
+#[tokio::test(start_paused = true)]
+async fn where_uids_mean_nothing_sameness_decides() {
+    let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "Other"]));
+    for folder in ["INBOX", "Other"] {
+        mailbox.change(folder, |c| c.tells_next = false);
+        mailbox.arrive(folder, &format!("there in {folder}"), watch.clock.now());
+    }
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.arrive("INBOX", "one", watch.clock.now());
+        sleep(secs(5)).await;
+        for (n, id) in ["two", "three", "four"].into_iter().enumerate() {
+            mailbox.change("INBOX", |c| {
+                c.letters.retain(|mail| mail.uid == 1);
+                c.next = 2;
+                c.uid_validity = Some(100 + n as u32);
+            });
+            mailbox.arrive("INBOX", id, watch.clock.now());
+            sleep(secs(5)).await;
+        }
+        mailbox.arrive("Other", "five", watch.clock.now());
+        sleep(secs(301)).await;
+        assert_eq!(watch.subjects().await, ["one", "two", "three", "four", "five"]);
+        let permits = watch.state.syncs();
+        sleep(secs(3600)).await;
+        assert!(watch.subjects().await.is_empty());
+        let syncs = watch.state.syncs() - permits;
+        assert!((11..=14).contains(&syncs), "only sweeps without news: {syncs}");
+    };
+    watch.during(mailbox.clone(), story).await;
+}
+
 /// What was there at binding is not news either when the folder is numbered anew within the hour, or the mail is moved.
 #[tokio::test(start_paused = true)]
 async fn what_was_there_at_binding_never_becomes_news() {
