@@ -42,7 +42,6 @@ fn account(r: &Reader<'_>, providers: &Providers, lines: &mut HashMap<AccountId,
         folders: folders?,
         mode,
         provider: provider?,
-        line: r.cx.line(r.at),
     })
 }
 

@@ -215,8 +215,6 @@ pub struct Account {
     pub mode: Mode,
     /// The server.
     pub provider: Provider,
-    /// Where its `[[account]]` stands in the file (line, from 1), for messages.
-    pub line: usize,
 }
 
 /// One mistake (or one warning) in the config, told so that a person can mend it.

@@ -103,7 +103,6 @@ fn the_smallest_file_loads_with_the_defaults() {
     assert_eq!(account.owner, Owner::User("zhangsan".into()));
     assert_eq!(account.recipients, [Recipient::User("zhangsan".into())]);
     assert_eq!((account.folders.as_slice(), account.mode), (["INBOX".to_owned()].as_slice(), Mode::Auto));
-    assert_eq!(account.line, 7);
     let provider = &account.provider;
     assert_eq!(provider.name.as_deref(), Some("exmail"));
     assert_eq!((provider.server.host.as_str(), provider.server.port), ("imap.exmail.qq.com", 993));

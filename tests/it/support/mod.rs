@@ -34,7 +34,6 @@ pub fn account() -> Account {
         folders: vec!["INBOX".to_owned()],
         mode: Mode::Auto,
         provider: Provider { name: None, server },
-        line: 1,
     }
 }
 
