@@ -7,7 +7,7 @@ use crate::config::{Account, Config};
 use crate::imap::{ImapError, ImapSource, MailSource, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::rules::pattern;
-use crate::state::{StateError, Store};
+use crate::state::Store;
 use crate::watch::folders;
 use crate::wecom::{Client, advice_for};
 use futures_util::stream::{self, StreamExt};
@@ -64,7 +64,7 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     findings.extend(
         config.warnings.iter().map(|warning| Finding::warning("config", warning.line_for(&config.file, lang), "")),
     );
-    findings.push(check_store(&config, lang).await);
+    findings.push(check_store(&config, lang));
     findings.extend(check_wecom(&config, lang).await);
     let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap);
     let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, lang));
@@ -101,7 +101,7 @@ fn check_config(config: &Config, lang: Lang) -> Finding {
 }
 
 /// Whether the store can be opened; a directory that is not there yet is not made.
-async fn check_store(config: &Config, lang: Lang) -> Finding {
+fn check_store(config: &Config, lang: Lang) -> Finding {
     let path = config.state.path.clone();
     let shown = path.display().to_string();
     if !path.exists() {
@@ -126,14 +126,22 @@ async fn check_store(config: &Config, lang: Lang) -> Finding {
             )
         };
     }
-    match tokio::task::spawn_blocking(move || Store::open(&path).map(drop)).await {
-        Ok(Ok(())) => Finding::ok("store", shown),
-        Ok(Err(StateError::InUse(_))) => Finding::ok(
+    match Store::in_use(&path) {
+        Ok(true) => Finding::ok(
             "store",
             format!("{shown} {}", lang.pick("正由运行中的 mailbell 使用", "is in use by a running mailbell")),
         ),
-        Ok(Err(error)) => Finding::failed("store", error.to_string(), ""),
-        Err(error) => Finding::failed("store", error.to_string(), ""),
+        Ok(false) if rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() => Finding::failed(
+            "store",
+            format!("{shown} {}", lang.pick("不可写", "cannot be written")),
+            lang.pick("修改该目录的属主或权限", "change the owner or the rights of the directory"),
+        ),
+        Ok(false) => Finding::ok("store", shown),
+        Err(error) => Finding::failed(
+            "store",
+            error.to_string(),
+            lang.pick("用运行服务的那个用户执行 check", "run check as the user that runs the service"),
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::index::readable;
 use super::kv::{Batch, SLICE};
 use super::record::{AlertRecord, from_bytes, to_bytes};
-use super::{Claim, Compose, Draft, StateError, keys};
+use super::{Claim, Compose, Draft, Stale, StateError, keys};
 use crate::model::{AlertId, Item, Recipient, Timestamp};
 use crate::rules::gate;
 use crate::rules::retry::Next;
@@ -200,6 +200,35 @@ impl Engine {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Takes open alerts apart whose body can never be taken: their letters wait again.
+    pub(super) fn recall(&mut self, stale: &Stale) -> Result<usize, StateError> {
+        let mut batch = Batch::default();
+        let mut recalled = Vec::new();
+        let open: Vec<_> = self.index.open.keys().filter(|id| !self.index.claimed.contains(id)).copied().collect();
+        for id in open {
+            let key = keys::alert(id);
+            let value = self.kv.get(&key)?.unwrap_or_default();
+            let Some(record) = readable::<AlertRecord>(from_bytes(&value), &mut batch, &key, &value)? else { continue };
+            if !stale(&record.body) {
+                continue;
+            }
+            for item in &record.items {
+                let number = self.number()?;
+                batch.put(keys::waiting(&record.recipient, number), to_bytes(item)?);
+            }
+            batch.delete(key);
+            recalled.push((id, record.recipient, record.items.len()));
+        }
+        self.apply(batch)?;
+        for (id, recipient, letters) in &recalled {
+            self.index.open.remove(id);
+            if *letters > 0 {
+                self.index.add_waiting(recipient, *letters);
+            }
+        }
+        Ok(recalled.len())
     }
 
     /// Ends a claim; without the claim nothing happens.

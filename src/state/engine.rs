@@ -5,7 +5,7 @@ use super::kv::{Batch, Kv, all};
 use super::record::{STORE_VERSION, from_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
+use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Timestamp};
 use crate::rules::budget::{self, Allowance, Permit, Spent};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(super) struct Engine {
     /// Where pruning goes on: letters, bodies.
     letters_pruned: Option<Vec<u8>>,
     bodies_pruned: Option<Vec<u8>>,
+    bound_pruned: Option<Vec<u8>>,
     /// The alerts of the last round of claiming, in case its sync fails.
     pub(super) last_claimed: Vec<AlertId>,
 }
@@ -68,6 +69,7 @@ impl Engine {
             latest: Timestamp(0),
             letters_pruned: None,
             bodies_pruned: None,
+            bound_pruned: None,
             last_claimed: Vec::new(),
         };
         engine.latest = engine.latest_used()?;
@@ -167,8 +169,12 @@ impl Engine {
         let mut fresh = HashSet::new();
         let mut count = 0;
         for (recipient, item) in &scan.letters {
+            let bound = keys::bound(&scan.account, &scan.folder, item.letter.id);
             let remembered = keys::remembered(recipient, item.letter.id);
-            if self.kv.get(&remembered)?.is_some() || !fresh.insert(remembered.clone()) {
+            if self.kv.get(&bound)?.is_some()
+                || self.kv.get(&remembered)?.is_some()
+                || !fresh.insert(remembered.clone())
+            {
                 continue;
             }
             batch.put(remembered, to_bytes(&now)?);
@@ -186,10 +192,16 @@ impl Engine {
         Ok(Committed::Stored(count))
     }
 
-    pub(super) fn remember(&mut self, letters: &[(Recipient, LetterId)], now: Timestamp) -> Result<(), StateError> {
+    pub(super) fn remember(
+        &mut self,
+        account: &AccountId,
+        folder: &RawName,
+        letters: &[LetterId],
+        now: Timestamp,
+    ) -> Result<(), StateError> {
         let mut batch = Batch::default();
-        for (recipient, letter) in letters {
-            batch.put(keys::remembered(recipient, *letter), to_bytes(&now)?);
+        for letter in letters {
+            batch.put(keys::bound(account, folder, *letter), to_bytes(&now)?);
         }
         self.apply(batch)
     }
@@ -216,6 +228,7 @@ impl Engine {
         let mut batch = Batch::default();
         self.letters_pruned =
             self.forget(&mut batch, keys::REMEMBERED, self.letters_pruned.as_deref(), now, REMEMBER)?;
+        self.bound_pruned = self.forget(&mut batch, keys::BOUND, self.bound_pruned.as_deref(), now, REMEMBER)?;
         self.bodies_pruned = self.forget(&mut batch, keys::BODIES, self.bodies_pruned.as_deref(), now, BODY_MEMORY)?;
         self.apply(batch)
     }
@@ -232,7 +245,8 @@ impl Engine {
         let pairs = self.kv.scan(prefix, after, PRUNED_AT_ONCE)?;
         let next = if pairs.len() < PRUNED_AT_ONCE { None } else { pairs.last().map(|(key, _)| key.clone()) };
         for (key, value) in pairs {
-            if now.since(from_bytes(&value)?) > keep {
+            // One that cannot be read is of no use either.
+            if from_bytes(&value).map_or(true, |at| now.since(at) > keep) {
                 batch.delete(key);
             }
         }
@@ -251,7 +265,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Item, Letter, Sender};
+    use crate::model::{Item, Letter, Recipient, Sender};
     use crate::state::kv::Pairs;
     use crate::state::memory::{Disk, MemoryKv};
     use std::sync::Arc;
@@ -321,6 +335,17 @@ mod tests {
             assert_eq!(arrive(&mut engine, number), Ok(Committed::Stored(1)));
         }
         assert_eq!(engine.kv.scan(keys::WAITING, None, 100).unwrap().len(), 9, "none took another's place");
+    }
+
+    #[test]
+    fn what_was_there_at_binding_is_known_in_that_folder_only() {
+        let mut engine = Engine::open(Box::new(MemoryKv::open(&Disk::default()))).unwrap();
+        let account = AccountId::new("zhangsan@corp.example");
+        for (folder, number) in [(&[1][..], 1), (&[9], 2)] {
+            engine.remember(&account, &RawName::new(folder), &[LetterId([number; 16])], Timestamp(0)).unwrap();
+        }
+        assert_eq!(arrive(&mut engine, 1), Ok(Committed::Stored(0)), "in its own folder");
+        assert_eq!(arrive(&mut engine, 2), Ok(Committed::Stored(1)), "news in a folder that was bound before");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) const GATES: &[u8] = b"g";
 pub(super) const BODIES: &[u8] = b"b";
 /// Records that could not be read, under their old keys.
 pub(super) const ASIDE: &[u8] = b"x";
+/// All letters that were there when their folder was bound.
+pub(super) const BOUND: &[u8] = b"k";
 /// All remembered letters.
 pub(super) const REMEMBERED: &[u8] = b"s";
 /// All budgets.
@@ -81,4 +83,10 @@ pub(super) fn recipient_of(key: &[u8]) -> Option<Recipient> {
         Some(user) => Some(Recipient::User(user.into())),
         None => Recipient::parse(text).ok(),
     }
+}
+
+/// A letter that was in a folder when it was bound. The name's length keeps folders apart whatever bytes they have.
+pub(super) fn bound(account: &AccountId, folder: &RawName, letter: LetterId) -> Vec<u8> {
+    let length = u32::try_from(folder.0.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [BOUND, account.0.as_bytes(), &[0], &length, &folder.0, &letter.0].concat()
 }

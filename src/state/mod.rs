@@ -93,6 +93,9 @@ pub struct Draft {
 /// apart: 0 for the first, 1 for one whose body was already sent, and so on.
 pub type Compose = dyn Fn(&Recipient, &[Item], u32) -> Vec<Draft> + Send + Sync;
 
+/// Whether a stored body can never be taken any more.
+pub type Stale = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// What is in the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
@@ -119,8 +122,15 @@ pub trait State: Send + Sync {
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>>;
     /// Stores a mark and the letters below it in one step (S1, S2, S3), durably.
     fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>>;
-    /// Remembers letters as known to their recipients, without an alert. Durable.
-    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
+    /// Remembers letters that were in a folder when it was bound: found in that folder again, under whatever UID, they
+    /// are no news. Durable.
+    fn remember(
+        &self,
+        account: &AccountId,
+        folder: &RawName,
+        letters: Vec<LetterId>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StateError>>;
     /// Notes that nothing was new: only the mark's time moves. Not durable at once.
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>>;
     /// Claims at most `most` due alerts, composing waiting letters on the way. What is returned is durable: the body,
@@ -131,6 +141,9 @@ pub trait State: Send + Sync {
         most: usize,
         compose: Arc<Compose>,
     ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>>;
+    /// Puts the letters of open alerts whose body is `stale` back to waiting: the body can never be taken any more. To be
+    /// called before anything is claimed. Answers how many alerts that were.
+    fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>>;
     /// When there may be something to claim; `None`: nothing until [`State::changed`].
     fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
     /// Ends a claim.

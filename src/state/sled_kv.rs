@@ -1,6 +1,7 @@
 //! The backend of one node: sled 0.34, with the guards it needs (crates 5).
 //!
-//! - `flush` does not fsync on Linux, so a second handle on the log file does.
+//! - `flush` does not fsync on Linux, so a second handle on the log file does; so it is with the files in `blobs`, where
+//!   sled puts items above 128 KiB.
 //! - A half-written `snap.*.generating` blocks opening and a damaged `snap.*` too; both can be rebuilt from the log:
 //!   the one is deleted, the other is moved aside and opening is tried once more.
 //! - Opening can panic on a log cut short; that is caught.
@@ -9,6 +10,8 @@
 use super::StateError;
 use super::kv::{Batch, Kv, Pairs};
 use crate::unwind::caught;
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,6 +31,8 @@ pub struct SledKv {
     db: sled::Db,
     log: Log,
     path: PathBuf,
+    /// The files of large items that are on the disk.
+    blobs: HashSet<OsString>,
 }
 
 /// A second handle on the file that sled writes and locks.
@@ -64,11 +69,51 @@ impl SledKv {
         }
         let db = db?;
         let log = Log(File::open(path.join("db")).map_err(directory)?);
-        Ok(Self { db, log, path: path.to_owned() })
+        Ok(Self { db, log, path: path.to_owned(), blobs: HashSet::new() })
+    }
+
+    /// Large items stand in files of their own, which the log only names: they must be on the disk before it.
+    fn sync_blobs(&mut self) -> std::io::Result<()> {
+        let directory = self.path.join("blobs");
+        let mut there = HashSet::new();
+        let mut fresh = false;
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if !self.blobs.contains(&name) {
+                match File::open(entry.path()) {
+                    Ok(file) => file.sync_all()?,
+                    // Cleaned away meanwhile: nothing names it any more.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+                fresh = true;
+            }
+            there.insert(name);
+        }
+        self.blobs = there;
+        if fresh { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 
     fn read(&self, error: &sled::Error) -> StateError {
         StateError::Damaged { path: self.path.clone(), reason: error.to_string() }
+    }
+}
+
+/// Whether another process has the database in a directory open; without touching it. A directory without a database
+/// is free.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn in_use(path: &Path) -> Result<bool, StateError> {
+    let failed = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
+    let log = match File::open(path.join("db")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.map_err(failed)?,
+    };
+    match log.try_lock() {
+        Ok(()) => log.unlock().map_err(failed).map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -157,6 +202,7 @@ impl Kv for SledKv {
     fn sync(&mut self) -> Result<(), StateError> {
         let failed = |e: String| StateError::Write(e);
         self.db.flush().map_err(|e| failed(e.to_string()))?;
+        self.sync_blobs().map_err(|e| failed(e.to_string()))?;
         self.log.0.sync_all().map_err(|e| failed(e.to_string()))
     }
 }
@@ -177,6 +223,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let _first = SledKv::open(dir.path()).unwrap();
         assert_eq!(SledKv::open(dir.path()).unwrap_err(), StateError::InUse(dir.path().to_owned()));
+    }
+
+    /// A large item is in a file that the log only names. Whether it was synced cannot be seen from here; that each such
+    /// file is known after a sync can.
+    #[test]
+    fn the_files_of_large_items_are_synced_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kv = SledKv::open(dir.path()).unwrap();
+        put(&mut kv, b"small", b"x");
+        assert!(kv.blobs.is_empty());
+        put(&mut kv, b"large", &[7; 300_000]);
+        let files: HashSet<_> =
+            std::fs::read_dir(dir.path().join("blobs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(!files.is_empty() && files.is_subset(&kv.blobs));
     }
 
     #[test]

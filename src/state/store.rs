@@ -3,18 +3,20 @@
 
 use super::engine::Engine;
 use super::kv::Kv;
-use super::sled_kv::SledKv;
-use super::{Claim, Committed, Compose, Outbox, Scan, State, StateError};
+use super::sled_kv::{self, SledKv};
+use super::{Claim, Committed, Compose, Outbox, Scan, Stale, State, StateError};
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
+use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Timestamp};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::error;
 
 /// Steps that may wait for the engine; who comes later waits outside.
 const QUEUE: usize = 1024;
@@ -57,6 +59,14 @@ impl Store {
         Ok(Self { place: Place::Thread { steps, thread: Mutex::new(Some(thread)) }, changed: Notify::new() })
     }
 
+    /// Whether a running mailbell has the store in a directory open. Changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn in_use(path: &Path) -> Result<bool, StateError> {
+        sled_kv::in_use(path)
+    }
+
     /// Opens the state over a backend of a test.
     ///
     /// # Errors
@@ -94,18 +104,27 @@ impl Store {
     }
 }
 
+/// One step. If it panics, its caller is told that the store is closed, and the others go on.
+fn one(engine: &mut Engine, step: Step) -> Option<Answer> {
+    let done = catch_unwind(AssertUnwindSafe(|| step(engine)));
+    if done.is_err() {
+        error!("a step of the store has failed by a fault of mailbell's. Please report this");
+    }
+    done.ok()
+}
+
 /// The thread: takes what is there, does it, syncs once, answers.
 fn work(mut engine: Engine, mut queue: mpsc::Receiver<Step>) {
     let mut group = Vec::new();
     while let Some(first) = queue.blocking_recv() {
-        let mut answers = vec![first(&mut engine)];
+        let mut answers: Vec<_> = one(&mut engine, first).into_iter().collect();
         while group.len() < GROUP {
             match queue.try_recv() {
                 Ok(step) => group.push(step),
                 Err(_) => break,
             }
         }
-        answers.extend(group.drain(..).map(|step| step(&mut engine)));
+        answers.extend(group.drain(..).filter_map(|step| one(&mut engine, step)));
         let synced = if answers.iter().any(|a| a.durable) { engine.sync() } else { Ok(()) };
         for answer in answers {
             let outcome = if answer.durable { synced.clone() } else { Ok(()) };
@@ -145,8 +164,15 @@ impl State for Store {
         })
     }
 
-    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(self.step(true, move |engine| engine.remember(&letters, now)))
+    fn remember(
+        &self,
+        account: &AccountId,
+        folder: &RawName,
+        letters: Vec<LetterId>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StateError>> {
+        let (account, folder) = (account.clone(), folder.clone());
+        Box::pin(self.step(true, move |engine| engine.remember(&account, &folder, &letters, now)))
     }
 
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {
@@ -168,6 +194,10 @@ impl State for Store {
             }
             claims
         })
+    }
+
+    fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>> {
+        Box::pin(self.step(true, move |engine| engine.recall(&*stale)))
     }
 
     fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {

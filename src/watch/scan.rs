@@ -11,6 +11,8 @@ use crate::state::{Committed, Scan};
 use std::collections::HashSet;
 use tracing::{debug, info};
 
+/// UIDs of a search in one command: sparse ones have ten digits, and Exchange takes some 10 kB.
+const SEARCHED_AT_ONCE: usize = 500;
 /// So many of the newest letters are remembered when a folder is bound.
 const REMEMBERED_AT_BINDING: usize = 1000;
 
@@ -52,8 +54,8 @@ impl Cycle<'_> {
         self.commit(at, mark, Vec::new()).await
     }
 
-    /// What was received in the hour before the binding would count as news if the folder were numbered anew, or the
-    /// letter were moved: it is remembered as if it had been announced.
+    /// What was received in the hour before the binding would count as news if the folder were numbered anew: it is
+    /// remembered as known in this folder (in this one only: in another one, bound before, it may be news).
     async fn remember_recent(&mut self, at: usize, look: &Look, mark: &Mark, moment: Moment) -> Result<(), End> {
         let mut recent = match look.exists {
             Some(0) => Vec::new(),
@@ -72,9 +74,9 @@ impl Cycle<'_> {
         if known.is_empty() {
             return Ok(());
         }
-        let recipients = &self.watcher.account.recipients;
-        let letters = known.iter().flat_map(|id| recipients.iter().map(move |to| (to.clone(), *id))).collect();
-        Ok(self.watcher.state.remember(letters, self.watcher.clock.steady()).await?)
+        let Some(raw) = self.folders.get(at).map(|watched| watched.folder.raw.clone()) else { return Ok(()) };
+        let now = self.watcher.clock.steady();
+        Ok(self.watcher.state.remember(&self.watcher.account.id, &raw, known, now).await?)
     }
 
     /// What is known of the letters received since a moment (and up to two days before it). From a server that refuses
@@ -83,7 +85,7 @@ impl Cycle<'_> {
         match self.session.search_since(since).await {
             Ok(uids) => {
                 let mut found = Vec::new();
-                for uids in uids.chunks(1000) {
+                for uids in uids.chunks(SEARCHED_AT_ONCE) {
                     found.extend(self.session.fetch(&UidSet::These(uids.to_vec()), Detail::Brief).await?);
                 }
                 Ok(found)
@@ -209,6 +211,10 @@ impl Cycle<'_> {
             .filter(|l| scan::is_news(mark, l.internal_date) && (alert_seen || l.seen != Some(true)))
             .cloned()
             .collect();
+        let old = batch.iter().filter(|l| !scan::is_news(mark, l.internal_date)).count();
+        if old > 0 {
+            info!(account = %self.watcher.log_name(), old, "letters were received before the last look; not announced");
+        }
         self.letters(at, look, &wanted, mark, moment).await
     }
 

@@ -5,7 +5,9 @@ use mailbell::clock::Anchor;
 use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::retry::Next;
-use mailbell::state::{Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, StateError, Store};
+use mailbell::state::{
+    Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, Stale, State, StateError, Store,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::futures::Notified;
@@ -88,8 +90,14 @@ impl State for Recorder {
         })
     }
 
-    fn remember(&self, letters: Vec<(Recipient, LetterId)>, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        self.store.remember(letters, now)
+    fn remember(
+        &self,
+        account: &AccountId,
+        folder: &RawName,
+        letters: Vec<LetterId>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.remember(account, folder, letters, now)
     }
 
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {
@@ -103,6 +111,10 @@ impl State for Recorder {
         compose: Arc<Compose>,
     ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
         self.store.claim(now, most, compose)
+    }
+
+    fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>> {
+        self.store.recall(stale)
     }
 
     fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
