@@ -18,12 +18,23 @@ pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Resu
         Detail::Brief => {
             // What cannot be read in one line (`INTERNALDATE NIL`, a size as 9.3e+06: imap-servers A.3) is asked for less,
             // for who takes this list as whole would never look at the letter again.
+            let mut refused = None;
             for items in ["(UID FLAGS INTERNALDATE RFC822.SIZE)", "(UID FLAGS)", "(UID)"] {
                 let before = wire.dropped();
-                ask(wire, set, items, &mut found).await?;
-                if wire.dropped() == before {
-                    break;
+                match ask(wire, set, items, &mut found).await {
+                    // One broken letter makes some servers refuse the whole list (imap-servers A.3, Exchange).
+                    Err(error) if error.is_answer() => refused = Some(error),
+                    answered => {
+                        answered?;
+                        refused = None;
+                        if wire.dropped() == before {
+                            break;
+                        }
+                    }
                 }
+            }
+            if let Some(error) = refused {
+                return Err(error);
             }
         }
         Detail::Header => {

@@ -142,7 +142,15 @@ async fn a_list_is_whole_even_where_lines_cannot_be_read() {
 async fn refused_is_never_nothing() {
     let some = "* 1 FETCH (UID 4 FLAGS ())\r\n";
     for (answer, no) in [("NO [SERVERBUG] x", true), ("NO", true), ("BAD UID parameters!", false), ("BAD", false)] {
-        let server = async |peer: &mut Peer| peer.send(&format!("{some}{{tag}} {answer}\r\n")).await;
+        // A refused list is asked for less, and then the refusal stands.
+        let server = async |peer: &mut Peer| {
+            let refusal = format!("{some}{{tag}} {answer}\r\n");
+            peer.send(&refusal).await;
+            for _ in 0..2 {
+                peer.expect_start("UID FETCH 4:*").await;
+                peer.send(&refusal).await;
+            }
+        };
         let error = fetch(UidSet::From(4), Detail::Brief, server).await.unwrap_err();
         match error {
             ImapError::No { command: "UID FETCH", .. } => assert!(no, "{answer}"),
