@@ -76,6 +76,7 @@ impl<'a> Cycle<'a> {
         memory: &'a mut Memory,
         session: Box<dyn MailSession>,
     ) -> Result<Self, End> {
+        watcher.seat.forget_permits();
         let idle = session.has_idle() && watcher.account.mode != Mode::Poll;
         let now = watcher.clock.steady();
         let mut cycle = Self {
@@ -127,6 +128,10 @@ impl<'a> Cycle<'a> {
         let (wall, steady) = (self.watcher.clock.wall(), self.watcher.clock.steady());
         let thorough = self.sweep_at <= steady;
         let moment = Moment { looked_at: wall, told_at: self.pushed_at.take().unwrap_or(steady), thorough };
+        if thorough && self.memory.swept_at.is_some() {
+            // The first folder may have been refused only for a moment.
+            self.main = 0;
+        }
         let look = self.open_main().await?;
         debug!(account = %self.watcher.log_name(), ?look, thorough, "sync");
         // A push may be about a letter that could not be seen when UIDNEXT had counted it already.
@@ -172,7 +177,11 @@ impl<'a> Cycle<'a> {
         }
         let opened = self.session.examine(&raw).await;
         if let Some(look) = self.or_refused(at, opened)? {
-            self.scan(at, &look, moment).await?;
+            match self.scan(at, &look, moment).await {
+                // One folder whose letters the server refuses does not stop the others.
+                Err(End::Imap(error)) if error.is_answer() => drop(self.or_refused(at, Err(error))?),
+                scanned => scanned?,
+            }
             // The next STATUS is compared with this one: the two commands may tell different things of one folder.
             if let Some(watched) = self.folders.get_mut(at) {
                 watched.settled = Some(told);
@@ -199,7 +208,8 @@ impl<'a> Cycle<'a> {
                 }
                 if let Some(watched) = self.folders.get(at).filter(|watched| watched.refused == 1) {
                     let folder = if self.watcher.personal { &*watched.folder.shown } else { "<folder>" };
-                    warn!(account = %name, folder, %error, "a folder cannot be opened; the others go on");
+                    let said = self.watcher.plain(&error.to_string(), &watched.folder.shown);
+                    warn!(account = %name, folder, said, "a folder cannot be opened; the others go on");
                 }
                 Ok(None)
             }
@@ -233,7 +243,10 @@ impl<'a> Cycle<'a> {
         let chosen = if folders::is_inbox_only(patterns) {
             vec![folders::inbox()]
         } else {
-            let listed = self.session.folders().await?;
+            let listed = match self.session.folders().await {
+                Err(error) if error.is_answer() && !self.folders.is_empty() => return Ok(()),
+                listed => listed?,
+            };
             let missing = folders::missing(patterns, &listed);
             if !missing.is_empty() && !self.memory.told_missing {
                 let names = if self.watcher.personal { missing.join(", ") } else { missing.len().to_string() };

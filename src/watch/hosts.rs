@@ -45,8 +45,8 @@ impl Hosts {
         hosts.entry((host.to_owned(), port)).or_insert_with(fresh).clone()
     }
 
-    /// Waits for this account's turn to connect to a host.
-    pub async fn turn(&self, host: &str, port: u16) {
+    /// Waits for this account's turn to connect to a host; `down` is called when that host cannot be reached just now.
+    pub async fn turn(&self, host: &str, port: u16, down: impl Fn()) {
         let host = self.host(host, port);
         loop {
             let up = host.up.notified();
@@ -63,10 +63,13 @@ impl Hosts {
                 }
             };
             match wait_for_probe {
-                Some(probe) => tokio::select! {
+                Some(probe) => {
+                    down();
+                    tokio::select! {
                     () = up => {}
                     () = sleep_until(probe) => {}
-                },
+                    }
+                }
                 None => {
                     let login = {
                         let mut turn = host.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +93,7 @@ impl Hosts {
         if !reached {
             turn.next_probe.get_or_insert(Instant::now() + PROBE_EVERY);
         } else if turn.next_probe.take().is_some() {
-            turn.next_login = Instant::now() + self.between;
+            turn.next_login = turn.next_login.max(Instant::now() + self.between);
             host.up.notify_waiters();
         }
     }
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     async fn after(hosts: &Hosts, began: Instant) -> u64 {
-        hosts.turn("h", 1).await;
+        hosts.turn("h", 1, || {}).await;
         began.elapsed().as_millis() as u64
     }
 
@@ -126,7 +129,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_that_is_down_is_probed_by_one() {
         let (hosts, began) = (Hosts::new(1000), Instant::now());
-        hosts.turn("h", 1).await;
+        hosts.turn("h", 1, || {}).await;
         hosts.report("h", 1, false);
         let (a, b, c) = tokio::join!(after(&hosts, began), after(&hosts, began), async {
             sleep(Duration::from_secs(25)).await;

@@ -109,6 +109,11 @@ impl Watcher {
         log_name(&self.account.id.0, self.personal)
     }
 
+    /// What a server said, as it may stand in the log.
+    fn plain(&self, text: &str, folder: &str) -> String {
+        if self.personal { text.to_owned() } else { without(text, &[&self.account.login, folder]) }
+    }
+
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut memory = Memory::default();
@@ -134,7 +139,13 @@ impl Watcher {
     /// One session from the connection to its end.
     async fn session(&self, memory: &mut Memory) -> Result<Infallible, End> {
         let server = &self.account.provider.server;
-        self.hosts.turn(&server.host, server.port).await;
+        let down = || {
+            self.health.note(&self.account.id, |account| {
+                account.state = AccountState::Waiting;
+                account.tried = true;
+            });
+        };
+        self.hosts.turn(&server.host, server.port, down).await;
         self.health.note(&self.account.id, |a| a.state = AccountState::Connecting);
         let connected = self.source.connect(&self.account).await;
         let unreachable = connected.as_ref().is_err_and(is_unreachable);
@@ -172,14 +183,15 @@ impl Watcher {
             account.tried = true;
         });
         let account = self.log_name();
+        let reason = self.plain(&end.to_string(), "");
         // A connection that ends is everyday; told when it happens again before a session survived.
         let everyday = matches!(kind, "lost" | "bye") && memory.failures < 3;
         if memory.told != Some(kind) && !everyday {
             memory.told = Some(kind);
             let next_try_s = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay }.as_secs();
             match kind {
-                "state" => error!(account, reason = %end, next_try_s, "the account cannot be watched"),
-                _ => warn!(account, reason = %end, next_try_s, "the account cannot be watched"),
+                "state" => error!(account, reason, next_try_s, "the account cannot be watched"),
+                _ => warn!(account, reason, next_try_s, "the account cannot be watched"),
             }
         }
         delay
@@ -194,6 +206,16 @@ fn is_unreachable(error: &ImapError) -> bool {
     )
 }
 
+/// A server's words without addresses and without `names` (the login, a folder), for a log that may not have them.
+fn without(text: &str, names: &[&str]) -> String {
+    let mut text = text.to_owned();
+    for name in names.iter().filter(|name| name.len() > 2) {
+        text = text.replace(name, "<...>");
+    }
+    let words = text.split(' ').map(|word| if word.contains('@') { "<...>" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// See [`Watcher::log_name`].
 pub fn log_name(address: &str, personal: bool) -> String {
     if personal {
@@ -201,4 +223,18 @@ pub fn log_name(address: &str, personal: bool) -> String {
     }
     let digest = Sha256::digest(address.as_bytes());
     digest.iter().take(4).fold("account-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_servers_lose_addresses_and_names() {
+        let said = "Unsafe Login. Please contact kefu@188.com; CORP\\lisi has no 项目/甲";
+        assert_eq!(
+            without(said, &["CORP\\lisi", "项目/甲", ""]),
+            "Unsafe Login. Please contact <...> <...> has no <...>"
+        );
+    }
 }

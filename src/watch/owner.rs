@@ -34,6 +34,12 @@ impl Seat {
         self.wake.notify_one();
     }
 
+    /// A permit that was to be shared with an earlier session is no permit any more.
+    pub(super) fn forget_permits(&self) {
+        self.waits.store(false, Ordering::Relaxed);
+        self.shares.store(false, Ordering::Relaxed);
+    }
+
     /// Whether somebody asked since the last call.
     pub fn take_look(&self) -> bool {
         self.look.swap(false, Ordering::Relaxed)
@@ -74,7 +80,7 @@ impl OwnerBudget {
         }
         match self.state.admit_sync(&self.owner, self.allowance, self.clock.steady()).await? {
             Permit::Go(_) => {
-                seat.waits.store(false, Ordering::Relaxed);
+                seat.forget_permits();
                 let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
                 for other in seats.iter().filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, seat)) {
                     if other.waits.load(Ordering::Relaxed) {
