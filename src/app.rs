@@ -3,9 +3,10 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
-use crate::deliver::{self, Delivery};
+use crate::deliver::{self, Delivery, Links};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
+use crate::model::Lang;
 use crate::state::{State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
@@ -20,6 +21,8 @@ use tracing::{info, warn};
 
 /// The whole stop must end within 10 s (design: "Commands"); the rest is for the store.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
+/// For the last sync of the store.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How often a slice of old records is forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// Before the first token is asked for again.
@@ -59,6 +62,11 @@ pub async fn run(
         None => None,
     };
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
+    let other_app = client.clone();
+    let recalled = state.recall(Arc::new(move |body: &[u8]| other_app.is_for_another_app(body))).await?;
+    if recalled > 0 {
+        info!(alerts = recalled, "alerts of another agent_id are composed anew");
+    }
     let health = Arc::new(Health::default());
     let shared = Shared {
         imap: config.imap,
@@ -71,39 +79,59 @@ pub async fn run(
         hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
     };
     let mut supervisor = Supervisor::new(shared, stop.clone());
-    spawn_delivery(&supervisor, &config, &state, &clock, &client, &health, &stop);
+    let links = Arc::new(Links::default());
+    links.update(&config.accounts);
+    let compose = deliver::composer(&config, client.clone(), links.clone());
+    let delivery = Delivery {
+        state: state.clone(),
+        push: client.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        compose,
+        lang: config.alerts.lang,
+    };
+    spawn_delivery(&supervisor, delivery, client, &stop);
     spawn_pruning(&supervisor, &state, &clock, &stop);
     supervisor.apply(&config.accounts);
     // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {
-        let (stop_web, health) = (stop.clone(), health.clone());
-        let serve = async move { drop(web::serve(listener, health, stop_web).await) };
-        let once = std::sync::Mutex::new(Some(serve));
-        supervisor.run("web", stop.clone(), move || {
-            let serve = once.lock().ok().and_then(|mut serve| serve.take());
-            async move {
-                if let Some(serve) = serve {
-                    serve.await;
-                }
-            }
-        });
+        spawn_web(&supervisor, listener, health, &stop);
     }
     info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(accounts) = reload.recv() => supervisor.apply(&accounts),
+            Some(accounts) = reload.recv() => {
+                links.update(&accounts);
+                supervisor.apply(&accounts);
+            }
         }
     }
     let in_time = supervisor.stop(STOP_LIMIT).await;
     if !in_time {
         warn!("some tasks did not end within {} s and were dropped; nothing stored is lost", STOP_LIMIT.as_secs());
     }
-    if let Err(reason) = state.close().await {
-        warn!(%reason, "closing the store");
+    match tokio::time::timeout(CLOSE_LIMIT, state.close()).await {
+        Ok(Err(reason)) => warn!(%reason, "closing the store"),
+        Ok(Ok(())) => {}
+        Err(_) => warn!("the store did not close in time; nothing acknowledged is lost"),
     }
     info!("stopped");
     Ok(in_time)
+}
+
+fn spawn_web(supervisor: &Supervisor, listener: TcpListener, health: Arc<Health>, stop: &CancellationToken) {
+    let stop_web = stop.clone();
+    let serve = async move { drop(web::serve(listener, health, stop_web).await) };
+    let once = std::sync::Mutex::new(Some(serve));
+    supervisor.run("web", stop.clone(), move || {
+        let serve = once.lock().ok().and_then(|mut serve| serve.take());
+        async move {
+            if let Some(serve) = serve {
+                serve.await;
+            }
+        }
+    });
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {
@@ -123,40 +151,26 @@ async fn open_store(config: &Config) -> Result<(Arc<dyn State>, Arc<dyn Clock>),
     Ok((Arc::new(store), Arc::new(clock)))
 }
 
-fn spawn_delivery(
-    supervisor: &Supervisor,
-    config: &Config,
-    state: &Arc<dyn State>,
-    clock: &Arc<dyn Clock>,
-    client: &Arc<Client>,
-    health: &Arc<Health>,
-    stop: &CancellationToken,
-) {
-    let compose = deliver::composer(config, client.clone());
-    let lang = config.alerts.lang;
-    let (state, clock, push) = (state.clone(), clock.clone(), client.clone());
-    let (delivery_health, delivery_stop) = (health.clone(), stop.clone());
-    supervisor.run("deliver", stop.clone(), move || {
-        let delivery = Delivery {
-            state: state.clone(),
-            push: push.clone(),
-            clock: clock.clone(),
-            health: delivery_health.clone(),
-            compose: compose.clone(),
-            lang,
-        };
-        deliver::run(delivery, delivery_stop.clone())
-    });
-    let (client, health, stop_token) = (client.clone(), health.clone(), stop.clone());
+fn spawn_delivery(supervisor: &Supervisor, delivery: Delivery, client: Arc<Client>, stop: &CancellationToken) {
+    let (health, lang, token_stop) = (delivery.health.clone(), delivery.lang, stop.clone());
+    let delivery_stop = stop.clone();
+    supervisor.run("deliver", stop.clone(), move || deliver::run(delivery.clone(), delivery_stop.clone()));
     supervisor
-        .run("token", stop.clone(), move || first_token(client.clone(), health.clone(), lang, stop_token.clone()));
+        .run("token", stop.clone(), move || first_token(client.clone(), health.clone(), lang, token_stop.clone()));
 }
 
 /// Fetches the first token when the service starts. A refusal is told once; how often WeCom is really asked is decided
 /// where the token is kept.
-async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: crate::model::Lang, stop: CancellationToken) {
+async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: Lang, stop: CancellationToken) {
     let mut told = false;
-    while let Err(outcome) = client.ready().await {
+    loop {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            ready = client.ready() => match ready {
+                Ok(()) => break,
+                Err(outcome) => outcome,
+            },
+        };
         if !told {
             let advice = advice_for(&outcome, lang).unwrap_or_default();
             warn!(reason = outcome.reason(), advice, "no WeCom token yet; alerts are kept");

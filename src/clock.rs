@@ -3,7 +3,7 @@
 //! Two clocks. The *wall* clock is the time of day; it can be set. The *steady* clock only goes forward, over
 //! restarts of the process and steps of the wall clock, and through sleep of the machine; budgets, gates and delays
 //! go by it. It is CLOCK_BOOTTIME plus an offset that is stored with the id of the boot; after a reboot it goes on
-//! from the wall clock, but never from before where it had been.
+//! from the last time that was used.
 
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,9 +36,12 @@ impl SystemClock {
     pub fn new(stored: Option<&Anchor>, at_least: Timestamp) -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let boot_id = boot_id.trim().to_owned();
+        // After a reboot the wall clock may be wrong until it is set; the last time used is safe: a budget then waits too
+        // long rather than too short.
+        let start = if at_least.0 > 0 { at_least.0 } else { wall_ms() };
         let anchor = match stored {
             Some(stored) if stored.boot_id == boot_id && !boot_id.is_empty() => stored.clone(),
-            _ => Anchor { boot_id, offset_ms: wall_ms().max(at_least.0).saturating_sub(boot_ms()) },
+            _ => Anchor { boot_id, offset_ms: start.saturating_sub(boot_ms()) },
         };
         Self { anchor }
     }

@@ -8,11 +8,15 @@ use crate::{app, telemetry};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+
+/// A stop takes at most 10 s (design: "Commands").
+const STOP_LIMIT: Duration = Duration::from_millis(9500);
 
 /// `mailbell run`.
 pub(super) async fn run(file: &Path, lang: Lang) -> ExitCode {
@@ -39,7 +43,11 @@ pub(super) async fn run(file: &Path, lang: Lang) -> ExitCode {
         ended = &mut service => ended,
         () = signals => {
             stop.cancel();
-            service.await
+            match tokio::time::timeout(STOP_LIMIT, service).await {
+                Ok(ended) => ended,
+                // Opening a large store after a crash cannot be cut short.
+                Err(_) => Ok(false),
+            }
         }
     };
     match ended {
@@ -68,7 +76,9 @@ async fn watch_signals(
                         warn!("only changes of [[account]] and [provider] are applied now; others at the next start");
                     }
                     info!("the config was read anew");
-                    let _ = to_app.send(fresh.accounts).await;
+                    if to_app.try_send(fresh.accounts).is_err() {
+                        warn!("the service is still busy with an earlier change; send SIGHUP again");
+                    }
                 }
                 Err(problems) => error!("the config was not applied:\n{}", problems.text(lang)),
             },

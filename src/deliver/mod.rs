@@ -5,16 +5,16 @@ pub mod cut;
 pub mod render;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Account, Config};
 use crate::health::{Channel, Health};
-use crate::model::{Item, Recipient, Timestamp};
+use crate::model::{AccountId, Item, Recipient, Timestamp};
 use crate::rules::retry::{self, Outcome};
-use crate::state::{Claim, Compose, Draft, State};
+use crate::state::{Claim, Compose, Draft, State, StateError};
 use crate::wecom::{Push, advice_for};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use render::{Style, render};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -32,6 +32,7 @@ const STATE_PAUSE: Duration = Duration::from_secs(1);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the loop works with.
+#[derive(Clone)]
 pub struct Delivery {
     /// The outbox.
     pub state: Arc<dyn State>,
@@ -60,17 +61,29 @@ struct Line {
     stopped: bool,
 }
 
+/// Where the cards of each account lead: changes with the accounts.
+#[derive(Debug, Default)]
+pub struct Links(RwLock<HashMap<AccountId, String>>);
+
+impl Links {
+    /// Takes the webmail of each account's provider.
+    pub fn update(&self, accounts: &[Arc<Account>]) {
+        let webmail = |a: &Arc<Account>| a.provider.server.webmail.as_ref().map(|url| (a.id.clone(), url.to_string()));
+        let fresh = accounts.iter().filter_map(webmail).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    fn of(&self, account: &AccountId) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+}
+
 /// How messages are made under a config.
-pub fn composer(config: &Config, push: Arc<dyn Push>) -> Arc<Compose> {
+pub fn composer(config: &Config, push: Arc<dyn Push>, links: Arc<Links>) -> Arc<Compose> {
     let style = Style { lang: config.alerts.lang, time_zone: config.alerts.time_zone.clone(), card: config.wecom.card };
     let general = config.wecom.link.as_ref().map(ToString::to_string);
-    let links: HashMap<_, _> = config
-        .accounts
-        .iter()
-        .filter_map(|a| a.provider.server.webmail.as_ref().map(|url| (a.id.clone(), url.to_string())))
-        .collect();
     Arc::new(move |to: &Recipient, items: &[Item], number: u32| {
-        let link = |item: &Item| links.get(&item.account).or(general.as_ref()).cloned();
+        let link = |item: &Item| links.of(&item.account).or_else(|| general.clone());
         let rendered = render(items, &style, &link, number);
         let draft = |r: render::Rendered| Draft { kind: r.kind, body: push.encode(to, &r.message), items: r.items };
         rendered.into_iter().map(draft).collect()
@@ -170,7 +183,7 @@ async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, outcome: Out
     while let Err(reason) = delivery.state.settle(claim.id, next.clone(), now).await {
         error!(%reason, "the outbox cannot be written; trying again");
         tokio::time::sleep(STATE_PAUSE).await;
-        if matches!(reason, crate::state::StateError::Closed) {
+        if matches!(reason, StateError::Closed | StateError::Record(_)) {
             return;
         }
     }

@@ -69,7 +69,7 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
     let title = cut(&subject(letter, style.lang), TITLE_BYTES - 8) + &numbered(number);
     let time = local(letter.time, style, "%Y-%m-%d %H:%M:%S");
     let from = from(&letter.from, style.lang);
-    let place = format!("{} · {}", folder(item, style.lang), safe(&cut(&item.account.0, ACCOUNT_BYTES)));
+    let place = format!("{} · {}", folder(item, style.lang), cut(&safe(&item.account.0), ACCOUNT_BYTES));
     let mut about = size(letter.size);
     if letter.attachment {
         about += style.lang.pick(" · 可能有附件", " · attachments likely");
@@ -198,7 +198,7 @@ fn line(item: &Item, style: &Style) -> String {
     let time = local(letter.time, style, "%H:%M:%S");
     let who = letter.from.name.as_deref().or(letter.from.address.as_deref());
     let who =
-        who.map_or_else(|| style.lang.pick("未知发件人", "unknown sender").to_owned(), |w| safe(&cut(w, NAME_BYTES)));
+        who.map_or_else(|| style.lang.pick("未知发件人", "unknown sender").to_owned(), |w| cut(&safe(w), NAME_BYTES));
     let place = if item.folder.eq_ignore_ascii_case("INBOX") {
         String::new()
     } else {
@@ -216,8 +216,8 @@ fn subject(letter: &Letter, lang: Lang) -> String {
 }
 
 fn from(sender: &Sender, lang: Lang) -> String {
-    let name = sender.name.as_deref().map(|n| safe(&cut(n, NAME_BYTES)));
-    let address = sender.address.as_deref().map(|a| safe(&cut(a, ADDRESS_BYTES)));
+    let name = sender.name.as_deref().map(|n| cut(&safe(n), NAME_BYTES));
+    let address = sender.address.as_deref().map(|a| cut(&safe(a), ADDRESS_BYTES));
     match (name, address) {
         // A name that looks like an address hides the real one (imap-servers E.3).
         (Some(name), Some(address)) if !name.contains('@') => format!("{name} ({address})"),
@@ -231,7 +231,7 @@ fn folder(item: &Item, lang: Lang) -> String {
     if item.folder.eq_ignore_ascii_case("INBOX") {
         return lang.pick("收件箱", "Inbox").to_owned();
     }
-    safe(&cut(&crate::parse::clean(&item.folder), FOLDER_BYTES))
+    cut(&safe(&crate::parse::clean(&item.folder)), FOLDER_BYTES)
 }
 
 fn size(bytes: u64) -> String {

@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 /// A header block above this is read only so far; the parser needs a millisecond for it (crates 4).
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
+/// Subjects, names and addresses are kept so far; nobody sees more of them in WeCom (2,048 bytes for a whole message).
+const MAX_TEXT_CHARS: usize = 500;
+
 /// What is known of a mail before its header is read.
 #[derive(Clone, Debug)]
 pub struct Source<'a> {
@@ -110,7 +113,12 @@ fn text(raw: &[u8]) -> String {
     let block = [b"Subject: ", fields::to_utf8(raw).as_bytes(), b"\r\n\r\n"].concat();
     let parsed = MessageParser::new().header_text(HeaderName::Subject).default_header_ignore().parse_headers(&block);
     let decoded = parsed.as_ref().and_then(|message| message.subject().map(str::to_owned));
-    clean(&decoded.unwrap_or_else(|| fields::to_utf8(raw)))
+    short(&decoded.unwrap_or_else(|| fields::to_utf8(raw)))
+}
+
+/// Clean text, not too long.
+fn short(text: &str) -> String {
+    clean(text).chars().take(MAX_TEXT_CHARS).collect::<String>().trim_end().to_owned()
 }
 
 /// The first From with an address, else Sender, else Return-Path (imap-servers E.3).
@@ -139,7 +147,7 @@ fn address(raw: &[u8]) -> Sender {
         Address::Group(groups) => groups.iter().flat_map(|group| group.addresses.iter()).collect(),
     };
     let best = all.iter().find(|a| a.address.as_ref().is_some_and(|a| !a.is_empty())).or(all.first());
-    let tidy = |text: Option<&str>| text.map(clean).filter(|t| !t.is_empty());
+    let tidy = |text: Option<&str>| text.map(short).filter(|t| !t.is_empty());
     Sender { name: best.and_then(|a| tidy(a.name.as_deref())), address: best.and_then(|a| tidy(a.address.as_deref())) }
 }
 

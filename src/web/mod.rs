@@ -6,15 +6,24 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// How long answers on their way may take at the end.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`.
 ///
 /// # Errors
 /// The listener fails.
 pub async fn serve(listener: TcpListener, health: Arc<Health>, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(health)).with_graceful_shutdown(stop.cancelled_owned()).await
+    let server = axum::serve(listener, router(health)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        served = server.into_future() => served,
+        // Somebody who holds half a request open does not hold up the end.
+        () = async { stop.cancelled().await; tokio::time::sleep(LINGER).await } => Ok(()),
+    }
 }
 
 /// All routes.

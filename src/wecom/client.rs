@@ -66,6 +66,12 @@ impl Client {
         }
     }
 
+    /// Whether a stored body is for another app than this one: WeCom would refuse it for ever (301002).
+    pub fn is_for_another_app(&self, body: &[u8]) -> bool {
+        let parsed: Result<Value, _> = serde_json::from_slice(body);
+        parsed.is_ok_and(|value| value.get("agentid").and_then(Value::as_i64) != Some(self.agent_id))
+    }
+
     async fn try_send(&self, body: &[u8]) -> Result<(Answer, u64), Outcome> {
         let (token, generation) = self.tokens.get().await?;
         let query = [("access_token", token.expose())];

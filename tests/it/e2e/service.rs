@@ -122,7 +122,7 @@ async fn sighup_takes_in_a_new_account_and_a_bad_file_changes_nothing() {
     world.until("the bad file is told", async || world.log().contains("the config was not applied")).await;
     world.mail("zhangsan", "还在运行", "a").await;
     world.sees("zhangsan", &["还在运行"]).await;
-    std::fs::write(&world.file, &both).unwrap();
+    std::fs::write(&world.file, format!("# a line more\n{both}")).unwrap();
     world.signal("HUP");
     world.until("lisi logs in", async || world.dovecot.logins(&address("lisi")) == 1).await;
     world.ready().await;
@@ -176,4 +176,36 @@ async fn a_wrong_secret_is_told_once_and_not_asked_about_again_and_again() {
     std::fs::write(&world.file, text).unwrap();
     world.run().await;
     world.sees("zhangsan", &["攒着1号", "攒着2号", "攒着3号"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_under_a_wrong_agent_id_is_sent_under_the_right_one() {
+    let mut world = World::one().await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    std::fs::write(&world.file, text.replace("agent_id = 1000002", "agent_id = 7")).unwrap();
+    world.run().await;
+    world.mail("zhangsan", "应用填错了", "w").await;
+    world.until("the refusal is told", async || world.log().contains("301002")).await;
+    world.stop().await;
+    std::fs::write(&world.file, text).unwrap();
+    world.run().await;
+    world.sees("zhangsan", &["应用填错了"]).await;
+    world.mail("zhangsan", "之后的信", "n").await;
+    world.sees("zhangsan", &["之后的信"]).await;
+}
+
+/// An API that takes connections and says nothing, and somebody who holds half a request to the web surface open.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_on_all_sides_does_not_hold_up_the_stop() {
+    let mut world = World::one().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let silent_base = format!("http://{}", silent.local_addr().unwrap());
+    std::fs::write(&world.file, text.replace(&format!("http://{}", world.sandbox), &silent_base)).unwrap();
+    world.start();
+    world.until("the account is watched", async || world.dovecot.logins(&address("zhangsan")) == 1).await;
+    let mut half = std::net::TcpStream::connect(world.web).unwrap();
+    std::io::Write::write_all(&mut half, b"GET /healthz HTTP/1.1\r\nHost:").unwrap();
+    let (status, took) = world.stop().await;
+    assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
 }
