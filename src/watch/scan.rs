@@ -9,8 +9,12 @@ use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
 use std::collections::HashSet;
+use std::time::Duration;
 use tracing::{debug, info};
 
+/// In a window, letters received so shortly before its newest one are looked at again: INTERNALDATE has whole seconds,
+/// and a letter that takes over another's UID may have its second and its size.
+const LOOK_ALIKES: Duration = Duration::from_secs(10);
 /// UIDs of a search in one command: sparse ones have ten digits, and Exchange takes some 10 kB.
 const SEARCHED_AT_ONCE: usize = 500;
 /// So many of the newest letters are remembered when a folder is bound.
@@ -115,8 +119,9 @@ impl Cycle<'_> {
             self.commit(at, going, items).await?;
         }
         going.next = going.next.max(highest.saturating_add(1));
+        let newest = now.iter().filter_map(|(_, date, _)| *date).max().unwrap_or_default();
         if let Some(watched) = self.folders.get_mut(at) {
-            watched.window = now;
+            watched.window = now.into_iter().filter(|(_, date, _)| *date < Some(newest.minus(LOOK_ALIKES))).collect();
         }
         self.commit(at, Mark { looked_at: moment.looked_at, ..going }, Vec::new()).await
     }

@@ -143,6 +143,17 @@ async fn where_uids_mean_nothing_sameness_decides() {
         mailbox.arrive("Other", "five", watch.clock.now());
         sleep(secs(301)).await;
         assert_eq!(watch.subjects().await, ["one", "two", "three", "four", "five"]);
+        // The same UID, second and size.
+        let second = watch.clock.now();
+        for id in ["alike-a", "alike-b"] {
+            mailbox.change("INBOX", |c| {
+                c.letters.retain(|mail| mail.uid == 1);
+                c.next = 2;
+            });
+            mailbox.arrive("INBOX", id, second);
+            sleep(secs(5)).await;
+        }
+        assert_eq!(watch.subjects().await, ["alike-a", "alike-b"]);
         let permits = watch.state.syncs();
         sleep(secs(3600)).await;
         assert!(watch.subjects().await.is_empty());
