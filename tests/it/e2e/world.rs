@@ -144,6 +144,15 @@ impl World {
         line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Waits until every account is bound, also where WeCom gives no token.
+    pub async fn bound(&self) {
+        self.until("bound", async || {
+            let Ok(answer) = self.client.get(format!("http://{}/readyz", self.web)).send().await else { return false };
+            answer.text().await.is_ok_and(|missing| !missing.contains("first login"))
+        })
+        .await;
+    }
+
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
