@@ -9,6 +9,7 @@ mod test_alert;
 use crate::config::{self, Config};
 use crate::model::Lang;
 use clap::{Parser, Subcommand, ValueEnum};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -129,7 +130,8 @@ fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
 
 /// Prints what went wrong.
 fn fail(status: u8, text: &str) -> ExitCode {
-    eprintln!("{text}");
+    // Nobody may be there to read it any more.
+    let _ = writeln!(std::io::stderr(), "{text}");
     ExitCode::from(status)
 }
 

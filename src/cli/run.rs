@@ -140,13 +140,14 @@ fn member(text: &str) -> Member {
     Member { userid: userid.to_owned(), name: name.to_owned() }
 }
 
-/// Resolves at SIGTERM or SIGINT.
+/// Resolves at SIGTERM, SIGINT, or when the terminal is closed.
 pub(super) async fn stop_signal() {
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup())) {
+        (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) => {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
             }
         }
         _ => std::future::pending().await,

@@ -209,3 +209,14 @@ async fn silence_on_all_sides_does_not_hold_up_the_stop() {
     let (status, took) = world.stop().await;
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    let mut world = World::one().await;
+    world.start_logging_to(std::path::Path::new("/dev/full"));
+    world.ready().await;
+    world.mail("zhangsan", "日志盘满了", "f").await;
+    world.sees("zhangsan", &["日志盘满了"]).await;
+    let (status, _) = world.stop().await;
+    assert!(status.success(), "{status}");
+}

@@ -109,7 +109,12 @@ impl World {
 
     /// Starts the service; its log goes to a file.
     pub fn start(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let log = self.log_file();
+        self.start_logging_to(&log);
+    }
+
+    pub fn start_logging_to(&mut self, file: &std::path::Path) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
         let child = self.command(&["run"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.child = Some(child);
     }
