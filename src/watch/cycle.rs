@@ -65,6 +65,8 @@ pub(super) struct Cycle<'a> {
     no_uid_next: bool,
     idle: bool,
     sweep_at: Timestamp,
+    /// From then on the next sync is a thorough one, whatever starts it.
+    thorough_at: Timestamp,
     /// Something is to be fetched, since when the server told us.
     pushed_at: Option<Timestamp>,
 }
@@ -88,6 +90,7 @@ impl<'a> Cycle<'a> {
             no_uid_next: false,
             idle,
             sweep_at: now,
+            thorough_at: now,
             pushed_at: None,
         };
         cycle.find_folders().await?;
@@ -102,6 +105,7 @@ impl<'a> Cycle<'a> {
             None if cycle.folders.len() > 1 => now,
             None => now.plus(cycle.sweep_interval()),
         };
+        cycle.thorough_at = cycle.sweep_at;
         Ok(cycle)
     }
 
@@ -126,7 +130,8 @@ impl<'a> Cycle<'a> {
     /// One sync: the open folder first, then the others.
     async fn sync(&mut self) -> Result<(), End> {
         let (wall, steady) = (self.watcher.clock.wall(), self.watcher.clock.steady());
-        let thorough = self.sweep_at <= steady;
+        // Pushes put the sweep off, but not for ever what only a thorough look finds.
+        let thorough = self.sweep_at.min(self.thorough_at) <= steady;
         let moment = Moment { looked_at: wall, told_at: self.pushed_at.take().unwrap_or(steady), thorough };
         if thorough && self.memory.swept_at.is_some() {
             // The first folder may have been refused only for a moment.
@@ -150,6 +155,9 @@ impl<'a> Cycle<'a> {
             if self.has_news(self.main, &look) {
                 self.pushed_at = Some(self.watcher.clock.steady());
             }
+        }
+        if thorough {
+            self.thorough_at = steady.plus(self.sweep_interval());
         }
         self.memory.swept_at = Some(steady);
         self.sweep_at = steady.plus(self.sweep_interval());

@@ -159,3 +159,26 @@ async fn what_goes_wrong_is_shown() {
     };
     watch.during(mailbox.clone(), story).await;
 }
+
+/// Each push starts a sync and puts the sweep off; what only a sweep does must come all the same.
+#[tokio::test(start_paused = true)]
+async fn steady_pushes_do_not_put_off_what_only_a_sweep_finds() {
+    let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a"]));
+    mailbox.change("a", |c| c.refused = true);
+    let story = async {
+        sleep(secs(5)).await;
+        mailbox.change("a", |c| c.refused = false);
+        for n in 0..30 {
+            mailbox.arrive("INBOX", &format!("push {n}"), watch.clock.now());
+            sleep(secs(120)).await;
+        }
+        watch.subjects().await;
+        mailbox.arrive("a", "back", watch.clock.now());
+        mailbox.arrive("INBOX", "last push", watch.clock.now());
+        sleep(secs(10)).await;
+        let mut subjects = watch.subjects().await;
+        subjects.sort();
+        assert_eq!(subjects, ["back", "last push"]);
+    };
+    watch.during(mailbox.clone(), story).await;
+}
