@@ -26,7 +26,7 @@ impl Growing {
     }
 
     fn mark(&self) -> Mark {
-        Mark { uid_validity: 7, next: self.next.get(), bound_at: NOW, looked_at: NOW }
+        Mark { uid_validity: 7, next: self.next.get(), bound_at: NOW, looked_at: NOW, mailbox_id: None }
     }
 
     /// The first look: the folder is bound.

@@ -2,36 +2,153 @@
 
 use crate::model::{AccountId, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What an account is doing (design: "Commands", `status`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountState {
     /// On its way to a session.
     Connecting,
-    /// Told by the server (IDLE).
+    /// Told by the server (NOTIFY, IDLE).
     Watching,
     /// Asking the server now and then.
     Polling,
     /// Waiting to connect again.
     Waiting,
+    /// Without proof of life for longer than `imap.blind_after`.
+    Blind,
     /// The login was refused; tried again rarely.
     LoginRefused,
 }
 
-/// What is known of one account.
+impl AccountState {
+    /// Its word in `status` and in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Watching => "watching",
+            Self::Polling => "polling",
+            Self::Waiting => "waiting",
+            Self::Blind => "blind",
+            Self::LoginRefused => "login_refused",
+        }
+    }
+}
+
+/// How an account is watched just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchMode {
+    /// NOTIFY: told of all folders over one connection.
+    Notify,
+    /// IDLE: told of the open folders.
+    Idle,
+    /// Asking now and then.
+    Poll,
+}
+
+impl WatchMode {
+    /// Its word in `status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Idle => "idle",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// When a server last answered (steady clock): written at each response, by whatever connection of the account.
+#[derive(Debug)]
+pub struct Pulse(AtomicI64);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Pulse {
+    /// The server has answered.
+    pub fn beat(&self, now: Timestamp) {
+        self.0.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// When it last did; `None`: not yet.
+    pub fn last(&self) -> Option<Timestamp> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|at| *at != i64::MIN).map(Timestamp)
+    }
+}
+
+/// What is known of one folder that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderHealth {
+    /// Its name for people.
+    pub shown: Arc<str>,
+    /// When it was last known to hold nothing unread by us (steady clock): a look, a push, or a proof of life of the
+    /// connection that would have told.
+    pub fresh_at: Option<Timestamp>,
+    /// Whether the server tells of it at once.
+    pub pushed: bool,
+    /// Why the server does not open it, in its own words.
+    pub refused: Option<String>,
+}
+
+/// What is known of one account. All times are of the steady clock.
 #[derive(Clone, Debug)]
 pub struct AccountHealth {
     /// What it is doing.
     pub state: AccountState,
-    /// When the server last answered (steady clock).
-    pub heard_at: Option<Timestamp>,
+    /// How it is watched; `None` without a session.
+    pub mode: Option<WatchMode>,
+    /// Why so: what the server offers, lacks or got wrong.
+    pub why: String,
+    /// When its server last answered.
+    pub pulse: Arc<Pulse>,
+    /// When it was first to be watched in this run.
+    pub since: Timestamp,
+    /// When its last sync ended.
+    pub synced_at: Option<Timestamp>,
+    /// IMAP connections that are open now.
+    pub connections: u32,
     /// The last error, in words.
     pub last_error: Option<String>,
+    /// When that was.
+    pub error_at: Option<Timestamp>,
+    /// When a connection is tried again, while there is none.
+    pub next_try: Option<Timestamp>,
+    /// The last text that the server wanted a person to see (`ALERT`).
+    pub server_alert: Option<String>,
+    /// Its folders.
+    pub folders: Vec<FolderHealth>,
     /// Whether a first session came to its first wait (its folders are bound by then), or failed.
     pub tried: bool,
+}
+
+impl AccountHealth {
+    fn new(since: Timestamp) -> Self {
+        Self {
+            state: AccountState::Connecting,
+            mode: None,
+            why: String::new(),
+            pulse: Arc::default(),
+            since,
+            synced_at: None,
+            connections: 0,
+            last_error: None,
+            error_at: None,
+            next_try: None,
+            server_alert: None,
+            folders: Vec::new(),
+            tried: false,
+        }
+    }
+
+    /// How long ago its server last answered; never in this run: since when it is watched.
+    pub fn silent_for(&self, now: Timestamp) -> Duration {
+        now.since(self.pulse.last().unwrap_or(self.since))
+    }
 }
 
 /// The channel to WeCom.
@@ -61,10 +178,14 @@ impl Health {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An account is to be watched.
-    pub fn add(&self, id: &AccountId) {
-        let fresh = AccountHealth { state: AccountState::Connecting, heard_at: None, last_error: None, tried: false };
-        self.lock().insert(id.clone(), fresh);
+    /// An account is to be watched from now on (steady clock).
+    pub fn add(&self, id: &AccountId, now: Timestamp) {
+        self.lock().insert(id.clone(), AccountHealth::new(now));
+    }
+
+    /// Where the proofs of life of an account are noted.
+    pub fn pulse(&self, id: &AccountId) -> Arc<Pulse> {
+        self.lock().get(id).map(|account| account.pulse.clone()).unwrap_or_default()
     }
 
     /// An account is not watched any more.

@@ -117,7 +117,7 @@ impl Supervisor {
         });
         let (budget, stop_worker) = (budget.clone(), stop.clone());
         self.workers.insert(account.id.clone(), (account.clone(), stop.clone()));
-        shared.health.add(&account.id);
+        shared.health.add(&account.id, shared.clock.steady());
         self.run("watch", stop, move || {
             let watcher = Watcher {
                 account: account.clone(),

@@ -3,7 +3,7 @@
 use super::advice::for_imap;
 use super::{FAILED, load};
 use crate::clock::SystemClock;
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, Subscription};
 use crate::imap::{ImapError, ImapSource, MailSource, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::rules::pattern;
@@ -181,7 +181,7 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
         Err(error) => return vec![failed(&error)],
     };
     let server = &account.provider.server;
-    let mode = if session.has_idle() { "IDLE" } else { lang.pick("无 IDLE，改用轮询", "no IDLE, polling") };
+    let mode = if session.offer().idle { "IDLE" } else { lang.pick("无 IDLE，改用轮询", "no IDLE, polling") };
     let mut findings = vec![Finding::ok(
         &subject,
         format!("{}:{} {} ({mode})", server.host, server.port, lang.pick("登录成功", "logged in")),
@@ -193,8 +193,9 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
             return findings;
         }
     };
-    for name in folders::missing(&account.folders, &listed) {
-        let known: Vec<_> = folders::choose(&["*".to_owned()], &listed).iter().map(|f| f.shown.to_string()).collect();
+    for name in folders::missing(&account.subscriptions, &listed) {
+        let known: Vec<_> =
+            folders::choose(&[Subscription::to(&["*"])], &listed).iter().map(|f| f.folder.shown.to_string()).collect();
         let advice = format!("{}{}", lang.pick("已有的文件夹：", "folders that exist: "), known.join(", "));
         findings.push(if pattern::is_wild(name) {
             let text = format!("{}\"{name}\"", lang.pick("没有文件夹匹配：", "no folder matches: "));
@@ -204,17 +205,18 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
             Finding::failed(&subject, text, advice)
         });
     }
-    let chosen = folders::choose(&account.folders, &listed);
+    let chosen = folders::choose(&account.subscriptions, &listed);
     let mut refused: BTreeMap<String, ImapError> = BTreeMap::new();
     for folder in &chosen {
-        if let Err(error) = examine(&mut *session, &folder.raw).await {
-            refused.insert(folder.shown.to_string(), error);
+        if let Err(error) = examine(&mut *session, &folder.folder.raw).await {
+            refused.insert(folder.folder.shown.to_string(), error);
         }
     }
     for (name, error) in &refused {
         findings.push(Finding::failed(&subject, format!("{name}: {error}"), for_imap(error, account, lang)));
     }
-    let names: Vec<_> = chosen.iter().map(|f| f.shown.to_string()).filter(|n| !refused.contains_key(n)).collect();
+    let names: Vec<_> =
+        chosen.iter().map(|f| f.folder.shown.to_string()).filter(|n| !refused.contains_key(n)).collect();
     if !names.is_empty() {
         let text = format!("{}{}", lang.pick("文件夹：", "folders: "), names.join(", "));
         findings.push(Finding::ok(&subject, text));

@@ -4,7 +4,7 @@ use super::provider::Providers;
 use super::reader::Reader;
 use super::reading::{not_yet, quoted, say};
 use super::secret;
-use super::used::{Account, Mode};
+use super::used::{Account, Auth, Credential, Mode, Subscription};
 use crate::model::{AccountId, Owner, Recipient};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -36,10 +36,11 @@ fn account(r: &Reader<'_>, providers: &Providers, lines: &mut HashMap<AccountId,
     Some(Account {
         id: id?,
         login: login?.to_owned(),
-        password: password?,
+        auth: Auth::Login,
+        credential: Credential::Password(password?),
         owner,
         recipients,
-        folders: folders?,
+        subscriptions: vec![Subscription::to(&folders?)],
         mode,
         provider: provider?,
     })

@@ -16,8 +16,8 @@ mod words;
 
 pub use keys::{KnownKey, known_keys};
 pub use used::{
-    Account, Alerts, Card, Config, Imap, Limits, Log, LogFormat, MinTls, Mode, Problem, Problems, Provider, Proxy,
-    Server, State, Tls, Web, Wecom,
+    Account, Admin, Alerts, Auth, Card, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
+    OauthFlow, Problem, Problems, Provider, Proxy, Server, State, Subscription, Tls, Web, Wecom,
 };
 
 use keys::{Form, Section};
@@ -146,6 +146,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
         file: file.to_owned(),
         wecom: wecom?,
         alerts: alerts?,
+        admin: Admin::default(),
         state: state?,
         limits,
         imap,

@@ -221,7 +221,7 @@ impl Providers {
             if !r.has("host") {
                 r.missing("host", Some(say("; or name a provider", "；或用 provider 指定服务商")));
             }
-            return own.server(r).map(|server| Provider { name: None, server });
+            return own.server(r).map(|server| Provider { name: None, server, renew: None });
         }
         let domain = domain?;
         let Some((name, entry)) = self.0.iter().find(|(_, entry)| entry.domain.contains_key(&domain)) else {
@@ -275,7 +275,7 @@ impl Providers {
             None => at_own_host(r, name, entry, own),
         };
         let server = told.server(r)?;
-        Some(Provider { name: Some(name.to_owned()), server })
+        Some(Provider { name: Some(name.to_owned()), server, renew: None })
     }
 }
 

@@ -133,6 +133,7 @@ pub(super) fn limits(r: &Reader<'_>) -> Limits {
         syncs_per_hour,
         free_syncs: free.unwrap_or(syncs_per_hour / 2),
         logins_per_second_per_host: logins.and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
+        connections_per_account: 2,
     }
 }
 
@@ -163,6 +164,7 @@ pub(super) fn imap(r: &Reader<'_>, limits: Limits) -> Imap {
         poll_interval: poll.unwrap_or(least_poll.max(secs(300))),
         settle: r.span("settle", Duration::ZERO..=secs(120)).unwrap_or(secs(1)),
         alert_seen: r.flag("alert_seen").unwrap_or(false),
+        blind_after: secs(900),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Config {
     pub wecom: Wecom,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[state]`
     pub state: State,
     /// `[limits]`
@@ -79,6 +81,13 @@ pub struct Alerts {
     pub time_zone: jiff::tz::TimeZone,
 }
 
+/// Who is told of what only an administrator can mend.
+#[derive(Clone, Debug, Default)]
+pub struct Admin {
+    /// Nobody: log and metrics only.
+    pub recipients: Vec<Recipient>,
+}
+
 /// Where the store is.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -95,6 +104,8 @@ pub struct Limits {
     pub free_syncs: u32,
     /// Logins per second to one host, at least 1.
     pub logins_per_second_per_host: u32,
+    /// IMAP connections of one account at the same time, at least 1.
+    pub connections_per_account: u32,
 }
 
 /// How IMAP is spoken.
@@ -112,6 +123,8 @@ pub struct Imap {
     pub settle: Duration,
     /// Announce mail that was already read elsewhere.
     pub alert_seen: bool,
+    /// An account or folder without proof of life for so long is reported; more than `idle_renew`.
+    pub blind_after: Duration,
 }
 
 /// The web surface.
@@ -163,6 +176,8 @@ pub struct Provider {
     pub name: Option<String>,
     /// Its server.
     pub server: Server,
+    /// So often its servers want to be asked something, where `idle_renew` is too rarely for them.
+    pub renew: Option<Duration>,
 }
 
 /// How the connection is protected.
@@ -188,12 +203,102 @@ pub enum MinTls {
 /// How an account is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// IDLE where the server has it, else polling.
+    /// NOTIFY where the server has it, else IDLE, else polling.
     Auto,
+    /// NOTIFY (RFC 5465).
+    Notify,
     /// IDLE.
     Idle,
     /// Polling.
     Poll,
+}
+
+/// How the login is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// LOGIN (RFC 3501 6.2.3).
+    Login,
+    /// AUTHENTICATE PLAIN (RFC 4616), with an authorisation identity where there is a master user.
+    Plain,
+    /// AUTHENTICATE XOAUTH2 (Google, Microsoft).
+    Xoauth2,
+    /// AUTHENTICATE OAUTHBEARER (RFC 7628).
+    Oauthbearer,
+}
+
+/// What proves who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The account's own password.
+    Password(Secret),
+    /// The password of a master user who logs in for the account.
+    Master {
+        /// The master user's name.
+        user: String,
+        /// The master user's password.
+        password: Secret,
+    },
+    /// Access tokens of an `[oauth.NAME]` section.
+    Oauth(Arc<Oauth>),
+}
+
+/// `[oauth.NAME]`: where access tokens come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oauth {
+    /// NAME.
+    pub name: String,
+    /// Where tokens are asked for; https, or http on the machine itself.
+    pub token_url: Url,
+    /// What the token is for; left out where it is not set.
+    pub scope: Option<String>,
+    /// How they are asked for.
+    pub flow: OauthFlow,
+}
+
+/// How access tokens are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OauthFlow {
+    /// RFC 6749 4.4: one token for all accounts of the section (Exchange Online app-only).
+    ClientCredentials {
+        /// The app's id.
+        client_id: String,
+        /// The app's secret.
+        client_secret: Secret,
+    },
+    /// RFC 7523 2.1, RS256, `sub` = the account's address: a token for each account (Google delegation).
+    ServiceAccount {
+        /// `iss`: the service account's address (`client_email` of the key file, or `client_id`).
+        issuer: String,
+        /// `kid`, where the key file tells one.
+        key_id: Option<String>,
+        /// The private key in PEM form.
+        private_key: Secret,
+    },
+    /// RFC 6749 6: one token for all accounts of the section.
+    RefreshToken {
+        /// The app's id.
+        client_id: String,
+        /// The app's secret, where it has one.
+        client_secret: Option<Secret>,
+        /// The refresh token as it was configured; the server may give a newer one.
+        refresh_token: Secret,
+    },
+}
+
+/// Which folders of an account, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Folder patterns as typed (`项目/*`, `!项目/归档`, `\Junk`).
+    pub folders: Vec<String>,
+    /// Whether they deserve a connection of their own where the server has no NOTIFY; `None`: the INBOX does.
+    pub realtime: Option<bool>,
+}
+
+impl Subscription {
+    /// The short form.
+    pub fn to<S: AsRef<str>>(folders: &[S]) -> Self {
+        Self { folders: folders.iter().map(|name| name.as_ref().to_owned()).collect(), realtime: None }
+    }
 }
 
 /// One IMAP login.
@@ -203,14 +308,16 @@ pub struct Account {
     pub id: AccountId,
     /// The login name: `login`, else `email` as typed.
     pub login: String,
-    /// The password.
-    pub password: Secret,
+    /// How the login is said.
+    pub auth: Auth,
+    /// What proves who logs in.
+    pub credential: Credential,
     /// Whose budget it draws on.
     pub owner: Owner,
     /// Who is told: the user, or a shared account's recipients. Never empty.
     pub recipients: Vec<Recipient>,
-    /// Folder patterns as typed (`项目/*`, `!项目/归档`), default `["INBOX"]`.
-    pub folders: Vec<String>,
+    /// Which folders, first match decides; never empty. The short form `folders = [...]` is one of these.
+    pub subscriptions: Vec<Subscription>,
     /// How it is watched.
     pub mode: Mode,
     /// The server.

@@ -12,6 +12,8 @@ pub struct Listed {
     pub separator: Option<u8>,
     /// False for \Noselect and \NonExistent.
     pub can_open: bool,
+    /// Its special use (RFC 6154) in lower case (`\\junk`), `\\inbox` for the INBOX.
+    pub uses: Vec<String>,
     /// How many bytes of the name are the personal namespace's prefix (Courier's `INBOX.`); `None` where the server does
     /// not tell its namespaces.
     pub prefix: Option<usize>,
@@ -43,6 +45,7 @@ pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
         raw: RawName::new(&name?),
         separator: separator.and_then(|s| s.first().copied()),
         can_open: !closed,
+        uses: Vec::new(),
         prefix: None,
     })
 }
@@ -195,7 +198,7 @@ mod tests {
     fn status_takes_what_it_knows() {
         let (name, look) = status_line(b"* STATUS \"a b\" (MESSAGES 3 SIZE 99 UIDNEXT 7 UIDVALIDITY 0)\r\n").unwrap();
         assert_eq!(&*name.0, b"a b");
-        assert_eq!(look, Look { uid_validity: None, uid_next: Some(7), exists: Some(3) });
+        assert_eq!(look, Look { uid_validity: None, uid_next: Some(7), exists: Some(3), mailbox_id: None });
         // NetEase, imap-servers A.3 [CM-SEL]
         assert_eq!(status_line(b"* STATUS \"INBOX\" ()\r\n").unwrap().1, Look::default());
     }

@@ -3,7 +3,7 @@
 use super::dial::Dial;
 use super::error::{ImapError, LoginTrouble};
 use super::wire::{Event, Wire, Word, argument};
-use crate::config::{Account, Imap, Tls};
+use crate::config::{Account, Credential, Imap, Tls};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -100,7 +100,11 @@ fn greeting_bye(text: String) -> ImapError {
 
 /// LOGIN (RFC 3501 6.2.3): works on every server seen, also where AUTHENTICATE PLAIN does not (imap-servers F.1).
 async fn login(wire: &mut Wire, account: &Account) -> Result<(), ImapError> {
-    let (name, password) = (account.login.as_bytes(), account.password.expose().as_bytes());
+    let password = match &account.credential {
+        Credential::Password(password) | Credential::Master { password, .. } => password.expose().as_bytes(),
+        Credential::Oauth(_) => &[],
+    };
+    let name = account.login.as_bytes();
     if [name, password].iter().any(|text| text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0))) {
         return Err(ImapError::Login {
             trouble: LoginTrouble::Refused,

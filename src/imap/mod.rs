@@ -30,6 +30,7 @@ pub use session::ImapSource;
 use crate::config::Account;
 use crate::model::{Look, RawName, Timestamp, Uid};
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -67,6 +68,20 @@ pub enum Wake {
     Asked,
 }
 
+/// What a server has of what matters to watching, asked after login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// IDLE (RFC 2177).
+    pub idle: bool,
+    /// NOTIFY (RFC 5465).
+    pub notify: bool,
+    /// LIST-STATUS (RFC 5819).
+    pub list_status: bool,
+}
+
+/// Called at every response of the server: the proof of life.
+pub type Heard = Arc<dyn Fn() + Send + Sync>;
+
 /// Opens sessions.
 pub trait MailSource: Send + Sync {
     /// Connects, protects the connection, logs in, says ID where the server knows it and asks its capabilities anew.
@@ -78,14 +93,28 @@ pub trait MailSource: Send + Sync {
 
 /// One logged-in connection. After any error but `No` and `Bad` it must be dropped.
 pub trait MailSession: Send {
-    /// Whether the server has IDLE (RFC 2177), asked after login.
-    fn has_idle(&self) -> bool;
+    /// What the server has.
+    fn offer(&self) -> Offer;
+    /// From now on `heard` is called at every response.
+    fn on_heard(&mut self, heard: Heard);
     /// All mailboxes that can be opened, by LIST.
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>>;
     /// Opens a folder read-only.
     fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
     /// Looks at a folder that is not open. Never to be called for the open one (RFC 3501 6.3.10).
     fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
+    /// Looks at several folders, none of them the open one, with LIST-STATUS. What the server left out is missing.
+    fn list_status<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
+    /// Asks to be told of new letters in all these folders (NOTIFY SET, RFC 5465), the open one among them as the
+    /// selected one. Answers what the server says of the others now. From then on [`MailSession::idle`] ends as well when one of the others
+    /// changes.
+    fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
+    /// What NOTIFY told of other folders since the last call, in the order it came.
+    fn take_told(&mut self) -> Vec<(RawName, Look)>;
+    /// Whether the server has ended NOTIFY by itself (NOTIFICATIONOVERFLOW).
+    fn notify_ended(&self) -> bool;
+    /// Texts that the server wants a person to see (`ALERT`, RFC 3501 7.1) since the last call, without control characters.
+    fn take_server_alerts(&mut self) -> Vec<String>;
     /// Fetches letters of the open folder, ascending by UID, only those asked for. With [`Detail::Brief`] all that
     /// are there; with the others a letter whose answer could not be read is missing.
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>>;

@@ -4,7 +4,9 @@ use super::dial::Dial;
 use super::error::ImapError;
 use super::login::{self, Capabilities, LOGOUT_TIMEOUT, has};
 use super::wire::{Event, Wire, argument};
-use super::{Detail, Listed, MailSession, MailSource, RawLetter, UidSet, Wake, fetch, idle, list, raw_letter};
+use super::{
+    Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake, fetch, idle, list, raw_letter,
+};
 use crate::config::{Account, Imap, Mode};
 use crate::model::{Look, RawName, Timestamp, Uid};
 use futures_util::future::BoxFuture;
@@ -110,8 +112,33 @@ impl Session {
 }
 
 impl MailSession for Session {
-    fn has_idle(&self) -> bool {
-        has(&self.capabilities, "IDLE") || self.mode == Mode::Idle
+    fn offer(&self) -> Offer {
+        Offer { idle: has(&self.capabilities, "IDLE") || self.mode == Mode::Idle, ..Offer::default() }
+    }
+
+    fn on_heard(&mut self, _heard: Heard) {}
+
+    fn list_status<'a>(
+        &'a mut self,
+        _folders: &'a [RawName],
+    ) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn notify<'a>(&'a mut self, _folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn take_told(&mut self) -> Vec<(RawName, Look)> {
+        Vec::new()
+    }
+
+    fn notify_ended(&self) -> bool {
+        false
+    }
+
+    fn take_server_alerts(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {

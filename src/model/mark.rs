@@ -14,6 +14,8 @@ pub struct Mark {
     pub bound_at: Timestamp,
     /// The folder's last good look (wall clock).
     pub looked_at: Timestamp,
+    /// A digest of the folder's MAILBOXID, where the server has one.
+    pub mailbox_id: Option<u64>,
 }
 
 /// What EXAMINE or STATUS said of a folder. `None` is "the server did not say", also for values that no server may
@@ -26,4 +28,6 @@ pub struct Look {
     pub uid_next: Option<Uid>,
     /// EXISTS or MESSAGES.
     pub exists: Option<u32>,
+    /// A digest of MAILBOXID (RFC 8474): the same after a rename, another after the folder was made anew.
+    pub mailbox_id: Option<u64>,
 }

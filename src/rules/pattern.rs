@@ -2,16 +2,20 @@
 
 /// Whether the patterns take a folder. `names` are the forms in which it may be written (without and with the
 /// personal namespace's prefix), `/` between levels. `*` is any text, `/` included; `?` one character; `!` excludes;
-/// INBOX in any case. Excluding wins, wherever it stands.
-pub fn takes(patterns: &[String], names: &[&str]) -> bool {
-    let any = |pattern: &str| names.iter().any(|name| matches(pattern, name));
+/// INBOX in any case; `\Junk` the folder of that special use (RFC 6154), which `uses` names in lower case. Excluding
+/// wins, wherever it stands.
+pub fn takes(patterns: &[String], names: &[&str], uses: &[String]) -> bool {
+    let any = |pattern: &str| match pattern.starts_with('\\') {
+        true => uses.iter().any(|used| used.eq_ignore_ascii_case(pattern)),
+        false => names.iter().any(|name| matches(pattern, name)),
+    };
     let included = patterns.iter().filter(|p| !p.starts_with('!')).any(|p| any(p));
     included && !patterns.iter().filter_map(|p| p.strip_prefix('!')).any(any)
 }
 
-/// Whether a pattern holds a wildcard: only then can folders that do not exist yet match it.
+/// Whether a pattern holds a wildcard or a special use: only then can folders that do not exist yet match it.
 pub fn is_wild(pattern: &str) -> bool {
-    pattern.contains(['*', '?'])
+    pattern.contains(['*', '?']) || pattern.trim_start_matches('!').starts_with('\\')
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
@@ -75,11 +79,11 @@ mod tests {
             (&["归档", "INBOX/归档"], false),
         ];
         for (names, expected) in cases {
-            assert_eq!(takes(&patterns, names), expected, "{names:?}");
+            assert_eq!(takes(&patterns, names, &[]), expected, "{names:?}");
         }
-        assert!(takes(&["Inbox/归档".to_owned()], &["归档", "INBOX/归档"]));
-        assert!(takes(&["?目*".to_owned()], &["项目/甲"]));
-        assert!(!takes(&["!x".to_owned()], &["y"]));
+        assert!(takes(&["Inbox/归档".to_owned()], &["归档", "INBOX/归档"], &[]));
+        assert!(takes(&["?目*".to_owned()], &["项目/甲"], &[]));
+        assert!(!takes(&["!x".to_owned()], &["y"], &[]));
     }
 
     proptest! {

@@ -67,11 +67,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn mark(uid_validity: u32, next: u32) -> Mark {
-        Mark { uid_validity, next, bound_at: Timestamp(0), looked_at: Timestamp(10_000_000) }
+        Mark { uid_validity, next, bound_at: Timestamp(0), looked_at: Timestamp(10_000_000), mailbox_id: None }
     }
 
     fn seen(uid_validity: Option<u32>, uid_next: Option<u32>, exists: u32) -> Look {
-        Look { uid_validity, uid_next, exists: Some(exists) }
+        Look { uid_validity, uid_next, exists: Some(exists), mailbox_id: None }
     }
 
     #[test]

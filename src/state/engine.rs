@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::kv::{Batch, Kv, all};
-use super::record::{STORE_VERSION, from_bytes, to_bytes};
+use super::record::{STORE_VERSION, from_bytes, mark_from_bytes, mark_to_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
 use crate::clock::Anchor;
 use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Timestamp};
@@ -129,7 +129,7 @@ impl Engine {
         all(&*self.kv, &prefix, |pairs| {
             for (key, value) in pairs {
                 let name = key.get(prefix.len()..).unwrap_or_default();
-                found.insert(RawName::new(name), from_bytes(&value)?);
+                found.insert(RawName::new(name), mark_from_bytes(&value)?);
             }
             Ok(())
         })?;
@@ -160,7 +160,7 @@ impl Engine {
 
     pub(super) fn commit_scan(&mut self, scan: &Scan, now: Timestamp) -> Result<Committed, StateError> {
         let key = keys::mark(&scan.account, &scan.folder);
-        let stored: Option<Mark> = self.kv.get(&key)?.map(|bytes| from_bytes(&bytes)).transpose()?;
+        let stored = self.kv.get(&key)?.map(|bytes| mark_from_bytes(&bytes)).transpose()?;
         // The time of the last look moves without a commit (`touch`), the rest does not.
         let place = |mark: &Mark| (mark.uid_validity, mark.next, mark.bound_at);
         if stored.as_ref().map(place) != scan.from.as_ref().map(place) {
@@ -183,7 +183,7 @@ impl Engine {
             batch.put(keys::waiting(recipient, number), to_bytes(item)?);
             count += 1;
         }
-        batch.put(key, to_bytes(&scan.to)?);
+        batch.put(key, mark_to_bytes(&scan.to)?);
         self.apply(batch)?;
         for (recipient, item) in &scan.letters {
             if fresh.remove(&keys::remembered(recipient, item.letter.id)) {
@@ -209,7 +209,7 @@ impl Engine {
 
     pub(super) fn touch(&mut self, account: &AccountId, folder: &RawName, mark: Mark) -> Result<(), StateError> {
         let mut batch = Batch::default();
-        batch.put(keys::mark(account, folder), to_bytes(&mark)?);
+        batch.put(keys::mark(account, folder), mark_to_bytes(&mark)?);
         self.apply(batch)
     }
 
@@ -312,7 +312,7 @@ mod tests {
         };
         let account = AccountId::new("zhangsan@corp.example");
         let item = Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: Timestamp(0) };
-        let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0) };
+        let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0), mailbox_id: None };
         let letters = vec![(Recipient::User("zhangsan".into()), item)];
         let scan = Scan { account, folder: RawName::new(&[number]), from: None, to, letters };
         engine.commit_scan(&scan, Timestamp(0))

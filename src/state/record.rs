@@ -1,7 +1,7 @@
 //! Stored forms: a version byte, then postcard.
 
 use super::StateError;
-use crate::model::{AlertKind, Item, Recipient, Timestamp};
+use crate::model::{AlertKind, Item, Mark, Recipient, Timestamp, Uid, UidValidity};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,33 @@ impl AlertRecord {
     /// When the server told us of the earliest letter.
     pub(super) fn told_at(&self) -> Timestamp {
         self.items.iter().map(|i| i.told_at).min().unwrap_or(self.made_at)
+    }
+}
+
+/// The format of a mark; the first had no `mailbox_id`.
+const MARK_VERSION: u8 = 2;
+
+/// A mark as the first format wrote it.
+#[derive(Deserialize)]
+struct FirstMark {
+    uid_validity: UidValidity,
+    next: Uid,
+    bound_at: Timestamp,
+    looked_at: Timestamp,
+}
+
+pub(super) fn mark_to_bytes(mark: &Mark) -> Result<Vec<u8>, StateError> {
+    postcard::to_extend(mark, vec![MARK_VERSION]).map_err(|e| StateError::Record(e.to_string()))
+}
+
+pub(super) fn mark_from_bytes(bytes: &[u8]) -> Result<Mark, StateError> {
+    match bytes.split_first() {
+        Some((&MARK_VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| StateError::Record(e.to_string())),
+        Some((found, _)) if *found > MARK_VERSION => Err(StateError::Newer { found: *found, known: MARK_VERSION }),
+        _ => {
+            let FirstMark { uid_validity, next, bound_at, looked_at } = from_bytes(bytes)?;
+            Ok(Mark { uid_validity, next, bound_at, looked_at, mailbox_id: None })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The first folder is open and watched by IDLE; the others are looked at by STATUS in each sync, so a sync that a
 //! push started is a sweep too, and the sweep's timer begins anew.
 
-use super::folders;
+use super::folders::{self, Chosen};
 use super::hosts;
 use super::owner::Turn;
 use super::{End, Memory, Watcher};
@@ -79,7 +79,7 @@ impl<'a> Cycle<'a> {
         session: Box<dyn MailSession>,
     ) -> Result<Self, End> {
         watcher.seat.forget_permits();
-        let idle = session.has_idle() && watcher.account.mode != Mode::Poll;
+        let idle = session.offer().idle && watcher.account.mode != Mode::Poll;
         let now = watcher.clock.steady();
         let mut cycle = Self {
             watcher,
@@ -247,9 +247,9 @@ impl<'a> Cycle<'a> {
 
     /// Lists the folders where the patterns need it; known ones stay, with what is known of them.
     async fn find_folders(&mut self) -> Result<(), End> {
-        let patterns = &self.watcher.account.folders;
-        let chosen = if folders::is_inbox_only(patterns) {
-            vec![folders::inbox()]
+        let patterns = &self.watcher.account.subscriptions;
+        let chosen = if let Some(inbox) = folders::inbox_only(patterns) {
+            vec![inbox]
         } else {
             let listed = match self.session.folders().await {
                 Err(error) if error.is_answer() && !self.folders.is_empty() => return Ok(()),
@@ -267,7 +267,7 @@ impl<'a> Cycle<'a> {
             return Err(End::NoFolder);
         }
         let marks = self.watcher.state.marks(&self.watcher.account.id).await?;
-        for folder in chosen {
+        for Chosen { folder, .. } in chosen {
             if !self.folders.iter().any(|w| w.folder.raw == folder.raw) {
                 let mark = marks.get(&folder.raw).copied();
                 self.folders.push(Watched {
@@ -285,7 +285,8 @@ impl<'a> Cycle<'a> {
 
     /// Whether folders may have come that the patterns take.
     fn may_find_more(&self) -> bool {
-        self.memory.told_missing || self.watcher.account.folders.iter().any(|p| pattern::is_wild(p))
+        self.memory.told_missing
+            || self.watcher.account.subscriptions.iter().flat_map(|s| &s.folders).any(|p| pattern::is_wild(p))
     }
 
     /// Waits for a push, for somebody who asks, or for `until`; renewals and proofs of life come in between.
@@ -334,7 +335,7 @@ impl<'a> Cycle<'a> {
 
     fn heard(&self) {
         let heard_at = self.watcher.clock.steady().minus(self.session.silent_for());
-        self.watcher.health.note(&self.watcher.account.id, |account| account.heard_at = Some(heard_at));
+        self.watcher.health.note(&self.watcher.account.id, |account| account.pulse.beat(heard_at));
     }
 
     fn note_state(&self) {

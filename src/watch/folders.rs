@@ -1,12 +1,34 @@
 //! Which of a server's mailboxes an account watches, and what they are called for people. Pure.
 
+use crate::config::Subscription;
 use crate::imap::{Listed, decode_folder_name};
 use crate::model::{Folder, RawName};
 use crate::rules::pattern;
+use std::collections::HashSet;
 
-/// Whether the patterns name the INBOX alone: then no LIST is needed.
-pub(super) fn is_inbox_only(patterns: &[String]) -> bool {
-    patterns.iter().all(|p| p.eq_ignore_ascii_case("INBOX"))
+/// A folder of an account, and the subscription that takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The folder.
+    pub folder: Folder,
+    /// Which subscription takes it: the first that does, counted from 0.
+    pub subscription: usize,
+    /// Whether it deserves a connection of its own where the server has no NOTIFY.
+    pub realtime: bool,
+}
+
+impl Chosen {
+    fn new(folder: Folder, at: usize, subscription: &Subscription) -> Self {
+        let realtime = subscription.realtime.unwrap_or_else(|| folder.is_inbox());
+        Self { folder, subscription: at, realtime }
+    }
+}
+
+/// The INBOX, where the subscriptions name it alone: then no LIST is needed.
+pub(super) fn inbox_only(subscriptions: &[Subscription]) -> Option<Chosen> {
+    let alone = |s: &Subscription| s.folders.iter().all(|p| p.eq_ignore_ascii_case("INBOX"));
+    let first = subscriptions.first()?;
+    subscriptions.iter().all(alone).then(|| Chosen::new(inbox(), 0, first))
 }
 
 /// The INBOX without asking the server: every server has it (RFC 3501 5.1).
@@ -14,31 +36,35 @@ pub(super) fn inbox() -> Folder {
     Folder { raw: RawName::new(b"INBOX"), shown: "INBOX".into() }
 }
 
-/// The mailboxes that the patterns take, the INBOX first, then in the server's order.
-pub fn choose(patterns: &[String], listed: &[Listed]) -> Vec<Folder> {
+/// The mailboxes that the subscriptions take, the INBOX first, then in the server's order.
+pub fn choose(subscriptions: &[Subscription], listed: &[Listed]) -> Vec<Chosen> {
     let prefixed = has_inbox_prefix(listed);
-    let mut chosen: Vec<Folder> = Vec::new();
+    let mut chosen: Vec<Chosen> = Vec::new();
+    let mut known: HashSet<&RawName> = HashSet::new();
     for mailbox in listed.iter().filter(|m| m.can_open) {
         let (full, short) = names(mailbox, prefixed);
-        let folder = Folder { raw: mailbox.raw.clone(), shown: short.as_str().into() };
-        if pattern::takes(patterns, &[&short, &full]) && !chosen.iter().any(|f| f.raw == folder.raw) {
-            chosen.push(folder);
+        let takes = |s: &Subscription| pattern::takes(&s.folders, &[&short, &full], &mailbox.uses);
+        let Some((at, subscription)) = subscriptions.iter().enumerate().find(|(_, s)| takes(s)) else { continue };
+        if known.insert(&mailbox.raw) {
+            let folder = Folder { raw: mailbox.raw.clone(), shown: short.as_str().into() };
+            chosen.push(Chosen::new(folder, at, subscription));
         }
     }
-    chosen.sort_by_key(|folder| !folder.is_inbox());
+    chosen.sort_by_key(|chosen| !chosen.folder.is_inbox());
     chosen
 }
 
 /// The patterns that no mailbox matches.
-pub fn missing<'a>(patterns: &'a [String], listed: &[Listed]) -> Vec<&'a str> {
+pub fn missing<'a>(subscriptions: &'a [Subscription], listed: &[Listed]) -> Vec<&'a str> {
     let prefixed = has_inbox_prefix(listed);
     let exists = |pattern: &String| {
         listed.iter().filter(|m| m.can_open).any(|mailbox| {
             let (full, short) = names(mailbox, prefixed);
-            pattern::takes(std::slice::from_ref(pattern), &[&short, &full])
+            pattern::takes(std::slice::from_ref(pattern), &[&short, &full], &mailbox.uses)
         })
     };
-    patterns.iter().filter(|p| !p.starts_with('!') && !exists(p)).map(String::as_str).collect()
+    let patterns = subscriptions.iter().flat_map(|s| &s.folders);
+    patterns.filter(|p| !p.starts_with('!') && !exists(p)).map(String::as_str).collect()
 }
 
 /// The decoded name with `/` between levels: whole, and without the personal namespace's prefix.
@@ -89,14 +115,14 @@ mod tests {
             raw: RawName::new(name.as_bytes()),
             separator: Some(separator),
             can_open: true,
+            uses: if name.eq_ignore_ascii_case("INBOX") { vec!["\\inbox".to_owned()] } else { Vec::new() },
             prefix: None,
         };
         names.iter().map(one).collect()
     }
 
     fn chosen(patterns: &[&str], listed: &[Listed]) -> Vec<String> {
-        let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
-        choose(&patterns, listed).iter().map(|f| f.shown.to_string()).collect()
+        choose(&[Subscription::to(patterns)], listed).iter().map(|f| f.folder.shown.to_string()).collect()
     }
 
     #[test]
@@ -130,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let listed = listed(b'/', &["INBOX", "a"]);
-        let patterns: Vec<String> = ["INBOX", "a", "x*", "项目", "!y"].map(str::to_owned).to_vec();
-        assert_eq!(missing(&patterns, &listed), ["x*", "项目"]);
+        let subscriptions = [Subscription::to(&["INBOX", "a", "x*", "项目", "!y"])];
+        assert_eq!(missing(&subscriptions, &listed), ["x*", "项目"]);
     }
 }

@@ -53,7 +53,13 @@ impl Cycle<'_> {
     /// First sight: what is there is not news.
     async fn bind(&mut self, at: usize, look: &Look, next: Uid, moment: Moment) -> Result<(), End> {
         let now = moment.looked_at;
-        let mark = Mark { uid_validity: look.uid_validity.unwrap_or(0), next, bound_at: now, looked_at: now };
+        let mark = Mark {
+            uid_validity: look.uid_validity.unwrap_or(0),
+            next,
+            bound_at: now,
+            looked_at: now,
+            mailbox_id: look.mailbox_id,
+        };
         self.remember_recent(at, look, &mark, moment).await?;
         self.commit(at, mark, Vec::new()).await
     }

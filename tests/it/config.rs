@@ -5,8 +5,8 @@ mod bad;
 mod example;
 mod random;
 
-use mailbell::config::{self, Card, Config, LogFormat, MinTls, Mode, Problems, Tls};
-use mailbell::model::{Lang, Owner, Recipient};
+use mailbell::config::{self, Card, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
+use mailbell::model::{Lang, Owner, Recipient, Secret};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -99,10 +99,13 @@ fn the_smallest_file_loads_with_the_defaults() {
     let account = &config.accounts[0];
     assert_eq!(&*account.id.0, "zhangsan@corp.example");
     assert_eq!(account.login, "zhangsan@corp.example");
-    assert_eq!(account.password.expose(), SECRET);
+    assert_eq!(account.credential, Credential::Password(Secret::new(SECRET)));
     assert_eq!(account.owner, Owner::User("zhangsan".into()));
     assert_eq!(account.recipients, [Recipient::User("zhangsan".into())]);
-    assert_eq!((account.folders.as_slice(), account.mode), (["INBOX".to_owned()].as_slice(), Mode::Auto));
+    assert_eq!(
+        (account.subscriptions.as_slice(), account.mode),
+        ([Subscription::to(&["INBOX"])].as_slice(), Mode::Auto)
+    );
     let provider = &account.provider;
     assert_eq!(provider.name.as_deref(), Some("exmail"));
     assert_eq!((provider.server.host.as_str(), provider.server.port), ("imap.exmail.qq.com", 993));
@@ -118,7 +121,7 @@ fn the_example_loads_and_says_the_defaults() {
         format!("{:?} {:?} {:?} {:?} {:?}", config.alerts, config.limits, config.imap, config.log, config.web)
     };
     assert_eq!(shown(&example), shown(&smallest));
-    assert_eq!(example.accounts[0].folders, smallest.accounts[0].folders);
+    assert_eq!(example.accounts[0].subscriptions, smallest.accounts[0].subscriptions);
     assert_eq!(example.accounts[0].mode, smallest.accounts[0].mode);
 }
 
@@ -227,7 +230,7 @@ fn one_line_break_at_the_end_of_a_secret_file_is_cut() {
     {
         write_private(&folder.path().join("zhangsan.password"), text);
         let config = config::load_text(&folder.path().join("mailbell.toml"), SMALLEST, &env).unwrap();
-        assert_eq!(config.accounts[0].password.expose(), secret);
+        assert_eq!(config.accounts[0].credential, Credential::Password(Secret::new(secret)));
     }
 }
 

@@ -78,7 +78,7 @@ fn inbox() -> RawName {
 }
 
 fn mark(next: u32) -> Mark {
-    Mark { uid_validity: 7, next, bound_at: Timestamp(1), looked_at: Timestamp(2) }
+    Mark { uid_validity: 7, next, bound_at: Timestamp(1), looked_at: Timestamp(2), mailbox_id: None }
 }
 
 fn item(number: u64, subject: &str) -> Item {

@@ -155,7 +155,7 @@ impl Bench {
             account,
             folder: RawName::new(&self.letters.to_be_bytes()),
             from: None,
-            to: Mark { uid_validity: 1, next: 2, bound_at: clock.wall(), looked_at: clock.wall() },
+            to: Mark { uid_validity: 1, next: 2, bound_at: clock.wall(), looked_at: clock.wall(), mailbox_id: None },
             letters: vec![(Recipient::parse(to).unwrap(), item)],
         };
         assert_eq!(self.state.commit_scan(scan, clock.steady()).await.unwrap(), Committed::Stored(1));

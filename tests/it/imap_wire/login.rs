@@ -3,7 +3,7 @@
 use super::{connect, session_with};
 use crate::support::server::{Peer, PipeDial};
 use crate::support::{account, imap, secs};
-use mailbell::config::{Mode, Tls};
+use mailbell::config::{Credential, Mode, Tls};
 use mailbell::imap::{ImapError, ImapSource, LoginTrouble, MailSource};
 use mailbell::model::{RawName, Secret};
 use std::sync::Arc;
@@ -35,9 +35,9 @@ async fn capabilities_are_asked_again_after_login() {
         peer.answer("CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE\r\n").await;
     })
     .await;
-    assert!(session.unwrap().has_idle());
+    assert!(session.unwrap().offer().idle);
     let (session, _peer) = session_with("NAMESPACE").await;
-    assert!(!session.has_idle());
+    assert!(!session.offer().idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn capabilities_that_cannot_be_asked_are_those_of_the_greeting() {
             peer.send(answer).await;
         })
         .await;
-        assert!(session.unwrap().has_idle(), "{answer}");
+        assert!(session.unwrap().offer().idle, "{answer}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn preauth_needs_no_login() {
             }
         })
         .await;
-        assert!(session.unwrap().has_idle(), "{greeting}");
+        assert!(session.unwrap().offer().idle, "{greeting}");
     }
 }
 
@@ -148,7 +148,7 @@ async fn a_server_that_takes_no_password_gets_none() {
 #[tokio::test(start_paused = true)]
 async fn a_chinese_password_goes_as_a_literal_that_waits() {
     let mut account = account();
-    account.password = Secret::new("密码 1");
+    account.credential = Credential::Password(Secret::new("密码 1"));
     let (session, _peer) = connect(&account, async |peer: &mut Peer| {
         peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
         peer.expect("LOGIN \"zhangsan@corp.example\" {8}").await;
@@ -166,7 +166,7 @@ async fn a_chinese_password_goes_as_a_literal_that_waits() {
 async fn a_chinese_name_and_password_are_two_literals() {
     let mut account = account();
     account.login = "张三".to_owned();
-    account.password = Secret::new("密码");
+    account.credential = Credential::Password(Secret::new("密码"));
     let (session, _peer) = connect(&account, async |peer: &mut Peer| {
         peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
         peer.expect("LOGIN {6}").await;
@@ -184,7 +184,7 @@ async fn a_chinese_name_and_password_are_two_literals() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_literal_is_a_refused_login() {
     let mut account = account();
-    account.password = Secret::new("密码");
+    account.credential = Credential::Password(Secret::new("密码"));
     let (session, _peer) = connect(&account, async |peer: &mut Peer| {
         peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
         peer.expect_start("LOGIN ").await;
@@ -200,7 +200,7 @@ async fn a_refused_literal_is_a_refused_login() {
 async fn line_breaks_are_never_sent() {
     for password in ["a\r\nM9 DELETE INBOX", "a\nb", "a\rb", "a\0b"] {
         let mut account = account();
-        account.password = Secret::new(password);
+        account.credential = Credential::Password(Secret::new(password));
         let (session, _peer) = connect(&account, async |peer: &mut Peer| {
             peer.send("* OK [CAPABILITY IMAP4rev1] hi\r\n").await;
             peer.expect_closed().await;
@@ -309,7 +309,7 @@ async fn starttls_protects_before_login() {
         peer.answer("CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE\r\n").await;
         peer
     };
-    assert!(tokio::join!(source.connect(&account), server).0.unwrap().has_idle());
+    assert!(tokio::join!(source.connect(&account), server).0.unwrap().offer().idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -359,5 +359,5 @@ async fn mode_idle_does_not_ask_the_list() {
     let mut account = account();
     account.mode = Mode::Idle;
     let (session, _peer) = connect(&account, async |peer: &mut Peer| peer.log_in("").await).await;
-    assert!(session.unwrap().has_idle());
+    assert!(session.unwrap().offer().idle);
 }

@@ -14,7 +14,7 @@ fn look(
     uid_next: impl Into<Option<u32>>,
     exists: impl Into<Option<u32>>,
 ) -> Look {
-    Look { uid_validity: uid_validity.into(), uid_next: uid_next.into(), exists: exists.into() }
+    Look { uid_validity: uid_validity.into(), uid_next: uid_next.into(), exists: exists.into(), mailbox_id: None }
 }
 
 async fn examined(untagged: &str) -> Look {

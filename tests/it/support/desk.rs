@@ -2,7 +2,7 @@
 
 use super::clock::PausedClock;
 use super::recorder::Recorder;
-use mailbell::config::{Account, Imap};
+use mailbell::config::{Account, Imap, Subscription};
 use mailbell::health::Health;
 use mailbell::imap::MailSource;
 use mailbell::model::Item;
@@ -40,13 +40,13 @@ impl Watch {
     /// The same for these folders.
     pub fn of(folders: &[&str]) -> Self {
         let mut watch = Self::new();
-        watch.account.folders = folders.iter().map(|name| (*name).to_owned()).collect();
+        watch.account.subscriptions = vec![Subscription::to(folders)];
         watch
     }
 
     /// Runs a worker while `story` goes on; its end stops the worker.
     pub async fn during<T>(&self, source: impl MailSource + 'static, story: impl Future<Output = T>) -> T {
-        self.health.add(&self.account.id);
+        self.health.add(&self.account.id, self.clock.now());
         let owner = self.account.owner.clone();
         let budget = OwnerBudget::new(owner, self.allowance, self.state.clone(), self.clock.clone());
         let watcher = Watcher {

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mailbell::config::Account;
-use mailbell::imap::{Detail, ImapError, Listed, MailSession, MailSource, RawLetter, UidSet, Wake};
+use mailbell::imap::{Detail, Heard, ImapError, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake};
 use mailbell::model::{Look, RawName, Timestamp, Uid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -208,6 +208,7 @@ impl Desk {
                     uid_validity: cabinet.uid_validity,
                     uid_next: cabinet.tells_next.then_some(cabinet.next),
                     exists: u32::try_from(visible).ok(),
+                    mailbox_id: None,
                 };
                 Ok((look, cabinet.arrivals))
             }
@@ -264,8 +265,33 @@ impl Desk {
 }
 
 impl MailSession for Desk {
-    fn has_idle(&self) -> bool {
-        self.mailbox.office().idle
+    fn offer(&self) -> Offer {
+        Offer { idle: self.mailbox.office().idle, ..Offer::default() }
+    }
+
+    fn on_heard(&mut self, _heard: Heard) {}
+
+    fn list_status<'a>(
+        &'a mut self,
+        _folders: &'a [RawName],
+    ) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn notify<'a>(&'a mut self, _folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn take_told(&mut self) -> Vec<(RawName, Look)> {
+        Vec::new()
+    }
+
+    fn notify_ended(&self) -> bool {
+        false
+    }
+
+    fn take_server_alerts(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
@@ -274,6 +300,7 @@ impl MailSession for Desk {
                 raw: RawName::new(name.as_bytes()),
                 separator: Some(b'/'),
                 can_open: true,
+                uses: Vec::new(),
                 prefix: None,
             };
             office.folders.keys().map(listed).collect()

@@ -8,7 +8,7 @@ pub mod mailbox;
 pub mod recorder;
 pub mod server;
 
-use mailbell::config::{Account, Imap, MinTls, Mode, Provider, Server, Tls};
+use mailbell::config::{Account, Auth, Credential, Imap, MinTls, Mode, Provider, Server, Subscription, Tls};
 use mailbell::model::{AccountId, Owner, Recipient, Secret};
 use std::time::Duration;
 
@@ -28,12 +28,13 @@ pub fn account() -> Account {
     Account {
         id: AccountId::new("zhangsan@corp.example"),
         login: "zhangsan@corp.example".to_owned(),
-        password: Secret::new(PASSWORD),
+        auth: Auth::Login,
+        credential: Credential::Password(Secret::new(PASSWORD)),
         owner: Owner::User("zhangsan".into()),
         recipients: vec![Recipient::User("zhangsan".into())],
-        folders: vec!["INBOX".to_owned()],
+        subscriptions: vec![Subscription::to(&["INBOX"])],
         mode: Mode::Auto,
-        provider: Provider { name: None, server },
+        provider: Provider { name: None, server, renew: None },
     }
 }
 
@@ -46,6 +47,7 @@ pub fn imap() -> Imap {
         poll_interval: Duration::from_secs(300),
         settle: Duration::from_secs(1),
         alert_seen: false,
+        blind_after: Duration::from_secs(900),
     }
 }
 

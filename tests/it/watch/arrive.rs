@@ -3,6 +3,7 @@
 use crate::support::desk::Watch;
 use crate::support::mailbox::{Cabinet, Fault, Mailbox, header};
 use crate::support::secs;
+use mailbell::config::Subscription;
 use mailbell::imap::Detail;
 use mailbell::model::Timestamp;
 use tokio::time::sleep;
@@ -167,7 +168,7 @@ async fn where_uids_mean_nothing_sameness_decides() {
 #[tokio::test(start_paused = true)]
 async fn what_was_there_at_binding_never_becomes_news() {
     let (mut watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX", "Other"]));
-    watch.account.folders = vec!["INBOX".to_owned(), "Other".to_owned()];
+    watch.account.subscriptions = vec![Subscription::to(&["INBOX", "Other"])];
     mailbox.arrive("INBOX", "fresh but there", watch.clock.now());
     let story = async {
         sleep(secs(5)).await;
