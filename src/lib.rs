@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod demo;
 pub mod health;
 pub mod imap;
+pub mod metrics;
 pub mod model;
 pub mod parse;
 pub mod rules;
