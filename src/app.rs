@@ -3,7 +3,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
-use crate::deliver::{self, Delivery, Links};
+use crate::deliver::{self, Accounts, Delivery, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::Lang;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -25,6 +26,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How often a slice of old records is forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often proofs of life are looked at.
+const LIFE_EVERY: Duration = Duration::from_secs(2);
 /// Before the first token is asked for again.
 const TOKEN_AGAIN: Duration = Duration::from_secs(30);
 
@@ -77,11 +80,12 @@ pub async fn run(
         clock: clock.clone(),
         health: health.clone(),
         hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
+        connections: config.limits.connections_per_account,
     };
     let mut supervisor = Supervisor::new(shared, stop.clone());
-    let links = Arc::new(Links::default());
-    links.update(&config.accounts);
-    let compose = deliver::composer(&config, client.clone(), links.clone());
+    let accounts_now = Arc::new(Accounts::default());
+    accounts_now.update(&config.accounts);
+    let compose = deliver::composer(&config, client.clone(), accounts_now.clone());
     let delivery = Delivery {
         state: state.clone(),
         push: client.clone(),
@@ -90,7 +94,11 @@ pub async fn run(
         compose,
         lang: config.alerts.lang,
     };
-    spawn_delivery(&supervisor, delivery, client, &stop);
+    spawn_delivery(&supervisor, delivery, client.clone(), &stop);
+    let reporter =
+        Reporter::new(&config, state.clone(), client.clone(), clock.clone(), health.clone(), accounts_now.clone());
+    let reporter_stop = stop.clone();
+    supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
     spawn_pruning(&supervisor, &state, &clock, &stop);
     supervisor.apply(&config.accounts);
     // Last, so that it never answers "ready" for accounts it does not know yet.
@@ -98,13 +106,16 @@ pub async fn run(
         spawn_web(&supervisor, listener, health, &stop);
     }
     info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
+    let mut life = tokio::time::interval(LIFE_EVERY);
+    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(accounts) = reload.recv() => {
-                links.update(&accounts);
+                accounts_now.update(&accounts);
                 supervisor.apply(&accounts);
             }
+            _ = life.tick() => supervisor.check_life(),
         }
     }
     let in_time = supervisor.stop(STOP_LIMIT).await;

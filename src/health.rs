@@ -124,6 +124,12 @@ pub struct AccountHealth {
     pub folders: Vec<FolderHealth>,
     /// Whether a first session came to its first wait (its folders are bound by then), or failed.
     pub tried: bool,
+    /// Since when it is blind.
+    pub blind_since: Option<Timestamp>,
+    /// Whether its login was refused so often, or so clearly, that people are to be told.
+    pub refusal_is_sure: bool,
+    /// When its worker last went a step, whatever the server did; `None` while it waits for a time of its own choosing.
+    pub stirred_at: Option<Timestamp>,
 }
 
 impl AccountHealth {
@@ -142,6 +148,9 @@ impl AccountHealth {
             server_alert: None,
             folders: Vec::new(),
             tried: false,
+            blind_since: None,
+            refusal_is_sure: false,
+            stirred_at: None,
         }
     }
 
@@ -178,9 +187,9 @@ impl Health {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An account is to be watched from now on (steady clock).
+    /// An account is to be watched from now on (steady clock). What is known of one that was watched already stays.
     pub fn add(&self, id: &AccountId, now: Timestamp) {
-        self.lock().insert(id.clone(), AccountHealth::new(now));
+        self.lock().entry(id.clone()).or_insert_with(|| AccountHealth::new(now));
     }
 
     /// Where the proofs of life of an account are noted.
@@ -200,9 +209,22 @@ impl Health {
         }
     }
 
-    /// All accounts.
+    /// All accounts. Who is blind is called so, whatever its worker is doing about it.
     pub fn accounts(&self) -> BTreeMap<AccountId, AccountHealth> {
-        self.lock().clone()
+        let mut all = self.lock().clone();
+        for account in all.values_mut() {
+            if account.blind_since.is_some() && account.state != AccountState::LoginRefused {
+                account.state = AccountState::Blind;
+            }
+        }
+        all
+    }
+
+    /// Looks at every account in place, without a copy of all.
+    pub fn each(&self, mut look: impl FnMut(&AccountId, &mut AccountHealth)) {
+        for (id, account) in self.lock().iter_mut() {
+            look(id, account);
+        }
     }
 
     /// Notes the state of the channel.

@@ -8,8 +8,9 @@ use crate::health::Health;
 use crate::imap::MailSource;
 use crate::model::{AccountId, Owner};
 use crate::rules::budget::Allowance;
+use crate::rules::life::Deadlines;
 use crate::state::State;
-use crate::watch::{Hosts, OwnerBudget, Watcher};
+use crate::watch::{Hosts, OwnerBudget, Watcher, log_name};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -40,9 +41,20 @@ pub struct Shared {
     pub health: Arc<Health>,
     /// The pace of logins.
     pub hosts: Arc<Hosts>,
+    /// The most connections of one account at one time.
+    pub connections: u32,
 }
 
 impl Shared {
+    fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            blind_after: self.imap.blind_after,
+            poll_interval: self.imap.poll_interval,
+            idle_renew: self.imap.idle_renew,
+            command_timeout: self.imap.command_timeout,
+        }
+    }
+
     /// The budget that a config gives each owner.
     pub fn allowance(config: &Config) -> Allowance {
         Allowance { syncs: config.limits.syncs_per_hour, free: config.limits.free_syncs, settle: config.imap.settle }
@@ -108,6 +120,32 @@ impl Supervisor {
         }
     }
 
+    /// Looks at every account's proof of life, from outside its worker: who has shown none within the deadline is blind,
+    /// and a worker that hangs begins anew.
+    pub fn check_life(&mut self) {
+        let now = self.shared.clock.steady();
+        let deadlines = self.shared.deadlines();
+        let mut hanging = Vec::new();
+        self.shared.health.each(|id, account| {
+            match (deadlines.is_blind(account.silent_for(now)), account.blind_since) {
+                (true, None) => account.blind_since = Some(account.pulse.last().unwrap_or(account.since)),
+                (false, Some(_)) => account.blind_since = None,
+                _ => {}
+            }
+            let Some(stirred_at) = account.stirred_at else { return };
+            if deadlines.hangs(now.since(account.pulse.last().map_or(stirred_at, |beat| beat.max(stirred_at)))) {
+                account.stirred_at = Some(now);
+                hanging.push(id.clone());
+            }
+        });
+        for id in hanging {
+            let Some((account, stop)) = self.workers.remove(&id) else { continue };
+            error!(account = %log_name(&id.0, self.shared.personal), "a worker hangs and begins anew. Please report this");
+            stop.cancel();
+            self.watch(account);
+        }
+    }
+
     fn watch(&mut self, account: Arc<Account>) {
         let shared = self.shared.clone();
         let stop = self.stop.child_token();
@@ -130,6 +168,7 @@ impl Supervisor {
                 hosts: shared.hosts.clone(),
                 seat: budget.seat(),
                 budget: budget.clone(),
+                connections: shared.connections,
             };
             watcher.run(stop_worker.clone())
         });

@@ -3,6 +3,10 @@
 
 pub mod cut;
 pub mod render;
+mod report;
+mod report_text;
+
+pub use report::Reporter;
 
 use crate::clock::Clock;
 use crate::config::{Account, Config};
@@ -61,29 +65,32 @@ struct Line {
     stopped: bool,
 }
 
-/// Where the cards of each account lead: changes with the accounts.
+/// The accounts that there are now: where their cards lead, and who is told of their troubles.
 #[derive(Debug, Default)]
-pub struct Links(RwLock<HashMap<AccountId, String>>);
+pub struct Accounts(RwLock<HashMap<AccountId, Arc<Account>>>);
 
-impl Links {
-    /// Takes the webmail of each account's provider.
+impl Accounts {
+    /// Takes the place of those before.
     pub fn update(&self, accounts: &[Arc<Account>]) {
-        let webmail = |a: &Arc<Account>| a.provider.server.webmail.as_ref().map(|url| (a.id.clone(), url.to_string()));
-        let fresh = accounts.iter().filter_map(webmail).collect();
+        let fresh = accounts.iter().map(|account| (account.id.clone(), account.clone())).collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
-    fn of(&self, account: &AccountId) -> Option<String> {
+    fn get(&self, account: &AccountId) -> Option<Arc<Account>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    fn link(&self, account: &AccountId) -> Option<String> {
+        self.get(account)?.provider.server.webmail.as_ref().map(ToString::to_string)
     }
 }
 
 /// How messages are made under a config.
-pub fn composer(config: &Config, push: Arc<dyn Push>, links: Arc<Links>) -> Arc<Compose> {
+pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>) -> Arc<Compose> {
     let style = Style { lang: config.alerts.lang, time_zone: config.alerts.time_zone.clone(), card: config.wecom.card };
     let general = config.wecom.link.as_ref().map(ToString::to_string);
     Arc::new(move |to: &Recipient, items: &[Item], number: u32| {
-        let link = |item: &Item| links.of(&item.account).or_else(|| general.clone());
+        let link = |item: &Item| accounts.link(&item.account).or_else(|| general.clone());
         let rendered = render(items, &style, &link, number);
         let draft = |r: render::Rendered| Draft { kind: r.kind, body: push.encode(to, &r.message), items: r.items };
         rendered.into_iter().map(draft).collect()

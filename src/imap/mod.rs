@@ -60,8 +60,10 @@ pub enum Detail {
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// The server announced something in the folder.
+    /// The server announced letters in the open folder.
     Pushed,
+    /// NOTIFY told of other folders only: see [`MailSession::take_told`].
+    Told,
     /// The time was up.
     Quiet,
     /// We were asked to stop waiting.

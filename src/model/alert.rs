@@ -37,4 +37,6 @@ pub enum AlertKind {
     Digest,
     /// More than 60 letters: counts per folder and the newest 20.
     CatchUp,
+    /// No letters: what is wrong with an account, or is well again.
+    Report,
 }

@@ -7,6 +7,7 @@ mod letter;
 mod mark;
 mod secret;
 mod time;
+mod trouble;
 
 pub use alert::{AlertId, AlertKind, Item};
 pub use folder::{Folder, RawName};
@@ -15,3 +16,4 @@ pub use letter::{Letter, Sender};
 pub use mark::{Look, Mark};
 pub use secret::Secret;
 pub use time::{Lang, Timestamp};
+pub use trouble::{Told, Trouble};

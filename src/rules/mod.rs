@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod budget;
 pub mod gate;
+pub mod life;
 pub mod pattern;
 pub mod retry;
 pub mod scan;

@@ -30,6 +30,9 @@ pub enum Plan {
 /// imap-servers C.1.
 pub fn plan(mark: Option<&Mark>, seen: &Look) -> Plan {
     let Some(mark) = mark else { return Plan::Bind(seen.uid_next.unwrap_or(1)) };
+    if is_another(mark, seen) {
+        return Plan::Rebase(seen.uid_next.unwrap_or(1));
+    }
     let Some(next) = seen.uid_next else {
         return if seen.exists == Some(0) { Plan::Nothing } else { Plan::Window };
     };
@@ -45,6 +48,11 @@ pub fn plan(mark: Option<&Mark>, seen: &Look) -> Plan {
         Ordering::Equal => Plan::Nothing,
         Ordering::Greater => Plan::Range(mark.next, next - 1),
     }
+}
+
+/// Whether the folder was deleted and made anew under its name: its MAILBOXID is another (RFC 8474).
+pub fn is_another(mark: &Mark, seen: &Look) -> bool {
+    mark.mailbox_id.zip(seen.mailbox_id).is_some_and(|(then, now)| then != now)
 }
 
 /// Whether two looks say the same. Without UIDNEXT only the count does.

@@ -26,6 +26,15 @@ pub(super) const REMEMBERED: &[u8] = b"s";
 /// All budgets.
 pub(super) const BUDGETS: &[u8] = b"u";
 
+/// All troubles that people were told of.
+pub(super) const TROUBLES: &[u8] = b"r";
+
+/// One trouble of an account, by a digest of both.
+pub(super) fn trouble(account: &AccountId, what: &[u8]) -> Vec<u8> {
+    let digest = Sha256::digest([account.0.as_bytes(), &[0], what].concat());
+    TROUBLES.iter().chain(digest.iter().take(16)).copied().collect()
+}
+
 /// All marks of an account. NUL cannot stand in an address.
 pub(super) fn marks(account: &AccountId) -> Vec<u8> {
     [b"m", account.0.as_bytes(), &[0]].concat()

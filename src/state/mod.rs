@@ -23,6 +23,7 @@ mod keys;
 mod kv;
 mod memory;
 mod record;
+mod reports;
 mod sled_kv;
 mod store;
 
@@ -31,7 +32,9 @@ pub use memory::{Disk, MemoryKv};
 pub use store::Store;
 
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
+use crate::model::{
+    AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp, Told, Trouble,
+};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
@@ -96,6 +99,18 @@ pub type Compose = dyn Fn(&Recipient, &[Item], u32) -> Vec<Draft> + Send + Sync;
 /// Whether a stored body can never be taken any more.
 pub type Stale = dyn Fn(&[u8]) -> bool + Send + Sync;
 
+/// Troubles, and that people were told of them.
+pub type Troubles = HashMap<(AccountId, Trouble), Told>;
+
+/// What people are told of troubles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What changes; `None`: it is over.
+    pub troubles: Vec<(AccountId, Trouble, Option<Told>)>,
+    /// The request body of each message.
+    pub alerts: Vec<(Recipient, Vec<u8>)>,
+}
+
 /// What is in the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
@@ -150,6 +165,11 @@ pub trait State: Send + Sync {
     fn settle(&self, id: AlertId, next: Next, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
     /// Resolves after the next change that may make something due. To be registered before looking.
     fn changed(&self) -> Notified<'_>;
+    /// The troubles that people were told of and that are not over.
+    fn troubles(&self) -> BoxFuture<'_, Result<Troubles, StateError>>;
+    /// Notes troubles as told, or (`None`) as over, and puts the messages that tell so into the outbox: in one step,
+    /// durably.
+    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
     /// Counts.
     fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>>;
     /// Forgets what need not be remembered any more, a slice at a time.

@@ -4,7 +4,7 @@
 use super::engine::Engine;
 use super::kv::Kv;
 use super::sled_kv::{self, SledKv};
-use super::{Claim, Committed, Compose, Outbox, Scan, Stale, State, StateError};
+use super::{Claim, Committed, Compose, Outbox, Report, Scan, Stale, State, StateError, Troubles};
 use crate::clock::Anchor;
 use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Timestamp};
 use crate::rules::budget::{Allowance, Permit, Spent};
@@ -214,6 +214,18 @@ impl State for Store {
 
     fn changed(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+
+    fn troubles(&self) -> BoxFuture<'_, Result<Troubles, StateError>> {
+        Box::pin(self.step(false, Engine::troubles))
+    }
+
+    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(async move {
+            self.step(true, move |engine| engine.report(report, now)).await?;
+            self.changed.notify_waiters();
+            Ok(())
+        })
     }
 
     fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>> {

@@ -4,16 +4,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// An unreachable host is probed by one connection so often.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(10);
 
+/// A slow server has so many seconds' worth of logins on its way at one time, and no more.
+const IN_FLIGHT_SECONDS: u32 = 4;
+
+/// The right to one login that is on its way; given back when it is dropped.
+pub type LoginTurn = Option<OwnedSemaphorePermit>;
+
 /// The hosts in use.
 #[derive(Debug)]
 pub struct Hosts {
     between: Duration,
+    in_flight: usize,
     hosts: Mutex<HashMap<(String, u16), Arc<Host>>>,
 }
 
@@ -21,6 +28,8 @@ pub struct Hosts {
 struct Host {
     up: Notify,
     turn: Mutex<Turn>,
+    /// Logins on their way at one time.
+    in_flight: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -33,20 +42,26 @@ struct Turn {
 impl Hosts {
     /// At most `logins_per_second` to each host.
     pub fn new(logins_per_second: u32) -> Self {
-        Self { between: Duration::from_secs(1) / logins_per_second.max(1), hosts: Mutex::new(HashMap::new()) }
+        Self {
+            between: Duration::from_secs(1) / logins_per_second.max(1),
+            in_flight: usize::try_from(logins_per_second.saturating_mul(IN_FLIGHT_SECONDS)).unwrap_or(1).max(1),
+            hosts: Mutex::new(HashMap::new()),
+        }
     }
 
     fn host(&self, host: &str, port: u16) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
             let turn = Mutex::new(Turn { next_login: Instant::now(), next_probe: None });
-            Arc::new(Host { up: Notify::new(), turn })
+            let in_flight = Arc::new(Semaphore::new(self.in_flight));
+            Arc::new(Host { up: Notify::new(), turn, in_flight })
         };
         hosts.entry((host.to_owned(), port)).or_insert_with(fresh).clone()
     }
 
     /// Waits for this account's turn to connect to a host; `down` is called when that host cannot be reached just now.
-    pub async fn turn(&self, host: &str, port: u16, down: impl Fn()) {
+    /// The answer is to be kept until the login is done.
+    pub async fn turn(&self, host: &str, port: u16, down: impl Fn()) -> LoginTurn {
         let host = self.host(host, port);
         loop {
             let up = host.up.notified();
@@ -57,7 +72,7 @@ impl Hosts {
                     Some(probe) if probe > now => Some(probe),
                     Some(_) => {
                         turn.next_probe = Some(now + PROBE_EVERY);
-                        return;
+                        return None;
                     }
                     None => None,
                 }
@@ -71,6 +86,7 @@ impl Hosts {
                     }
                 }
                 None => {
+                    let in_flight = host.in_flight.clone().acquire_owned().await.ok();
                     let login = {
                         let mut turn = host.turn.lock().unwrap_or_else(PoisonError::into_inner);
                         let login = turn.next_login.max(Instant::now());
@@ -79,7 +95,7 @@ impl Hosts {
                     };
                     sleep_until(login).await;
                     if host.turn.lock().unwrap_or_else(PoisonError::into_inner).next_probe.is_none() {
-                        return;
+                        return in_flight;
                     }
                 }
             }

@@ -2,12 +2,16 @@
 //!
 //! Connect, watch until something goes wrong, wait, begin again: there is no other way of repair.
 
+mod bells;
 mod cycle;
+mod find;
 pub mod folders;
 mod hosts;
+mod mode;
 mod owner;
 mod read;
 mod scan;
+mod sync;
 
 pub use hosts::Hosts;
 pub use owner::{OwnerBudget, Seat};
@@ -19,10 +23,12 @@ use crate::imap::{ImapError, LoginTrouble, MailSource};
 use crate::model::{RawName, Timestamp};
 use crate::rules::backoff::Backoff;
 use crate::state::{State, StateError};
+use bells::Bells;
 use cycle::Cycle;
+use mode::Trust;
 use read::Fragile;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +38,15 @@ use tracing::{error, info, warn};
 
 /// After a session that broke or could not begin.
 const RECONNECT: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(300) };
-/// After a login that was refused: each try may bring the account nearer to a lock (imap-servers B.6).
-const REFUSED: Backoff = Backoff { first: Duration::from_secs(600), most: Duration::from_secs(4 * 3600) };
+/// After a login that was refused, in seconds: one try soon, for a server may be wrong for a moment, then rarely, for
+/// each may bring the account nearer to a lock (imap-servers A.4, B.6).
+const REFUSED: [u64; 4] = [60, 600, 3600, 4 * 3600];
+/// People are told of a login that was refused so often in a row, where the server says clearly that it is wrong ...
+const SURE: u32 = 2;
+/// ... and where its words may mean anything (QQ, imap-servers A.1).
+const UNSURE: u32 = 3;
+/// After too many connections an account has only its first one for so long.
+const FEWER: Duration = Duration::from_secs(3600);
 /// After too many connections, or a login that is out of order for now.
 const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Duration::from_secs(900) };
 /// A session that lived so long resets the delays; a greeting does not.
@@ -63,6 +76,8 @@ pub struct Watcher {
     pub budget: Arc<OwnerBudget>,
     /// Its place there.
     pub seat: Arc<Seat>,
+    /// The most connections of the account at one time.
+    pub connections: u32,
 }
 
 /// What a worker knows beyond a session.
@@ -73,6 +88,16 @@ struct Memory {
     swept_at: Option<Timestamp>,
     told_missing: bool,
     failures: u32,
+    /// How often in a row the login was refused.
+    refusals: u32,
+    /// Whether the way of being told is believed.
+    notify: Trust,
+    idle: Trust,
+    /// LIST-STATUS was refused.
+    no_list_status: bool,
+    /// Until then the account has one connection only.
+    fewer_until: Option<Timestamp>,
+    alerts_told: HashSet<String>,
     /// When the present session had its first folder open.
     begun_at: Option<Instant>,
     /// The kind of the failure that was last told, so that it is told once.
@@ -138,24 +163,33 @@ impl Watcher {
 
     /// One session from the connection to its end.
     async fn session(&self, memory: &mut Memory) -> Result<Infallible, End> {
-        let server = &self.account.provider.server;
         let down = || {
             self.health.note(&self.account.id, |account| {
                 account.state = AccountState::Waiting;
+                account.stirred_at = None;
                 account.tried = true;
             });
         };
-        self.hosts.turn(&server.host, server.port, down).await;
-        self.health.note(&self.account.id, |a| a.state = AccountState::Connecting);
-        let connected = self.source.connect(&self.account).await;
-        let unreachable = connected.as_ref().is_err_and(is_unreachable);
-        self.hosts.report(&server.host, server.port, !unreachable);
-        let cycle = Box::pin(Cycle::begin(self, memory, connected?)).await?;
+        let connected = self.connect(down).await;
+        let session = connected?;
+        memory.refusals = 0;
+        let _open = self.count_connection();
+        let bells = Bells::default();
+        let cycle = Box::pin(Cycle::begin(self, memory, session, &bells)).await?;
         cycle.memory.begun_at = Some(Instant::now());
         if cycle.memory.told.take().is_some() {
             info!(account = %self.log_name(), "the account is watched again");
         }
-        cycle.run().await
+        tokio::select! {
+            end = cycle.run() => end,
+            never = bells.hold(self) => match never {},
+        }
+    }
+
+    /// Counts a connection as long as the answer lives.
+    fn count_connection(&self) -> OpenConnection<'_> {
+        self.health.note(&self.account.id, |account| account.connections += 1);
+        OpenConnection(self)
     }
 
     /// Tells of a failure, once, and answers how long to wait.
@@ -163,10 +197,14 @@ impl Watcher {
         let jitter = rand::random::<f64>();
         let (kind, state, delay) = match end {
             End::Imap(ImapError::Login { trouble, .. }) => match trouble {
-                LoginTrouble::Refused | LoginTrouble::Disabled => {
-                    ("login_refused", AccountState::LoginRefused, REFUSED.delay(memory.failures, jitter))
+                trouble if is_refusal(*trouble) => {
+                    memory.refusals += 1;
+                    ("login_refused", AccountState::LoginRefused, after_refusal(memory.refusals, jitter))
                 }
-                LoginTrouble::Temporary | LoginTrouble::TooMany => {
+                trouble => {
+                    if *trouble == LoginTrouble::TooMany {
+                        memory.fewer_until = Some(self.clock.steady().plus(FEWER));
+                    }
                     ("login", AccountState::Waiting, LOGIN_LATER.delay(memory.failures, jitter))
                 }
             },
@@ -177,9 +215,19 @@ impl Watcher {
             End::NoFolder => ("no_folder", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
         };
+        let now = self.clock.steady();
+        let next_try = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay };
+        let sure = matches!(end, End::Imap(ImapError::Login { trouble, .. }) if is_definite(*trouble));
         self.health.note(&self.account.id, |account| {
             account.state = state;
+            account.mode = None;
+            account.why = String::new();
             account.last_error = Some(end.to_string());
+            account.error_at = Some(now);
+            account.next_try = Some(now.plus(next_try));
+            account.stirred_at = None;
+            account.refusal_is_sure =
+                state == AccountState::LoginRefused && memory.refusals >= if sure { SURE } else { UNSURE };
             account.tried = true;
         });
         let account = self.log_name();
@@ -188,7 +236,7 @@ impl Watcher {
         let everyday = matches!(kind, "lost" | "bye") && memory.failures < 3;
         if memory.told != Some(kind) && !everyday {
             memory.told = Some(kind);
-            let next_try_s = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay }.as_secs();
+            let next_try_s = next_try.as_secs();
             match kind {
                 "state" => error!(account, reason, next_try_s, "the account cannot be watched"),
                 _ => warn!(account, reason, next_try_s, "the account cannot be watched"),
@@ -196,6 +244,31 @@ impl Watcher {
         }
         delay
     }
+}
+
+/// One open connection of an account.
+struct OpenConnection<'a>(&'a Watcher);
+
+impl Drop for OpenConnection<'_> {
+    fn drop(&mut self) {
+        self.0.health.note(&self.0.account.id, |account| account.connections = account.connections.saturating_sub(1));
+    }
+}
+
+/// Whether trying again soon is useless and may lock the account.
+fn is_refusal(trouble: LoginTrouble) -> bool {
+    matches!(trouble, LoginTrouble::Refused | LoginTrouble::Disabled)
+}
+
+/// Whether the server says so clearly.
+fn is_definite(trouble: LoginTrouble) -> bool {
+    trouble == LoginTrouble::Refused
+}
+
+/// How long to wait after so many refusals in a row; a little longer for some than for others.
+fn after_refusal(refusals: u32, jitter: f64) -> Duration {
+    let at = usize::try_from(refusals).unwrap_or(usize::MAX).clamp(1, REFUSED.len()) - 1;
+    Duration::from_secs(REFUSED.get(at).copied().unwrap_or(600)).mul_f64(1.0 + 0.1 * jitter)
 }
 
 /// Whether nobody could be reached at all: that is the host's affair, not the account's.

@@ -4,6 +4,7 @@ use super::cycle::{Cycle, Moment, Watched};
 use super::read::{self, Fragile};
 use super::{End, folders};
 use crate::imap::{Detail, RawLetter, UidSet};
+use crate::metrics;
 use crate::model::{Item, Look, Mark, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
@@ -38,7 +39,14 @@ impl Cycle<'_> {
         let mark = watched.mark;
         let again = moment.thorough || self.has_news(at, look);
         match (scan::plan(mark.as_ref(), look), mark) {
-            (Plan::Bind(next), _) => self.bind(at, look, next, moment).await,
+            (Plan::Bind(next), _) => match self.renamed(look) {
+                Some(mark) => {
+                    info!(account = %self.watcher.log_name(), "a folder was renamed; its mark goes with it");
+                    self.commit(at, mark, Vec::new()).await?;
+                    return Box::pin(self.scan(at, look, moment)).await;
+                }
+                None => self.bind(at, look, next, moment).await,
+            },
             (Plan::Range(from, to), Some(mark)) if again => self.range(at, look, mark, (from, to), moment).await,
             (Plan::Window, Some(mark)) if again => self.window(at, look, mark, moment).await,
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
@@ -140,6 +148,7 @@ impl Cycle<'_> {
         if mark.uid_validity == 0 {
             mark.uid_validity = look.uid_validity.unwrap_or(0);
         }
+        mark.mailbox_id = look.mailbox_id.or(mark.mailbox_id);
         let (mark, raw) = (*mark, watched.folder.raw.clone());
         self.watcher.state.touch(&self.watcher.account.id, &raw, mark).await?;
         Ok(())
@@ -279,6 +288,7 @@ impl Cycle<'_> {
             uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
             next: next.max(highest.saturating_add(1)),
             looked_at: moment.looked_at,
+            mailbox_id: look.mailbox_id,
             ..mark
         };
         self.commit(at, mark, items).await?;
@@ -304,6 +314,7 @@ impl Cycle<'_> {
         match self.watcher.state.commit_scan(scan, self.watcher.clock.steady()).await? {
             Committed::Stored(new) => {
                 debug!(account = %self.watcher.log_name(), new, next = to.next, "committed");
+                metrics::letters(new);
                 watched.mark = Some(to);
                 Ok(())
             }

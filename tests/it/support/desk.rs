@@ -60,6 +60,7 @@ impl Watch {
             hosts: Arc::new(Hosts::new(5)),
             budget: Arc::new(budget),
             seat: self.seat.clone(),
+            connections: 2,
         };
         let stop = CancellationToken::new();
         tokio::select! {

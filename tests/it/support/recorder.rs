@@ -6,7 +6,7 @@ use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, Stale, State, StateError, Store,
+    Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Report, Scan, Stale, State, StateError, Store, Troubles,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -127,6 +127,14 @@ impl State for Recorder {
 
     fn changed(&self) -> Notified<'_> {
         self.store.changed()
+    }
+
+    fn troubles(&self) -> BoxFuture<'_, Result<Troubles, StateError>> {
+        self.store.troubles()
+    }
+
+    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.report(report, now)
     }
 
     fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>> {

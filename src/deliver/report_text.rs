@@ -1,0 +1,141 @@
+//! What people read of an account in trouble. Pure.
+
+use super::cut::cut;
+use crate::config::Account;
+use crate::model::{AccountId, Lang, Timestamp, Trouble};
+use crate::parse::clean;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+
+/// A server's words in a message.
+const REASON_BYTES: usize = 300;
+/// So many accounts are named to the administrators.
+const NAMED: usize = 20;
+
+/// One trouble, from when to when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Case {
+    /// Since when it lasts (wall clock).
+    pub(super) since: Timestamp,
+    /// When it was over; `None`: it lasts.
+    pub(super) until: Option<Timestamp>,
+    /// Why, in the words of the last error.
+    pub(super) reason: Option<String>,
+}
+
+/// For the user or the recipients of an account.
+pub(super) fn for_user(account: &Account, trouble: &Trouble, case: &Case, lang: Lang, zone: &TimeZone) -> String {
+    let name = safe(&account.id.0);
+    let since = local(case.since, zone);
+    if let Some(until) = case.until {
+        let until = local(until, zone);
+        let what = match (trouble, lang) {
+            (Trouble::Folder(folder), Lang::ZhCn) => format!("{name} 的文件夹“{}”", safe(folder)),
+            (Trouble::Folder(folder), Lang::En) => format!("folder \"{}\" of {name}", safe(folder)),
+            (_, Lang::ZhCn) => format!("邮箱 {name}"),
+            (_, Lang::En) => format!("mailbox {name}"),
+        };
+        return match lang {
+            Lang::ZhCn => {
+                format!("【邮铃】{what} 已恢复监视。\n中断时间：{since} 至 {until}\n期间收到的新邮件会照常提醒。")
+            }
+            Lang::En => format!(
+                "[mailbell] The {what} is watched again.\nInterrupted from {since} to {until}.\nNew mail of that time is announced as usual."
+            ),
+        };
+    }
+    let head = match (trouble, lang) {
+        (Trouble::Blind, Lang::ZhCn) => format!(
+            "【邮铃】邮箱 {name} 自 {since} 起没有任何应答，新邮件暂时无法提醒。\n邮铃会不断重试，恢复后补上期间的邮件。"
+        ),
+        (Trouble::Blind, Lang::En) => format!(
+            "[mailbell] The mailbox {name} has given no sign of life since {since}: new mail cannot be announced for now.\nmailbell keeps trying, and announces what came meanwhile once it is back."
+        ),
+        (Trouble::LoginRefused, Lang::ZhCn) => format!(
+            "【邮铃】邮箱 {name} 的登录被服务器拒绝（{since}），新邮件暂时无法提醒。\n请检查密码或授权码（客户端专用密码）是否已更改或失效，并告知管理员更新；为避免账号被锁，邮铃只会偶尔重试。"
+        ),
+        (Trouble::LoginRefused, Lang::En) => format!(
+            "[mailbell] The mail server refuses the login of {name} ({since}): new mail cannot be announced for now.\nCheck whether the password or authorization code was changed or has expired, and have the administrator enter the new one. To keep the account from being locked, mailbell tries again only now and then."
+        ),
+        (Trouble::Folder(folder), Lang::ZhCn) => format!(
+            "【邮铃】邮箱 {name} 的文件夹“{}”自 {since} 起无法读取，其中的新邮件暂时无法提醒；其他文件夹不受影响。\n若该文件夹已删除或改名，请管理员修改订阅。",
+            safe(folder)
+        ),
+        (Trouble::Folder(folder), Lang::En) => format!(
+            "[mailbell] The folder \"{}\" of {name} cannot be read since {since}: new mail in it cannot be announced for now; the other folders are not affected.\nIf it was deleted or renamed, have the administrator change the subscription.",
+            safe(folder)
+        ),
+    };
+    match &case.reason {
+        Some(reason) => format!("{head}\n{}{}", lang.pick("原因：", "Reason: "), reason_text(reason)),
+        None => head,
+    }
+}
+
+/// For the administrators: one message for what began, one for what is over.
+pub(super) fn for_admins(
+    cases: &BTreeMap<(AccountId, Trouble), Case>,
+    lang: Lang,
+    zone: &TimeZone,
+    at: Timestamp,
+) -> Vec<String> {
+    let at = local(at, zone);
+    let (begun, over): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.until.is_none());
+    let mut texts = Vec::new();
+    for (list, is_over) in [(begun, false), (over, true)] {
+        if list.is_empty() {
+            continue;
+        }
+        let n = list.len();
+        let head = match (lang, is_over) {
+            (Lang::ZhCn, false) => format!("【邮铃】{n} 个邮箱出现问题（{at}）"),
+            (Lang::ZhCn, true) => format!("【邮铃】{n} 个邮箱已恢复（{at}）"),
+            (Lang::En, false) => format!("[mailbell] {n} in trouble ({at})"),
+            (Lang::En, true) => format!("[mailbell] {n} well again ({at})"),
+        };
+        let mut lines = vec![head];
+        let room = (1700 / list.len().clamp(1, NAMED)).clamp(60, 400);
+        for ((account, trouble), case) in list.iter().take(NAMED) {
+            lines.push(cut(&line(account, trouble, case, lang, zone), room));
+        }
+        if n > NAMED {
+            let more = n - NAMED;
+            lines.push(match lang {
+                Lang::ZhCn => format!("还有 {more} 个，见 mailbell status"),
+                Lang::En => format!("and {more} more: see mailbell status"),
+            });
+        }
+        texts.push(lines.join("\n"));
+    }
+    texts
+}
+
+fn line(account: &AccountId, trouble: &Trouble, case: &Case, lang: Lang, zone: &TimeZone) -> String {
+    let what = match trouble {
+        Trouble::Blind => lang.pick("无应答", "blind").to_owned(),
+        Trouble::LoginRefused => lang.pick("登录被拒绝", "login refused").to_owned(),
+        Trouble::Folder(folder) => {
+            format!("{}{}", lang.pick("文件夹无法读取：", "folder not readable: "), safe(folder))
+        }
+    };
+    let since = local(case.since, zone);
+    let reason = case.reason.as_ref().map(|reason| format!(" · {}", reason_text(reason))).unwrap_or_default();
+    match case.until {
+        None => format!("· {} {what} ({since}){reason}", safe(&account.0)),
+        Some(until) => format!("· {} {what} ({since} – {})", safe(&account.0), local(until, zone)),
+    }
+}
+
+fn reason_text(reason: &str) -> String {
+    cut(&safe(reason), REASON_BYTES)
+}
+
+/// No markup, no control characters.
+fn safe(text: &str) -> String {
+    clean(text).replace('<', "＜").replace('>', "＞")
+}
+
+fn local(time: Timestamp, zone: &TimeZone) -> String {
+    let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

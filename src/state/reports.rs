@@ -1,0 +1,58 @@
+//! What people were told of troubles, so that they are told once, and the messages that tell it.
+
+use super::engine::Engine;
+use super::index::readable;
+use super::kv::{Batch, all};
+use super::record::{AlertRecord, from_bytes, to_bytes};
+use super::{Report, StateError, Troubles, keys};
+use crate::model::{AccountId, AlertId, AlertKind, Timestamp, Told, Trouble};
+
+impl Engine {
+    pub(super) fn troubles(&mut self) -> Result<Troubles, StateError> {
+        let mut found = Troubles::new();
+        let mut aside = Batch::default();
+        all(&*self.kv, keys::TROUBLES, |pairs| {
+            for (key, value) in pairs {
+                let read = from_bytes::<(AccountId, Trouble, Told)>(&value);
+                if let Some((account, trouble, told)) = readable(read, &mut aside, &key, &value)? {
+                    found.insert((account, trouble), told);
+                }
+            }
+            Ok(())
+        })?;
+        self.apply(aside)?;
+        Ok(found)
+    }
+
+    pub(super) fn report(&mut self, report: Report, now: Timestamp) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        for (account, trouble, told) in report.troubles {
+            let key = keys::trouble(&account, &to_bytes(&trouble)?);
+            match told {
+                Some(told) => batch.put(key, to_bytes(&(account, trouble, told))?),
+                None => batch.delete(key),
+            }
+        }
+        let mut open = Vec::new();
+        for (recipient, body) in report.alerts {
+            let id = AlertId(self.number()?);
+            let record = AlertRecord {
+                recipient: recipient.clone(),
+                kind: AlertKind::Report,
+                items: Vec::new(),
+                body,
+                tries: 0,
+                made_at: now,
+                next_at: now,
+                dead: None,
+            };
+            batch.put(keys::alert(id), to_bytes(&record)?);
+            open.push((id, recipient));
+        }
+        self.apply(batch)?;
+        for (id, recipient) in open {
+            self.index.open.insert(id, (recipient, now));
+        }
+        Ok(())
+    }
+}

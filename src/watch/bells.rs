@@ -1,0 +1,183 @@
+//! Connections of their own for folders that are to be told of at once, where the server has no NOTIFY: each holds one
+//! folder open in IDLE and rings the worker, which alone syncs.
+
+use super::{RECONNECT, Watcher, hosts, is_refusal, is_unreachable};
+use crate::imap::{ImapError, LoginTrouble, MailSession, Wake};
+use crate::metrics::{self, LoginResult};
+use crate::model::{Folder, RawName};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+/// After the server had no room for another connection, or does not take the login.
+const NO_ROOM: Duration = Duration::from_secs(1800);
+/// A connection that lived so long resets the delays.
+const SURVIVED: Duration = Duration::from_secs(60);
+
+/// Which folders have rung, and which are to.
+#[derive(Debug)]
+pub(super) struct Bells {
+    rung: Mutex<HashSet<RawName>>,
+    heard: Mutex<HashSet<RawName>>,
+    wanted: watch::Sender<Vec<Folder>>,
+}
+
+impl Default for Bells {
+    fn default() -> Self {
+        Self { rung: Mutex::default(), heard: Mutex::default(), wanted: watch::channel(Vec::new()).0 }
+    }
+}
+
+impl Bells {
+    /// From now on these folders have connections of their own.
+    pub(super) fn want(&self, folders: Vec<Folder>) {
+        self.wanted.send_if_modified(|wanted| {
+            let other = *wanted != folders;
+            *wanted = folders;
+            other
+        });
+    }
+
+    /// The folders that rang since the last call.
+    pub(super) fn take(&self) -> HashSet<RawName> {
+        std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a connection stands open for a folder.
+    pub(super) fn hears(&self, folder: &RawName) -> bool {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    fn ring(&self, watcher: &Watcher, folder: &RawName) {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone());
+        watcher.seat.wake.notify_one();
+    }
+
+    /// Holds the wanted connections, for ever.
+    pub(super) async fn hold(&self, watcher: &Watcher) -> Infallible {
+        let mut wanted = self.wanted.subscribe();
+        let mut running: HashMap<RawName, CancellationToken> = HashMap::new();
+        let mut bells = FuturesUnordered::new();
+        loop {
+            let now: Vec<Folder> = wanted.borrow_and_update().clone();
+            running.retain(|name, stop| {
+                let stays = now.iter().any(|folder| folder.raw == *name);
+                if !stays {
+                    stop.cancel();
+                }
+                stays
+            });
+            for folder in now {
+                let stop = CancellationToken::new();
+                if !running.contains_key(&folder.raw) {
+                    running.insert(folder.raw.clone(), stop.clone());
+                    bells.push(Box::pin(async move {
+                        tokio::select! {
+                            never = self.bell(watcher, &folder) => match never {},
+                            () = stop.cancelled() => self.unhear(&folder.raw),
+                        }
+                    }));
+                }
+            }
+            loop {
+                tokio::select! {
+                    changed = wanted.changed() => match changed {
+                        Ok(()) => break,
+                        Err(_) => std::future::pending().await,
+                    },
+                    Some(()) = bells.next() => {}
+                }
+            }
+        }
+    }
+
+    fn unhear(&self, folder: &RawName) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+    }
+
+    /// One folder's connections, one after the other.
+    async fn bell(&self, watcher: &Watcher, folder: &Folder) -> Infallible {
+        let mut failures = 0;
+        loop {
+            let began = Instant::now();
+            let Err(error) = self.listen(watcher, folder).await;
+            self.unhear(&folder.raw);
+            let delay = match &error {
+                ImapError::Login { trouble: LoginTrouble::Temporary, .. } => RECONNECT.most,
+                ImapError::Login { .. } => NO_ROOM,
+                error if error.is_answer() => NO_ROOM,
+                _ => {
+                    failures = if began.elapsed() >= SURVIVED { 1 } else { failures + 1 };
+                    RECONNECT.delay(failures, rand::random::<f64>())
+                }
+            };
+            let said = watcher.plain(&error.to_string(), &folder.shown);
+            match delay >= NO_ROOM {
+                true => {
+                    info!(account = %watcher.log_name(), said, "no connection of its own for a folder; the sweep finds its letters")
+                }
+                false => debug!(account = %watcher.log_name(), said, "a folder's own connection ended"),
+            }
+            hosts::pause(delay, std::future::pending()).await;
+        }
+    }
+
+    /// One connection, to its end.
+    async fn listen(&self, watcher: &Watcher, folder: &Folder) -> Result<Infallible, ImapError> {
+        let mut session = watcher.connect(|| {}).await?;
+        let _open = watcher.count_connection();
+        session.examine(&folder.raw).await?;
+        if !session.offer().idle {
+            let text = "the server has no IDLE".to_owned();
+            return Err(ImapError::Bad { command: "IDLE", text });
+        }
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.raw.clone());
+        // What came while nobody listened.
+        self.ring(watcher, &folder.raw);
+        loop {
+            if self.told(watcher, &mut *session).await? {
+                self.ring(watcher, &folder.raw);
+            }
+        }
+    }
+
+    /// One IDLE, and NOOP at its renewal; whether letters came.
+    async fn told(&self, watcher: &Watcher, session: &mut dyn MailSession) -> Result<bool, ImapError> {
+        let began = Instant::now();
+        let never = Notify::new();
+        match session.idle(began + super::cycle::shortened(watcher.imap.idle_renew), &never).await? {
+            Wake::Pushed => return Ok(true),
+            _ if began.elapsed() < super::cycle::ENDED_IDLE => {
+                hosts::pause(super::cycle::ENDED_IDLE, std::future::pending()).await;
+            }
+            _ => {}
+        }
+        session.noop().await
+    }
+}
+
+impl Watcher {
+    /// Opens a session when the host's turn has come; `down` is called while that host cannot be reached.
+    pub(super) async fn connect(&self, down: impl Fn()) -> Result<Box<dyn MailSession>, ImapError> {
+        let server = &self.account.provider.server;
+        let turn = self.hosts.turn(&server.host, server.port, down).await;
+        let connected = self.source.connect(&self.account).await;
+        drop(turn);
+        metrics::login(match &connected {
+            Ok(_) => LoginResult::Ok,
+            Err(ImapError::Login { trouble, .. }) if is_refusal(*trouble) => LoginResult::Refused,
+            Err(ImapError::Login { .. }) => LoginResult::Later,
+            Err(_) => LoginResult::Failed,
+        });
+        let unreachable = connected.as_ref().is_err_and(is_unreachable);
+        self.hosts.report(&server.host, server.port, !unreachable);
+        connected
+    }
+}

@@ -1,0 +1,157 @@
+//! How an account is watched: chosen from what the server offers, changed when it turns out otherwise.
+
+use super::cycle::Cycle;
+use crate::config::Mode;
+use crate::health::WatchMode;
+use crate::imap::Offer;
+use crate::model::Timestamp;
+use std::time::Duration;
+
+/// A way of being told that failed so often in a row is believed no more. Dovecot 2.3 misses a letter now and then
+/// (imap-servers B.5), a server that does not push misses all of them.
+const MISSES: u32 = 3;
+/// For so long; then it may show again what it can.
+const DISTRUST: Duration = Duration::from_secs(24 * 3600);
+
+/// What experience says of one way of being told.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    misses: u32,
+    broken: Option<(Timestamp, String)>,
+}
+
+impl Trust {
+    /// It told us of a letter.
+    pub(super) fn told(&mut self) {
+        self.misses = 0;
+    }
+
+    /// A letter was found that it did not tell us of; whether that was once too often.
+    pub(super) fn missed(&mut self, now: Timestamp, why: &str) -> bool {
+        self.misses += 1;
+        if self.misses < MISSES {
+            return false;
+        }
+        self.refused(now, why.to_owned());
+        true
+    }
+
+    /// The server does not do it.
+    pub(super) fn refused(&mut self, now: Timestamp, why: String) {
+        self.misses = 0;
+        self.broken = Some((now.plus(DISTRUST), why));
+    }
+
+    /// Why it is not to be used now, if so.
+    fn broken(&self, now: Timestamp) -> Option<&str> {
+        self.broken.as_ref().filter(|(until, _)| now < *until).map(|(_, why)| why.as_str())
+    }
+}
+
+/// The choice, and why.
+pub(super) fn choose(
+    wanted: Mode,
+    offer: Offer,
+    folders: usize,
+    (notify, idle): (&Trust, &Trust),
+    now: Timestamp,
+) -> (WatchMode, String) {
+    if wanted == Mode::Poll {
+        return (WatchMode::Poll, "mode = \"poll\"".to_owned());
+    }
+    let notify_lacks = match (wanted, notify.broken(now)) {
+        (Mode::Idle, _) => Some("mode = \"idle\"".to_owned()),
+        _ if !offer.notify || !offer.idle => Some("the server has no NOTIFY".to_owned()),
+        (_, Some(why)) => Some(why.to_owned()),
+        // One folder is told of by IDLE as well, and some servers can put an idle connection to sleep more cheaply.
+        (Mode::Auto, None) if folders < 2 => Some("one folder, for which IDLE is enough".to_owned()),
+        _ => None,
+    };
+    let Some(notify_lacks) = notify_lacks else { return (WatchMode::Notify, "the server has NOTIFY".to_owned()) };
+    let idle_lacks = match idle.broken(now) {
+        _ if !offer.idle => Some("the server has no IDLE".to_owned()),
+        broken => broken.map(str::to_owned),
+    };
+    match idle_lacks {
+        None => (WatchMode::Idle, notify_lacks),
+        Some(why) => (WatchMode::Poll, why),
+    }
+}
+
+impl Cycle<'_> {
+    /// Chooses how to be told, and asks for it.
+    pub(super) async fn settle_mode(&mut self) -> Result<(), super::End> {
+        let now = self.watcher.clock.steady();
+        let trust = (&self.memory.notify, &self.memory.idle);
+        let wanted = self.watcher.account.mode;
+        let chosen = choose(wanted, self.session.offer(), self.folders.len(), trust, now);
+        (self.mode, self.why) = chosen;
+        if self.mode == WatchMode::Notify {
+            self.ask_notify().await?;
+        }
+        self.want_bells();
+        self.note_state();
+        Ok(())
+    }
+
+    /// NOTIFY for all folders; what it says of them is looked at like a push. Refused: the next best way.
+    pub(super) async fn ask_notify(&mut self) -> Result<(), super::End> {
+        let names: Vec<_> = self.folders.iter().map(|watched| watched.folder.raw.clone()).collect();
+        match self.session.notify(&names).await {
+            Ok(looks) => {
+                self.take_told(looks);
+                self.notified = names.len();
+                Ok(())
+            }
+            Err(error) if error.is_answer() => {
+                let now = self.watcher.clock.steady();
+                let said = self.watcher.plain(&error.to_string(), "");
+                tracing::info!(account = %self.watcher.log_name(), said, "NOTIFY is refused; going on without it");
+                self.memory.notify.refused(now, format!("NOTIFY: {error}"));
+                Box::pin(self.settle_mode()).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Offer = Offer { idle: true, notify: true, list_status: true };
+    const IDLE: Offer = Offer { idle: true, notify: false, list_status: false };
+    const NONE: Offer = Offer { idle: false, notify: false, list_status: false };
+
+    fn chosen(wanted: Mode, offer: Offer, folders: usize) -> WatchMode {
+        choose(wanted, offer, folders, (&Trust::default(), &Trust::default()), Timestamp(0)).0
+    }
+
+    #[test]
+    fn the_best_way_that_there_is() {
+        assert_eq!(chosen(Mode::Auto, ALL, 5), WatchMode::Notify);
+        assert_eq!(chosen(Mode::Auto, ALL, 1), WatchMode::Idle);
+        assert_eq!(chosen(Mode::Notify, ALL, 1), WatchMode::Notify);
+        assert_eq!(chosen(Mode::Idle, ALL, 5), WatchMode::Idle);
+        assert_eq!(chosen(Mode::Poll, ALL, 5), WatchMode::Poll);
+        assert_eq!(chosen(Mode::Auto, IDLE, 5), WatchMode::Idle);
+        assert_eq!(chosen(Mode::Auto, NONE, 5), WatchMode::Poll);
+        assert_eq!(chosen(Mode::Notify, IDLE, 5), WatchMode::Idle);
+    }
+
+    #[test]
+    fn who_misses_three_in_a_row_is_not_believed_for_a_day() {
+        let mut idle = Trust::default();
+        let now = Timestamp(0);
+        for _ in 0..2 {
+            assert!(!idle.missed(now, "IDLE does not tell"));
+        }
+        idle.told();
+        for missed in [false, false, true] {
+            assert_eq!(idle.missed(now, "IDLE does not tell"), missed);
+        }
+        let choice = |at: Timestamp| choose(Mode::Auto, IDLE, 1, (&Trust::default(), &idle), at);
+        assert_eq!(choice(now), (WatchMode::Poll, "IDLE does not tell".to_owned()));
+        assert_eq!(choice(now.plus(DISTRUST)).0, WatchMode::Idle);
+    }
+}
