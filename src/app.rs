@@ -3,6 +3,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config};
+use crate::control::{self, Service};
 use crate::deliver::{self, Accounts, Delivery, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
@@ -11,7 +12,8 @@ use crate::state::{State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
-use crate::wecom::{Client, advice_for};
+use crate::wecom::{Client, Push, advice_for};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -71,17 +73,8 @@ pub async fn run(
         info!(alerts = recalled, "alerts of another agent_id are composed anew");
     }
     let health = Arc::new(Health::default());
-    let shared = Shared {
-        imap: config.imap,
-        personal: config.log.personal,
-        allowance: Shared::allowance(&config),
-        source: Arc::new(ImapSource::new(Arc::new(TcpDial::default()), config.imap)),
-        state: state.clone(),
-        clock: clock.clone(),
-        health: health.clone(),
-        hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
-        connections: config.limits.connections_per_account,
-    };
+    let shared = shared(&config, &state, &clock, &health);
+    let service = Arc::new(Service::new(state.clone(), clock.clone(), health.clone(), shared.allowance));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
     accounts_now.update(&config.accounts);
@@ -95,15 +88,16 @@ pub async fn run(
         lang: config.alerts.lang,
     };
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
-    let reporter =
-        Reporter::new(&config, state.clone(), client.clone(), clock.clone(), health.clone(), accounts_now.clone());
-    let reporter_stop = stop.clone();
-    supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
+    let report_to = (client.clone() as Arc<dyn Push>, accounts_now.clone());
+    spawn_reporter(&supervisor, &config, (&state, &clock, &health), report_to, &stop);
     spawn_pruning(&supervisor, &state, &clock, &stop);
+    service.update(&config.accounts);
+    spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
     supervisor.apply(&config.accounts);
     // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {
-        spawn_web(&supervisor, listener, health, &stop);
+        let sources = web::Sources { health, state: state.clone(), clock: clock.clone() };
+        spawn_web(&supervisor, listener, sources, &stop);
     }
     info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
     let mut life = tokio::time::interval(LIFE_EVERY);
@@ -113,6 +107,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(accounts) = reload.recv() => {
                 accounts_now.update(&accounts);
+                service.update(&accounts);
                 supervisor.apply(&accounts);
             }
             _ = life.tick() => supervisor.check_life(),
@@ -131,9 +126,36 @@ pub async fn run(
     Ok(in_time)
 }
 
-fn spawn_web(supervisor: &Supervisor, listener: TcpListener, health: Arc<Health>, stop: &CancellationToken) {
+/// What the workers of all accounts share.
+fn shared(config: &Config, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, health: &Arc<Health>) -> Shared {
+    Shared {
+        imap: config.imap,
+        personal: config.log.personal,
+        allowance: Shared::allowance(config),
+        source: Arc::new(ImapSource::new(Arc::new(TcpDial::default()), config.imap)),
+        state: state.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
+        connections: config.limits.connections_per_account,
+    }
+}
+
+fn spawn_reporter(
+    supervisor: &Supervisor,
+    config: &Config,
+    (state, clock, health): (&Arc<dyn State>, &Arc<dyn Clock>, &Arc<Health>),
+    (push, accounts): (Arc<dyn Push>, Arc<Accounts>),
+    stop: &CancellationToken,
+) {
+    let reporter = Reporter::new(config, state.clone(), push, clock.clone(), health.clone(), accounts);
+    let reporter_stop = stop.clone();
+    supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
+}
+
+fn spawn_web(supervisor: &Supervisor, listener: TcpListener, sources: web::Sources, stop: &CancellationToken) {
     let stop_web = stop.clone();
-    let serve = async move { drop(web::serve(listener, health, stop_web).await) };
+    let serve = async move { drop(web::serve(listener, sources, stop_web).await) };
     let once = std::sync::Mutex::new(Some(serve));
     supervisor.run("web", stop.clone(), move || {
         let serve = once.lock().ok().and_then(|mut serve| serve.take());
@@ -143,6 +165,20 @@ fn spawn_web(supervisor: &Supervisor, listener: TcpListener, health: Arc<Health>
             }
         }
     });
+}
+
+/// The socket for commands; a service can do without it.
+fn spawn_control(supervisor: &Supervisor, directory: &Path, service: Arc<Service>, stop: &CancellationToken) {
+    let bound = match control::bind(directory) {
+        Ok(bound) => Arc::new(bound),
+        Err(reason) => {
+            warn!(%reason, "no control socket, so `mailbell status` and others cannot ask this service");
+            return;
+        }
+    };
+    let stop_control = stop.clone();
+    supervisor
+        .run("control", stop.clone(), move || control::serve(bound.clone(), service.clone(), stop_control.clone()));
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {

@@ -2,7 +2,7 @@
 
 use crate::model::{AccountId, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +21,22 @@ pub enum AccountState {
     Blind,
     /// The login was refused; tried again rarely.
     LoginRefused,
+    /// Not to be watched.
+    Disabled,
 }
 
 impl AccountState {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Connecting,
+        Self::Watching,
+        Self::Polling,
+        Self::Waiting,
+        Self::Blind,
+        Self::LoginRefused,
+        Self::Disabled,
+    ];
+
     /// Its word in `status` and in metrics.
     pub fn word(self) -> &'static str {
         match self {
@@ -33,6 +46,7 @@ impl AccountState {
             Self::Waiting => "waiting",
             Self::Blind => "blind",
             Self::LoginRefused => "login_refused",
+            Self::Disabled => "disabled",
         }
     }
 }
@@ -133,7 +147,8 @@ pub struct AccountHealth {
 }
 
 impl AccountHealth {
-    fn new(since: Timestamp) -> Self {
+    /// An account that is to be watched from now on.
+    pub fn new(since: Timestamp) -> Self {
         Self {
             state: AccountState::Connecting,
             mode: None,
@@ -178,8 +193,6 @@ pub struct Health {
     accounts: Mutex<BTreeMap<AccountId, AccountHealth>>,
     channel: Mutex<Channel>,
     token: AtomicBool,
-    sent: AtomicU64,
-    dead: AtomicU64,
 }
 
 impl Health {
@@ -232,26 +245,25 @@ impl Health {
         *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
+    /// The state of the channel.
+    pub fn channel_now(&self) -> Channel {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A token is held.
     pub fn token_held(&self) {
         self.token.store(true, Ordering::Relaxed);
     }
 
-    /// An alert was taken, so long after the server had told us.
-    pub fn sent(&self, _latency: Duration) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        self.token_held();
-    }
-
-    /// An alert became a dead one.
-    pub fn died(&self) {
-        self.dead.fetch_add(1, Ordering::Relaxed);
+    /// Whether a token is held.
+    pub fn holds_token(&self) -> bool {
+        self.token.load(Ordering::Relaxed)
     }
 
     /// Why the service is not ready yet; empty when it is: a token is held and each account's first login was tried.
     pub fn not_ready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        if !self.token.load(Ordering::Relaxed) {
+        if !self.holds_token() {
             reasons.push("no WeCom token yet".to_owned());
         }
         let waiting = self.lock().values().filter(|a| !a.tried).count();

@@ -11,6 +11,7 @@ pub use report::Reporter;
 use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::health::{Channel, Health};
+use crate::metrics::{self, AlertOutcome};
 use crate::model::{AccountId, Item, Recipient, Timestamp};
 use crate::rules::retry::{self, Outcome};
 use crate::state::{Claim, Compose, Draft, State, StateError};
@@ -177,15 +178,21 @@ async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, outcome: Out
     let next = retry::next(&outcome, claim.tries, now, jitter);
     match &next {
         retry::Next::Done => {
-            delivery.health.sent(now.since(claim.told_at));
-            debug!(alert = %claim.id, tries = claim.tries, latency_ms = now.since(claim.told_at).as_millis(), "sent");
+            let latency = now.since(claim.told_at);
+            metrics::alert(AlertOutcome::Sent);
+            metrics::latency(latency);
+            delivery.health.token_held();
+            debug!(alert = %claim.id, tries = claim.tries, latency_ms = latency.as_millis(), "sent");
         }
         retry::Next::Dead(reason) => {
-            delivery.health.died();
+            metrics::alert(AlertOutcome::Dead);
             let advice = advice_for(&outcome, delivery.lang).unwrap_or_default();
             warn!(alert = %claim.id, %reason, advice, "WeCom refuses this alert; it is kept as dead");
         }
-        retry::Next::Again(_) => debug!(alert = %claim.id, tries = claim.tries, ?outcome, "to be sent again"),
+        retry::Next::Again(_) => {
+            metrics::alert(AlertOutcome::Again);
+            debug!(alert = %claim.id, tries = claim.tries, ?outcome, "to be sent again");
+        }
     }
     while let Err(reason) = delivery.state.settle(claim.id, next.clone(), now).await {
         error!(%reason, "the outbox cannot be written; trying again");

@@ -86,11 +86,11 @@ fn nth_last(free: &[Timestamp], paced: &[Timestamp], n: u32) -> Option<Timestamp
     all.len().checked_sub(usize::try_from(n.max(1)).unwrap_or(usize::MAX)).and_then(|i| all.get(i)).copied()
 }
 
-/// How many syncs could begin in the hour that ends `now`, for `status`.
+/// How many syncs may still begin in the hour that ends `now`: S less those of the last 60 minutes. Some of them at
+/// once, the others paced (see [`ask`]).
 pub fn left(spent: &Spent, allowance: &Allowance, now: Timestamp) -> u32 {
-    let used = |times: &[Timestamp]| u32::try_from(within_the_hour(times, now).len()).unwrap_or(u32::MAX);
-    let (free, paced) = (used(&spent.free), used(&spent.paced));
-    allowance.free.saturating_sub(free).min(allowance.syncs.saturating_sub(free.saturating_add(paced)))
+    let used = within_the_hour(&spent.free, now).len() + within_the_hour(&spent.paced, now).len();
+    allowance.syncs.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -155,6 +155,23 @@ mod tests {
         let small = Allowance { syncs: 1, free: 0, settle: Duration::ZERO };
         let (syncs, _) = run(&[0, 1, 2], &small, |_, s| s);
         assert_eq!(syncs, [0, 3_600_000, 7_200_000]);
+    }
+
+    #[test]
+    fn what_is_left_goes_down_by_one_with_each_sync_and_comes_back_after_an_hour() {
+        let (mut spent, mut now) = (Spent::default(), 0);
+        assert_eq!(left(&spent, &allowance(0), Timestamp(now)), S);
+        for n in 1..=F + 1 {
+            let Permit::Go(after) = ask(&spent, &allowance(0), Timestamp(now)) else { panic!("no room for {n}") };
+            spent = after;
+            assert_eq!(left(&spent, &allowance(0), Timestamp(now)), S - n);
+            now += 10;
+        }
+        assert_eq!(left(&spent, &allowance(0), Timestamp(3_599_999)), S - F - 1);
+        assert_eq!(left(&spent, &allowance(0), Timestamp(now + 3_600_000)), S);
+        let lowered = Allowance { syncs: 10, free: 5, settle: Duration::ZERO };
+        assert_eq!(left(&spent, &lowered, Timestamp(now)), 0, "never below nothing");
+        assert_eq!(left(&spent, &allowance(0), Timestamp(-5_000_000)), S - F - 1, "a clock set back gives nothing");
     }
 
     #[test]

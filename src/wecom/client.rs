@@ -55,9 +55,9 @@ impl Client {
         let (token, _) = self.tokens.get().await?;
         let id = self.agent_id.to_string();
         let query = [("access_token", token.expose()), ("agentid", id.as_str())];
-        let answer = self.http.get("agent/get", &query).await;
+        let answer = self.http.get("agent/get", &query, "name").await;
         let answer = answer.map_err(|error| Outcome::Unknown(format!("agent/get: {error}")))?;
-        match verdict("agent/get", &answer, "name") {
+        match verdict("agent/get", &answer) {
             Outcome::Sent => Ok(Agent {
                 name: answer.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
                 closed: answer.body.get("close").and_then(Value::as_i64) == Some(1),
@@ -75,7 +75,7 @@ impl Client {
     async fn try_send(&self, body: &[u8]) -> Result<(Answer, u64), Outcome> {
         let (token, generation) = self.tokens.get().await?;
         let query = [("access_token", token.expose())];
-        match self.http.post("message/send", &query, body.to_vec()).await {
+        match self.http.post("message/send", &query, body.to_vec(), "msgid").await {
             Ok(answer) => Ok((answer, generation)),
             Err(error) => Err(Outcome::Unknown(format!("message/send: {error}"))),
         }
@@ -88,13 +88,13 @@ impl Client {
                 Ok(got) => got,
                 Err(outcome) => return outcome,
             };
-            let stale = answer.errcode("msgid").is_some_and(|code| class_of(code) == Class::Token);
+            let stale = answer.errcode.is_some_and(|code| class_of(code) == Class::Token);
             if stale && !refreshed {
                 self.tokens.drop_refused(generation).await;
                 refreshed = true;
                 continue;
             }
-            return match verdict("message/send", &answer, "msgid") {
+            return match verdict("message/send", &answer) {
                 Outcome::Sent if lists(&answer, to) => Outcome::Recipient(format!(
                     "message/send: {to} is not in the app's visible range (可见范围) or has no licence: {}",
                     answer.errmsg()
@@ -115,9 +115,9 @@ impl Push for Client {
     }
 }
 
-/// What an answer asks of us; `proof` is a key that only a success holds.
-fn verdict(call: &str, answer: &Answer, proof: &str) -> Outcome {
-    let Some(errcode) = answer.errcode(proof) else {
+/// What an answer asks of us.
+fn verdict(call: &str, answer: &Answer) -> Outcome {
+    let Some(errcode) = answer.errcode else {
         return Outcome::Unknown(format!("{call}: HTTP {}, no errcode", answer.status));
     };
     let told = format!("{call}: {errcode} {}", answer.errmsg());

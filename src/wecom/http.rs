@@ -24,17 +24,19 @@ const SECRETS: [&str; 2] = ["access_token", "corpsecret"];
 pub(super) struct Answer {
     /// The HTTP status: for texts only, errcode decides (wecom-api 1).
     pub(super) status: u16,
+    /// errcode; where it is missing, 0 if the answer holds what only a success holds.
+    pub(super) errcode: Option<i64>,
     /// The JSON object.
     pub(super) body: Value,
 }
 
 impl Answer {
-    /// errcode; where it is missing, 0 if the answer holds `proof`, what only a success holds.
-    pub(super) fn errcode(&self, proof: &str) -> Option<i64> {
-        match self.body.get("errcode") {
+    fn new(status: u16, body: Value, proof: &str) -> Self {
+        let errcode = match body.get("errcode") {
             Some(code) => code.as_i64(),
-            None => (self.status == 200 && self.body.get(proof).is_some()).then_some(0),
-        }
+            None => (status == 200 && body.get(proof).is_some()).then_some(0),
+        };
+        Self { status, errcode, body }
     }
 
     /// The same, with an errmsg that does not repeat what the question kept secret (relays in front of WeCom may).
@@ -100,19 +102,32 @@ impl Http {
         url
     }
 
-    /// GET.
-    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, NoAnswer> {
-        let answer = self.exchange(self.client.get(self.url(path, query))).await?;
+    /// GET. `proof` is a key that only a success holds.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)], proof: &str) -> Result<Answer, NoAnswer> {
+        let answer = self.exchange(self.client.get(self.url(path, query)), proof).await?;
         Ok(answer.without_secrets(query))
     }
 
-    /// POST of a JSON body.
-    pub(super) async fn post(&self, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, NoAnswer> {
+    /// POST of a JSON body. `proof` is a key that only a success holds.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+        proof: &str,
+    ) -> Result<Answer, NoAnswer> {
         let request = self.client.post(self.url(path, query)).header("content-type", "application/json; charset=utf-8");
-        Ok(self.exchange(request.body(body)).await?.without_secrets(query))
+        Ok(self.exchange(request.body(body), proof).await?.without_secrets(query))
     }
 
-    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, NoAnswer> {
+    /// One exchange, counted.
+    async fn exchange(&self, request: reqwest::RequestBuilder, proof: &str) -> Result<Answer, NoAnswer> {
+        let answered = self.uncounted(request, proof).await;
+        crate::metrics::wecom_request(answered.as_ref().ok().and_then(|answer| answer.errcode));
+        answered
+    }
+
+    async fn uncounted(&self, request: reqwest::RequestBuilder, proof: &str) -> Result<Answer, NoAnswer> {
         let mut response = request.send().await.map_err(transport)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
@@ -123,7 +138,7 @@ impl Http {
             }
         }
         match serde_json::from_slice::<Value>(&bytes) {
-            Ok(body) if body.is_object() => Ok(Answer { status, body }),
+            Ok(body) if body.is_object() => Ok(Answer::new(status, body, proof)),
             _ => Err(NoAnswer::Strange(status)),
         }
     }

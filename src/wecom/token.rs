@@ -104,11 +104,11 @@ impl Tokens {
 
     async fn fetch(&self, now: Timestamp) -> Result<Held, Outcome> {
         let query = [("corpid", self.corp_id.as_str()), ("corpsecret", self.secret.expose())];
-        let answer = match self.http.get("gettoken", &query).await {
+        let answer = match self.http.get("gettoken", &query, "access_token").await {
             Ok(answer) => answer,
             Err(error) => return Err(Outcome::Unknown(format!("gettoken: {error}"))),
         };
-        let Some(errcode) = answer.errcode("access_token") else {
+        let Some(errcode) = answer.errcode else {
             return Err(Outcome::Unknown(format!("gettoken: HTTP {}, no errcode", answer.status)));
         };
         let told = || format!("gettoken: {errcode} {}", answer.errmsg());

@@ -1,0 +1,112 @@
+//! The control socket: how commands ask the running service. A Unix socket in the state directory that only the
+//! service's own user may use; one JSON line asks, one JSON line answers.
+//!
+//! A new command is a variant of [`Request`], an arm in `Service::answer` and a type for what it says.
+
+mod client;
+mod place;
+mod server;
+mod status;
+
+pub use client::{AskError, ask};
+pub use place::{BindError, Bound, bind};
+pub use server::serve;
+pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status};
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The socket's name in the state directory.
+pub const SOCKET: &str = "control.sock";
+
+/// The longest question.
+const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+/// The longest answer: 10,000 accounts with 20 folders each come to some 20 MiB.
+const MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// How long who has connected may take to ask, and how long to take the answer.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+const TAKE_LIMIT: Duration = Duration::from_secs(30);
+/// How long the service may take to have its answer ready.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// A [`Status`].
+    Status {
+        /// Only this account, by its address in any case.
+        #[serde(default)]
+        account: Option<String>,
+        /// Only accounts in this state, by its word.
+        #[serde(default)]
+        state: Option<String>,
+    },
+}
+
+/// What the service says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    /// What was asked for.
+    Answer(serde_json::Value),
+    /// Why there is no answer.
+    Refusal(Refusal),
+}
+
+/// Why the service does not answer a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It has no such account; these resemble it.
+    UnknownAccount {
+        /// At most three addresses, the nearest first.
+        nearest: Vec<String>,
+    },
+    /// It does not understand the question: the command is of another version.
+    UnknownRequest {
+        /// The service's version.
+        version: String,
+    },
+    /// It failed to answer, in its words.
+    Failed(String),
+}
+
+/// The addresses that most resemble `wanted`, at most three, the nearest first.
+pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = wanted.trim().to_lowercase();
+    if wanted.chars().count() > 320 {
+        return Vec::new();
+    }
+    let mut scored: Vec<_> = known
+        .map(|address| {
+            let name = address.split('@').next().unwrap_or_default();
+            let whole = strsim::jaro_winkler(&wanted, address);
+            (if wanted == name { 1.0 } else { whole }, address)
+        })
+        .filter(|(score, _)| *score >= 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.into_iter().take(3).map(|(_, address)| address.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistyped_addresses_find_their_account() {
+        let known = ["zhangsan@corp.example", "lisi@corp.example", "sales@corp.example"];
+        assert_eq!(nearest("zhangsna@corp.example", known.into_iter())[0], "zhangsan@corp.example");
+        assert_eq!(nearest("LiSi", known.into_iter())[0], "lisi@corp.example");
+        assert!(nearest("", known.into_iter()).is_empty());
+        assert!(nearest(&"x".repeat(10_000), known.into_iter()).is_empty());
+    }
+
+    #[test]
+    fn a_question_is_one_small_object() {
+        let asked: Request = serde_json::from_str(r#"{"command":"status"}"#).unwrap();
+        assert_eq!(asked, Request::Status { account: None, state: None });
+        assert!(serde_json::from_str::<Request>(r#"{"command":"dance"}"#).is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! What `mailbell status` is told, and what it is read from.
+
+use crate::clock::Clock;
+use crate::config::Account;
+use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
+use crate::model::{AccountId, Owner, Timestamp};
+use crate::rules::budget::{self, Allowance};
+use crate::state::{Outbox, State, StateError};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Owners asked for at one time.
+const OWNERS_AT_ONCE: usize = 64;
+
+/// What questions are answered from.
+pub struct Service {
+    state: Arc<dyn State>,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+    allowance: Allowance,
+    started: Timestamp,
+    accounts: RwLock<Arc<[Arc<Account>]>>,
+}
+
+/// The answer to `status`. All durations in whole seconds; null where there was none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The accounts that were asked for, by address.
+    pub accounts: Vec<AccountStatus>,
+    /// How many of all accounts are in which state; every state is named.
+    pub states: BTreeMap<String, usize>,
+    /// The outbox.
+    pub outbox: OutboxStatus,
+    /// The channel to WeCom.
+    pub channel: ChannelStatus,
+    /// The service's version.
+    pub version: String,
+    /// How long it has been running.
+    pub uptime_seconds: u64,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// Its address.
+    pub account: String,
+    /// Whose it is; null for a shared one.
+    pub user: Option<String>,
+    /// Who is told.
+    pub recipients: Vec<String>,
+    /// `connecting`, `watching`, `polling`, `waiting`, `blind`, `login_refused` or `disabled`.
+    pub state: String,
+    /// `notify`, `idle` or `poll`; null without a session.
+    pub mode: Option<String>,
+    /// Why this mode.
+    pub why: Option<String>,
+    /// How long ago its server last answered.
+    pub proof_of_life_seconds: Option<u64>,
+    /// How long ago its last sync ended.
+    pub last_sync_seconds: Option<u64>,
+    /// How many syncs its owner may still begin in the hour that ends now.
+    pub budget_left: u32,
+    /// IMAP connections that are open.
+    pub connections: u32,
+    /// The last error.
+    pub last_error: Option<String>,
+    /// How long ago that was.
+    pub last_error_seconds: Option<u64>,
+    /// In how long a connection is tried again.
+    pub next_try_seconds: Option<u64>,
+    /// The last text that the server wanted a person to see (`ALERT`).
+    pub server_alert: Option<String>,
+    /// Its folders.
+    pub folders: Vec<FolderStatus>,
+}
+
+/// One folder that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderStatus {
+    /// Its name for people.
+    pub folder: String,
+    /// How long ago it was last known to hold nothing unread by mailbell.
+    pub fresh_seconds: Option<u64>,
+    /// Whether the server tells of it at once.
+    pub pushed: bool,
+    /// Why the server does not open it.
+    pub refused: Option<String>,
+}
+
+/// Counts of the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxStatus {
+    /// Letters waiting to become alerts.
+    pub waiting: usize,
+    /// Alerts tried or ready, not settled.
+    pub open: usize,
+    /// Dead alerts.
+    pub dead: usize,
+}
+
+/// The channel to WeCom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// `unknown` (nothing was sent yet), `open` or `resting`.
+    pub state: String,
+    /// Why it rests.
+    pub reason: Option<String>,
+    /// Whether a token is held.
+    pub token_held: bool,
+}
+
+impl Service {
+    /// A service that has just begun, with no accounts yet.
+    pub fn new(state: Arc<dyn State>, clock: Arc<dyn Clock>, health: Arc<Health>, allowance: Allowance) -> Self {
+        let started = clock.steady();
+        Self { state, clock, health, allowance, started, accounts: RwLock::new(Arc::from([])) }
+    }
+
+    /// These are the accounts from now on.
+    pub fn update(&self, accounts: &[Arc<Account>]) {
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts.into();
+    }
+
+    pub(super) fn accounts(&self) -> Arc<[Arc<Account>]> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The status of one account or all, of one state or all; the counts are always of all.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn status(&self, account: Option<&AccountId>, state: Option<&str>) -> Result<Status, StateError> {
+        let (accounts, health, now) = (self.accounts(), self.health.accounts(), self.clock.steady());
+        let state_of = |a: &Account| health.get(&a.id).map_or(AccountState::Connecting, |h| h.state);
+        let mut states: BTreeMap<String, usize> =
+            AccountState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
+        for account in accounts.iter() {
+            *states.entry(state_of(account).word().to_owned()).or_default() += 1;
+        }
+        let wanted = |a: &&Arc<Account>| {
+            account.is_none_or(|id| a.id == *id) && state.is_none_or(|word| state_of(a).word() == word)
+        };
+        let mut shown: Vec<_> = accounts.iter().filter(wanted).collect();
+        shown.sort_by(|a, b| a.id.cmp(&b.id));
+        let left = self.budgets(&shown, now).await?;
+        let of = |a: &&Arc<Account>| account_status(a, health.get(&a.id), left.get(&a.owner).copied(), now);
+        let Outbox { waiting, open, dead } = self.state.outbox().await?;
+        Ok(Status {
+            accounts: shown.iter().map(of).collect(),
+            states,
+            outbox: OutboxStatus { waiting, open, dead },
+            channel: channel_status(&self.health),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: now.since(self.started).as_secs(),
+        })
+    }
+
+    /// What is left to the owners of these accounts.
+    async fn budgets(&self, accounts: &[&Arc<Account>], now: Timestamp) -> Result<HashMap<Owner, u32>, StateError> {
+        let mut owners: Vec<Owner> = accounts.iter().map(|a| a.owner.clone()).collect();
+        owners.sort();
+        owners.dedup();
+        let asked = stream::iter(owners).map(|owner| async move {
+            let spent = self.state.spent(&owner).await?;
+            Ok((owner, budget::left(&spent, &self.allowance, now)))
+        });
+        asked.buffer_unordered(OWNERS_AT_ONCE).try_collect().await
+    }
+}
+
+fn account_status(
+    account: &Account,
+    health: Option<&AccountHealth>,
+    budget_left: Option<u32>,
+    now: Timestamp,
+) -> AccountStatus {
+    let fresh = AccountHealth::new(now);
+    let health = health.unwrap_or(&fresh);
+    let user = match &account.owner {
+        Owner::User(user) => Some(user.to_string()),
+        Owner::Shared(_) => None,
+    };
+    AccountStatus {
+        account: account.id.to_string(),
+        user,
+        recipients: account.recipients.iter().map(ToString::to_string).collect(),
+        state: health.state.word().to_owned(),
+        mode: health.mode.map(|mode| mode.word().to_owned()),
+        why: Some(health.why.clone()).filter(|why| !why.is_empty()),
+        proof_of_life_seconds: ago(health.pulse.last(), now),
+        last_sync_seconds: ago(health.synced_at, now),
+        budget_left: budget_left.unwrap_or_default(),
+        connections: health.connections,
+        last_error: health.last_error.clone(),
+        last_error_seconds: ago(health.error_at, now),
+        next_try_seconds: health.next_try.map(|at| at.since(now).as_millis().div_ceil(1000)).map(whole),
+        server_alert: health.server_alert.clone(),
+        folders: health.folders.iter().map(|folder| folder_status(folder, now)).collect(),
+    }
+}
+
+fn folder_status(folder: &FolderHealth, now: Timestamp) -> FolderStatus {
+    FolderStatus {
+        folder: folder.shown.to_string(),
+        fresh_seconds: ago(folder.fresh_at, now),
+        pushed: folder.pushed,
+        refused: folder.refused.clone(),
+    }
+}
+
+fn channel_status(health: &Health) -> ChannelStatus {
+    let (state, reason) = match health.channel_now() {
+        Channel::Unknown => ("unknown", None),
+        Channel::Open => ("open", None),
+        Channel::Resting(reason) => ("resting", Some(reason)),
+    };
+    ChannelStatus { state: state.to_owned(), reason, token_held: health.holds_token() }
+}
+
+fn ago(at: Option<Timestamp>, now: Timestamp) -> Option<u64> {
+    at.map(|at| now.since(at)).map(|since: Duration| since.as_secs())
+}
+
+fn whole(seconds: u128) -> u64 {
+    u64::try_from(seconds).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,59 @@
+//! The gauges of a scrape: what accounts, connections and outbox are at this moment.
+
+use super::Sources;
+use crate::health::{AccountHealth, AccountState};
+use crate::metrics::Gauges;
+use crate::model::Timestamp;
+use std::time::Duration;
+
+/// How long the store may take to count the outbox: a scrape goes without it then.
+const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads all gauges.
+pub(super) async fn now(sources: &Sources) -> Gauges {
+    let accounts = sources.health.accounts();
+    let counted = tokio::time::timeout(OUTBOX_LIMIT, sources.state.outbox()).await;
+    let outbox = counted.ok().and_then(Result::ok);
+    let outbox = outbox.map(|o| vec![("waiting", o.waiting), ("open", o.open), ("dead", o.dead)]);
+    Gauges { outbox, ..of_accounts(accounts.values(), sources.clock.steady()) }
+}
+
+fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Timestamp) -> Gauges {
+    let mut gauges = Gauges::default();
+    let mut counts = AccountState::ALL.map(|state| (state, 0));
+    for account in accounts {
+        for (state, count) in &mut counts {
+            *count += usize::from(*state == account.state);
+        }
+        gauges.connections += usize::try_from(account.connections).unwrap_or_default();
+        gauges.silent_for = gauges.silent_for.max(account.silent_for(now));
+        gauges.blind += usize::from(account.state == AccountState::Blind);
+    }
+    gauges.accounts = counts.map(|(state, count)| (state.word(), count)).to_vec();
+    gauges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_account_counts() {
+        let now = Timestamp(1_000_000);
+        let mut fresh = AccountHealth::new(Timestamp(0));
+        fresh.state = AccountState::Watching;
+        fresh.connections = 2;
+        fresh.pulse.beat(Timestamp(999_000));
+        let mut silent = AccountHealth::new(Timestamp(0));
+        silent.state = AccountState::Blind;
+        silent.pulse.beat(Timestamp(100_000));
+        let gauges = of_accounts([&fresh, &silent].into_iter(), now);
+        assert_eq!((gauges.connections, gauges.blind), (2, 1));
+        assert_eq!(gauges.silent_for, Duration::from_secs(900));
+        assert_eq!(gauges.accounts.iter().map(|(_, count)| count).sum::<usize>(), 2);
+        assert!(gauges.accounts.contains(&("blind", 1)) && gauges.accounts.contains(&("disabled", 0)));
+        let never = AccountHealth::new(Timestamp(400_000));
+        assert_eq!(of_accounts([&never].into_iter(), now).silent_for, Duration::from_secs(600), "since it is watched");
+        assert_eq!(of_accounts([].into_iter(), now).silent_for, Duration::ZERO);
+    }
+}
