@@ -1,48 +1,57 @@
 //! `[[account]]`: one IMAP login, whose it is, and what of it is watched.
 
+use super::oauth::Oauths;
 use super::provider::Providers;
 use super::reader::Reader;
-use super::reading::{not_yet, quoted, say};
-use super::secret;
-use super::used::{Account, Auth, Credential, Mode, Subscription};
+use super::reading::{quoted, say};
+use super::used::{Account, Mode};
+use super::{credential, folders};
 use crate::model::{AccountId, Owner, Recipient};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Reads all accounts; those that are wrong are left out, and told.
-pub(super) fn accounts(sections: &[Reader<'_>], providers: &Providers) -> Vec<Arc<Account>> {
+pub(super) fn accounts(sections: &[Reader<'_>], providers: &Providers, oauths: &Oauths) -> Vec<Arc<Account>> {
     let mut lines = HashMap::new();
-    sections.iter().filter_map(|r| account(r, providers, &mut lines)).map(Arc::new).collect()
+    sections.iter().filter_map(|r| account(r, providers, oauths, &mut lines)).map(Arc::new).collect()
 }
 
-fn account(r: &Reader<'_>, providers: &Providers, lines: &mut HashMap<AccountId, usize>) -> Option<Account> {
+fn account(
+    r: &Reader<'_>,
+    providers: &Providers,
+    oauths: &Oauths,
+    lines: &mut HashMap<AccountId, usize>,
+) -> Option<Account> {
     let email = email(r);
     let id = email.map(AccountId::new);
     if let Some(id) = &id {
         only_once(r, id, lines);
     }
     let to = owner(r, id.as_ref());
-    let provider = providers.of_account(r, email);
+    let found = providers.of_account(r, email);
     let login = if r.has("login") { r.text("login") } else { email };
-    if !r.has("password") && !r.has("oauth") {
-        r.missing("password", None);
-    }
-    let password = secret::read(r, "password");
-    let folders = folders(r);
-    let modes = [("auto", Some(Mode::Auto)), ("idle", Some(Mode::Idle)), ("poll", Some(Mode::Poll)), ("notify", None)];
+    let proof = credential::read(r, found.as_ref(), providers, oauths);
+    let subscriptions = folders::subscriptions(r);
+    let modes = [
+        ("auto", Some(Mode::Auto)),
+        ("notify", Some(Mode::Notify)),
+        ("idle", Some(Mode::Idle)),
+        ("poll", Some(Mode::Poll)),
+    ];
     let mode = r.choice("mode", &modes).unwrap_or(Mode::Auto);
     let (owner, recipients) = to?;
+    let (auth, credential) = proof?;
     Some(Account {
         id: id?,
         login: login?.to_owned(),
-        auth: Auth::Login,
-        credential: Credential::Password(password?),
+        auth,
+        credential,
         owner,
         recipients,
-        subscriptions: vec![Subscription::to(&folders?)],
+        subscriptions: subscriptions?,
         mode,
-        provider: provider?,
+        provider: found?.provider,
     })
 }
 
@@ -144,7 +153,8 @@ fn user(r: &Reader<'_>) -> Option<Arc<str>> {
     None
 }
 
-fn recipients(r: &Reader<'_>) -> Option<Vec<Recipient>> {
+/// `recipients`, without repetitions.
+pub(super) fn recipients(r: &Reader<'_>) -> Option<Vec<Recipient>> {
     let texts = r.texts("recipients")?;
     let mut list = Vec::new();
     for (at, text) in &texts {
@@ -166,44 +176,4 @@ fn recipients(r: &Reader<'_>) -> Option<Vec<Recipient>> {
         }
     }
     Some(list)
-}
-
-fn folders(r: &Reader<'_>) -> Option<Vec<String>> {
-    if r.has("folders") && r.has("subscription") {
-        r.wrong(
-            "folders",
-            say(
-                "stands beside [[account.subscription]]; keep only one of the two",
-                "与 [[account.subscription]] 不能并用；只保留其一",
-            ),
-        );
-    }
-    if !r.has("folders") {
-        return Some(vec!["INBOX".to_owned()]);
-    }
-    let texts = r.texts("folders")?;
-    let mut fits = true;
-    for (at, text) in &texts {
-        let pattern = text.strip_prefix('!').unwrap_or(text);
-        let said = if pattern.is_empty() {
-            say("\"!\" must be followed by a folder: \"!项目/归档\"", "\"!\" 后面要写文件夹：\"!项目/归档\"")
-        } else if pattern.starts_with('\\') {
-            not_yet("write the folder's name instead of its special use", "请写文件夹的名称，不要写特殊用途标记")
-        } else {
-            continue;
-        };
-        r.wrong_item("folders", *at, said);
-        fits = false;
-    }
-    if fits && texts.iter().all(|(_, text)| text.starts_with('!')) {
-        r.wrong(
-            "folders",
-            say(
-                "only leaves folders out and takes none; add one without \"!\", for example \"*\"",
-                "只排除了文件夹，没有选中任何一个；请加一个不带 \"!\" 的，例如 \"*\"",
-            ),
-        );
-        return None;
-    }
-    fits.then(|| texts.into_iter().map(|(_, text)| text.to_owned()).collect())
 }

@@ -19,8 +19,6 @@ pub(super) struct Section {
     pub name: &'static str,
     /// How it is written.
     pub form: Form,
-    /// Whether the whole section is for a feature that is not built yet.
-    pub later: bool,
     /// Its keys.
     pub keys: &'static [Key],
 }
@@ -61,11 +59,7 @@ const fn later(name: &'static str, value: &'static str) -> Key {
 }
 
 const fn section(name: &'static str, form: Form, keys: &'static [Key]) -> Section {
-    Section { name, form, later: false, keys }
-}
-
-const fn later_section(name: &'static str, form: Form, keys: &'static [Key]) -> Section {
-    Section { name, form, later: true, keys }
+    Section { name, form, keys }
 }
 
 pub(super) static WECOM: Section = section(
@@ -94,7 +88,7 @@ pub(super) static ALERTS: Section = section(
     ],
 );
 
-static ADMIN: Section = later_section("admin", Form::One, &[later("recipients", r#"["wangwu"]"#)]);
+pub(super) static ADMIN: Section = section("admin", Form::One, &[now("recipients", r#"["wangwu"]"#)]);
 
 pub(super) static STATE: Section =
     section("state", Form::One, &[now("backend", r#""sled""#), now("path", r#""state""#)]);
@@ -106,7 +100,7 @@ pub(super) static LIMITS: Section = section(
         now("syncs_per_hour", "50"),
         now("free_syncs", "25"),
         now("logins_per_second_per_host", "5"),
-        later("connections_per_account", "2"),
+        now("connections_per_account", "2"),
     ],
 );
 
@@ -120,7 +114,7 @@ pub(super) static IMAP: Section = section(
         now("poll_interval", r#""5m""#),
         now("settle", r#""1s""#),
         now("alert_seen", "false"),
-        later("blind_after", r#""15m""#),
+        now("blind_after", r#""15m""#),
     ],
 );
 
@@ -147,22 +141,22 @@ pub(super) static PROVIDER: Section = section(
         now("ca_file", r#""corp-ca.pem""#),
         now("auth", r#""login""#),
         now("webmail", r#""https://webmail.corp.example""#),
-        later("master_user", r#""mailbell""#),
-        later("master_password", r#"{ file = "master.password" }"#),
+        now("master_user", r#""mailbell""#),
+        now("master_password", r#"{ file = "master.password" }"#),
     ],
 );
 
-static OAUTH: Section = later_section(
+pub(super) static OAUTH: Section = section(
     "oauth",
     Form::Named,
     &[
-        later("flow", r#""client_credentials""#),
-        later("token_url", r#""https://login.corp.example/token""#),
-        later("client_id", r#""0a1b2c3d""#),
-        later("client_secret", r#"{ file = "client.secret" }"#),
-        later("scope", r#""https://outlook.office365.com/.default""#),
-        later("key_file", r#""service-account.json""#),
-        later("refresh_token", r#"{ file = "refresh.token" }"#),
+        now("flow", r#""client_credentials""#),
+        now("token_url", r#""https://login.corp.example/token""#),
+        now("client_id", r#""0a1b2c3d""#),
+        now("client_secret", r#"{ file = "client.secret" }"#),
+        now("scope", r#""https://outlook.office365.com/.default""#),
+        now("key_file", r#""service-account.json""#),
+        now("refresh_token", r#"{ file = "refresh.token" }"#),
     ],
 );
 
@@ -182,20 +176,20 @@ pub(super) static ACCOUNT: Section = section(
         now("webmail", r#""https://webmail.corp.example""#),
         now("login", r#"'CORP\zhangsan'"#),
         now("password", r#"{ file = "zhangsan.password" }"#),
-        later("oauth", r#""NAME""#),
+        now("oauth", r#""NAME""#),
         now("shared", "true"),
         now("recipients", r#"["lisi", "party:12"]"#),
         now("folders", r#"["INBOX", "项目/*"]"#),
         now("mode", r#""auto""#),
-        later("subscription", ""),
+        now("subscription", ""),
     ],
 );
 
-static SUBSCRIPTION: Section = later_section(
+pub(super) static SUBSCRIPTION: Section = section(
     "account.subscription",
     Form::List,
     &[
-        later("folders", r#"["INBOX"]"#),
+        now("folders", r#"["INBOX"]"#),
         later("from", r#"["@corp.example"]"#),
         later("to", r#"["sales@corp.example"]"#),
         later("subject", r#"["合同"]"#),
@@ -204,7 +198,7 @@ static SUBSCRIPTION: Section = later_section(
         later("priority", r#""high""#),
         later("recipients", r#"["zhangsan"]"#),
         later("urgency", r#""normal""#),
-        later("realtime", "true"),
+        now("realtime", "true"),
         later("card", r#""template_card""#),
     ],
 );
@@ -235,7 +229,7 @@ pub fn known_keys() -> Vec<KnownKey> {
         section.keys.iter().filter(|key| !key.value.is_empty()).map(move |key| KnownKey {
             section: section.header(),
             name: key.name,
-            later: section.later || key.later,
+            later: key.later,
         })
     };
     ALL.into_iter().flat_map(of).collect()

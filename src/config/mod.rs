@@ -2,19 +2,26 @@
 //! second leaves this folder.
 
 mod account;
+mod credential;
 mod duration;
+mod folders;
+mod key_file;
 mod keys;
+mod known;
 mod net;
+mod oauth;
 mod provider;
 mod reader;
 mod reading;
 mod secret;
 mod sections;
+mod server;
 mod syntax;
 mod used;
 mod words;
 
 pub use keys::{KnownKey, known_keys};
+pub use known::{Known, built_in_providers};
 pub use used::{
     Account, Admin, Alerts, Auth, Card, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
     OauthFlow, Problem, Problems, Provider, Proxy, Server, State, Subscription, Tls, Web, Wecom,
@@ -22,7 +29,7 @@ pub use used::{
 
 use keys::{Form, Section};
 use reader::Reader;
-use reading::{Reading, Said, key_part, not_yet, say};
+use reading::{Reading, Said, key_part, say};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -122,6 +129,7 @@ fn at_least_one(mut mistakes: Vec<Problem>) -> Vec<Problem> {
 struct Sections<'a> {
     once: HashMap<&'static str, Reader<'a>>,
     providers: Vec<(&'a str, Reader<'a>)>,
+    oauths: Vec<(&'a str, Reader<'a>)>,
     accounts: Vec<Reader<'a>>,
 }
 
@@ -135,18 +143,20 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let mut once = |section: &'static Section| found.once.remove(section.name).unwrap_or_else(|| absent(section));
     let wecom = found_wecom(&mut once, root);
     let alerts = sections::alerts(&once(&keys::ALERTS));
+    let admin = sections::admin(&once(&keys::ADMIN));
     let state = sections::state(&once(&keys::STATE));
     let limits = sections::limits(&once(&keys::LIMITS));
     let imap = sections::imap(&once(&keys::IMAP), limits);
     let log = sections::log(&once(&keys::LOG));
     let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
     let providers = provider::Providers::read(&found.providers);
-    let accounts = account::accounts(&found.accounts, &providers);
+    let oauths = oauth::Oauths::read(&found.oauths);
+    let accounts = account::accounts(&found.accounts, &providers, &oauths);
     Some(Config {
         file: file.to_owned(),
         wecom: wecom?,
         alerts: alerts?,
-        admin: Admin::default(),
+        admin: admin?,
         state: state?,
         limits,
         imap,
@@ -159,16 +169,13 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
 
 /// Finds the sections; tells what is unknown, not available yet, missing or not written as a section.
 fn sections_of<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>) -> Sections<'a> {
-    let mut found = Sections { once: HashMap::new(), providers: Vec::new(), accounts: Vec::new() };
+    let mut found = Sections { once: HashMap::new(), providers: Vec::new(), oauths: Vec::new(), accounts: Vec::new() };
     for entry in reader::entries(root) {
         let key = key_part(entry.name);
         match keys::named(entry.name).filter(|section| !section.name.contains('.')) {
             None => {
                 let said = words::unknown_section(entry.name, entry.value);
                 cx.if_whole(entry.span.start, key, said);
-            }
-            Some(section) if section.later => {
-                cx.mistake(entry.span.start, key, not_yet("remove this section", "请删去这一节"));
             }
             Some(section) => sort(cx, section, &entry, &mut found),
         }
@@ -213,7 +220,11 @@ fn sort<'a>(cx: &'a Reading<'a>, section: &'static Section, entry: &reader::Entr
                 match named.value {
                     DeValue::Table(table) => {
                         let reader = Reader::new(cx, section, table, path, named.span.start);
-                        found.providers.push((named.name, reader));
+                        let list = match section.name {
+                            "oauth" => &mut found.oauths,
+                            _ => &mut found.providers,
+                        };
+                        list.push((named.name, reader));
                     }
                     _ => wrong(named.span.start, path),
                 }

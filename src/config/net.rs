@@ -1,7 +1,7 @@
 //! Host names, URLs and addresses as they are written in the config.
 
 use super::reader::Reader;
-use super::reading::{quoted, say};
+use super::reading::{Said, quoted, say};
 use super::used::Proxy;
 use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
@@ -131,6 +131,35 @@ pub(super) fn api_base(r: &Reader<'_>, key: &str) -> Option<Url> {
         );
     }
     Some(url)
+}
+
+/// Why an address cannot be one where tokens are asked for: only https, or http on the machine itself; no login, no `#`
+/// (RFC 6749 3.2).
+pub(super) fn unfit_token_url(url: &Url) -> Option<Said> {
+    if has_login(url) || url.fragment().is_some() {
+        return Some(say(
+            "must hold no user name, password or #; write only https://HOST/PATH",
+            "不能含用户名、密码或 #；只写 https://主机名/路径",
+        ));
+    }
+    (!url.has_host() || url.scheme() != "https" && !(url.scheme() == "http" && is_loopback_url(url))).then(|| {
+        say(
+            "would send a secret unprotected; write an address that begins with https:// (http:// only for 127.0.0.1, ::1 and localhost)",
+            "会把密钥不加密地发出；请写以 https:// 开头的地址（http:// 只限 127.0.0.1、::1 和 localhost）",
+        )
+    })
+}
+
+/// Where tokens are asked for.
+pub(super) fn token_url(r: &Reader<'_>, key: &str) -> Option<Url> {
+    let url = url(r, key, &["https", "http"])?;
+    match unfit_token_url(&url) {
+        Some(said) => {
+            r.wrong(key, said);
+            None
+        }
+        None => Some(url),
+    }
 }
 
 /// A forward proxy: `http://`, a host, a port, and perhaps a login.

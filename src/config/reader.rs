@@ -3,8 +3,8 @@
 
 use super::duration;
 use super::keys::Section;
-use super::reading::{Reading, Said, key_part, quoted, say};
-use super::words::{bad_path, control_characters, either, instead_of, type_name, unknown_key};
+use super::reading::{Reading, Said, key_part, not_yet, quoted, say};
+use super::words::{bad_path, control_characters, either, type_name, unknown_key, wrong_section};
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
         let dotted = format!("{}.{}", self.path, key_part(key.get_ref()));
         match self.section.key(key.get_ref()) {
             None => self.cx.if_whole(at, dotted, unknown_key(self.section, key.get_ref())),
-            Some(known) if known.later => self.cx.mistake(at, dotted, instead_of(known.name)),
+            Some(known) if known.later => self.cx.mistake(at, dotted, not_yet("remove this key", "请删去此项")),
             Some(_) => {}
         }
     }
@@ -295,6 +295,28 @@ impl<'a> Reader<'a> {
             }
         }
         (texts.len() == list.len()).then_some(texts)
+    }
+
+    /// The sections `[[path.key]]` below this one; `None` where they are not written as such.
+    pub fn sections(&self, key: &str, section: &'static Section) -> Option<Vec<Reader<'a>>> {
+        let list = match self.value(key)? {
+            DeValue::Array(list) if !list.is_empty() => list,
+            _ => {
+                self.wrong(key, wrong_section(section));
+                return None;
+            }
+        };
+        let mut readers = Vec::new();
+        for (index, item) in list.iter().enumerate() {
+            let path = format!("{}[{}]", self.dotted(key), index + 1);
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    readers.push(Reader::new(self.cx, section, table, path, item.span().start));
+                }
+                _ => self.cx.if_whole(item.span().start, path, wrong_section(section)),
+            }
+        }
+        (readers.len() == list.len()).then_some(readers)
     }
 
     /// A path; relative ones begin at the config file's folder.

@@ -76,7 +76,8 @@ fn from_file(r: &Reader<'_>, key: &str, text: &str) -> Result<Secret, Said> {
     usable(text, (&name.0, &name.1))
 }
 
-fn read_file(r: &Reader<'_>, key: &str, path: &std::path::Path) -> io::Result<Zeroizing<Vec<u8>>> {
+/// The bytes of a file with a secret; that others may read it is warned about.
+pub(super) fn read_file(r: &Reader<'_>, key: &str, path: &std::path::Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     if others_may_read(&file) {
         r.warn(key, readable_by_others(path));

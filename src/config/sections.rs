@@ -1,10 +1,11 @@
 //! The sections that stand once: what they may say, their limits and their defaults.
 
+use super::duration;
 use super::net;
 use super::reader::{Choice, Reader};
 use super::reading::{quoted, say};
 use super::secret;
-use super::used::{Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
+use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
 use super::words::nearest;
 use crate::model::Lang;
 use std::time::Duration;
@@ -85,6 +86,12 @@ fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
     None
 }
 
+/// `[admin]`
+pub(super) fn admin(r: &Reader<'_>) -> Option<Admin> {
+    let recipients = if r.has("recipients") { super::account::recipients(r)? } else { Vec::new() };
+    Some(Admin { recipients })
+}
+
 /// `[state]`
 pub(super) fn state(r: &Reader<'_>) -> Option<State> {
     r.choice("backend", &[("sled", Some(())), ("nats", None)]);
@@ -129,11 +136,13 @@ pub(super) fn limits(r: &Reader<'_>) -> Limits {
         None
     });
     let logins = r.number_in("logins_per_second_per_host", 1..=1000);
+    // Dovecot's default is 10 per user and address, Gmail's 15 (imap-servers A.4); people's own clients need some too.
+    let connections = r.number_in("connections_per_account", 1..=10);
     Limits {
         syncs_per_hour,
         free_syncs: free.unwrap_or(syncs_per_hour / 2),
         logins_per_second_per_host: logins.and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
-        connections_per_account: 2,
+        connections_per_account: connections.and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
     }
 }
 
@@ -156,16 +165,46 @@ pub(super) fn imap(r: &Reader<'_>, limits: Limits) -> Imap {
         }
         fits
     });
+    // RFC 2177: at least every 29 minutes.
+    let idle_renew = r.span("idle_renew", secs(10)..=secs(29 * 60)).unwrap_or(secs(240));
+    let poll_interval = poll.unwrap_or(least_poll.max(secs(300)));
     Imap {
         connect_timeout: r.span("connect_timeout", secs(1)..=secs(300)).unwrap_or(secs(20)),
         command_timeout: r.span("command_timeout", secs(1)..=secs(1800)).unwrap_or(secs(60)),
-        // RFC 2177: at least every 29 minutes.
-        idle_renew: r.span("idle_renew", secs(10)..=secs(29 * 60)).unwrap_or(secs(240)),
-        poll_interval: poll.unwrap_or(least_poll.max(secs(300))),
+        idle_renew,
+        poll_interval,
         settle: r.span("settle", Duration::ZERO..=secs(120)).unwrap_or(secs(1)),
         alert_seen: r.flag("alert_seen").unwrap_or(false),
-        blind_after: secs(900),
+        blind_after: blind_after(r, idle_renew, poll_interval),
     }
+}
+
+/// `blind_after`: more than `idle_renew`. Where it is not given, it is 15 minutes, or twice as long as proof of life
+/// may take to come.
+fn blind_after(r: &Reader<'_>, idle_renew: Duration, poll_interval: Duration) -> Duration {
+    let usual = secs(900).max(idle_renew * 2).max(poll_interval * 2);
+    let Some(said) = r.span("blind_after", secs(10)..=secs(86_400)) else { return usual };
+    if said <= idle_renew {
+        let (shown, renew) = (duration::show(said), duration::show(idle_renew));
+        let example = duration::show(secs(900).max(idle_renew * 2));
+        r.wrong(
+            "blind_after",
+            say(
+                format!("\"{shown}\" is not more than imap.idle_renew (\"{renew}\"), so healthy accounts would be reported; write for example: blind_after = \"{example}\""),
+                format!("\"{shown}\" 没有超过 imap.idle_renew（\"{renew}\"），正常的账号也会被报告；请写，例如：blind_after = \"{example}\""),
+            ),
+        );
+    } else if said <= poll_interval {
+        let poll = duration::show(poll_interval);
+        r.warn(
+            "blind_after",
+            say(
+                format!("is not more than imap.poll_interval (\"{poll}\"): accounts that are polled may be reported without need"),
+                format!("没有超过 imap.poll_interval（\"{poll}\"）：轮询的账号可能被误报"),
+            ),
+        );
+    }
+    said
 }
 
 /// `[web]`

@@ -1,7 +1,7 @@
 //! What the reader says in more than one place: types, unknown keys, how a section is written.
 
 use super::keys::{self, Form, Section};
-use super::reading::{Said, not_yet, say};
+use super::reading::{Said, say};
 use toml::de::DeValue;
 
 /// `a, b or c`
@@ -44,18 +44,6 @@ pub(super) fn type_name(value: &DeValue<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// What to say of a key whose feature is not built yet.
-pub(super) fn instead_of(key: &str) -> Said {
-    match key {
-        "subscription" => not_yet(
-            "remove this section and write folders = [\"INBOX\"] in the account",
-            "请删去这一节，在账号中写 folders = [\"INBOX\"]",
-        ),
-        "oauth" => not_yet("write password in its place", "请改写 password"),
-        _ => not_yet("remove this key", "请删去此项"),
-    }
-}
-
 /// What to say of a key that its section does not know.
 pub(super) fn unknown_key(section: &'static Section, name: &str) -> Said {
     let names = section.keys.iter().map(|key| key.name);
@@ -84,8 +72,7 @@ pub(super) fn unknown_section(name: &str, value: &DeValue<'_>) -> Said {
         let header = keys::named(near).map(Section::header).unwrap_or_default();
         return say(format!("unknown section; did you mean {header}?"), format!("没有这一节；是否想写 {header}？"));
     }
-    let available = sections.filter(|section| !section.later);
-    let known: Vec<_> = available.map(Section::header).collect();
+    let known: Vec<_> = sections.map(Section::header).collect();
     say(
         format!("unknown; the sections are: {}", known.join(", ")),
         format!("没有这一项；可用的节：{}", known.join("、")),
@@ -109,7 +96,7 @@ pub(super) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> O
     }
     let word = word.to_lowercase().replace('-', "_");
     known
-        .map(|name| (strsim::jaro_winkler(&word, &name.replace('-', "_")), name))
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase().replace('-', "_")), name))
         .filter(|(score, _)| *score >= 0.88)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)

@@ -3,9 +3,12 @@
 
 mod bad;
 mod example;
+mod folders;
+mod login;
+mod oauth;
 mod random;
 
-use mailbell::config::{self, Card, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
+use mailbell::config::{self, Auth, Card, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
 use mailbell::model::{Lang, Owner, Recipient, Secret};
 use std::fs;
 use std::path::Path;
@@ -13,6 +16,18 @@ use std::time::Duration;
 
 /// What stands wherever a test file holds a secret.
 const SECRET: &str = "hunter2";
+
+/// A service account's key file as Google hands it out.
+const SERVICE_ACCOUNT: &str = r#"{
+  "type": "service_account",
+  "project_id": "corp",
+  "private_key_id": "0a1b2c",
+  "private_key": "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+  "client_email": "mailbell@corp.iam.example",
+  "client_id": "1234567890",
+  "token_uri": "https://oauth2.googleapis.com/token",
+  "universe_domain": "googleapis.com"
+}"#;
 
 const SMALLEST: &str = r#"
 [wecom]
@@ -38,9 +53,10 @@ fn env(name: &str) -> Option<String> {
 /// A folder with the files that the example names.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["zhangsan.password", "sales.password"] {
+    for name in ["zhangsan.password", "sales.password", "master.password", "client.secret", "refresh.token"] {
         write_private(&folder.path().join(name), "hunter2\n");
     }
+    write_private(&folder.path().join("service-account.json"), SERVICE_ACCOUNT);
     write_private(&folder.path().join("corp-ca.pem"), "-----BEGIN CERTIFICATE-----\n");
     folder
 }
@@ -92,6 +108,9 @@ fn the_smallest_file_loads_with_the_defaults() {
     assert_eq!(config.imap.command_timeout, Duration::from_secs(60));
     assert_eq!(config.imap.idle_renew, Duration::from_secs(240));
     assert_eq!(config.imap.poll_interval, Duration::from_secs(300));
+    assert_eq!(config.imap.blind_after, Duration::from_secs(900));
+    assert_eq!((config.limits.connections_per_account, config.admin.recipients.len()), (2, 0));
+    assert_eq!(config.accounts[0].auth, Auth::Login);
     assert_eq!(config.imap.settle, Duration::from_secs(1));
     assert!(!config.imap.alert_seen && !config.log.personal);
     assert_eq!(config.log.format, LogFormat::Text);
@@ -176,6 +195,20 @@ fn values_that_depend_on_others() {
     assert_eq!(limits("syncs_per_hour = 7"), (3, 515));
     assert_eq!(limits("syncs_per_hour = 12"), (6, 300));
     assert_eq!(limits("free_syncs = 0"), (0, 300));
+    let imap = |lines: &str| {
+        let config = good(&format!("{SMALLEST}\n[imap]\n{lines}\n"));
+        let warnings: Vec<_> = config.warnings.iter().map(|w| w.key.clone()).collect();
+        (config.imap.blind_after.as_secs(), warnings)
+    };
+    assert_eq!(imap("blind_after = \"241s\"\npoll_interval = \"2m\""), (241, vec![]));
+    assert_eq!(imap("blind_after = \"5m\""), (300, vec!["imap.blind_after".to_owned()]));
+    assert_eq!(imap("idle_renew = \"20m\""), (2400, vec![]));
+    assert_eq!(imap("poll_interval = \"1h\""), (7200, vec![]));
+    assert_eq!(imap("idle_renew = \"10s\""), (900, vec![]));
+    let most = good(&format!("{SMALLEST}\n[limits]\nconnections_per_account = 10\n"));
+    assert_eq!(most.limits.connections_per_account, 10);
+    let admin = good(&format!("{SMALLEST}\n[admin]\nrecipients = [\"wangwu\", \"party:2\", \"wangwu\"]\n"));
+    assert_eq!(admin.admin.recipients, [Recipient::User("wangwu".into()), Recipient::Party(2)]);
     let poll = good(&format!("{SMALLEST}\n[imap]\npoll_interval = \"72s\"\nsettle = \"0s\"\n"));
     assert_eq!(poll.imap.poll_interval, Duration::from_secs(72));
     assert_eq!(poll.imap.settle, Duration::ZERO);

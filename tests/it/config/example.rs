@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use super::{SMALLEST, example, good, sentences, smallest_with};
-use mailbell::config::{self, MinTls, Tls};
+use mailbell::config::{self, Auth, Credential, MinTls, Subscription, Tls};
 use mailbell::model::{Owner, Recipient};
 
 /// A line of the example that is a key or a header, also when it is commented out.
@@ -26,7 +26,10 @@ fn example_lines(text: &str) -> Vec<ExampleLine<'_>> {
             .filter(|key| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
         let bare = text.split('#').next().unwrap().trim();
         if bare.starts_with('[') && bare.ends_with(']') {
-            header = bare.replace(".corp]", ".NAME]");
+            header = match bare.split_once('.') {
+                Some((kind @ ("[provider" | "[oauth"), _)) => format!("{kind}.NAME]"),
+                _ => bare.to_owned(),
+            };
         } else if key.is_none() {
             continue;
         }
@@ -62,7 +65,7 @@ fn the_example_loads_with_all_that_is_commented_out_and_available() {
         whole.push('\n');
     }
     let config = good(&whole);
-    assert_eq!(config.accounts.len(), 2);
+    assert_eq!(config.accounts.len(), 3);
     assert!(config.web.is_some() && config.wecom.proxy.is_some() && config.wecom.link.is_some());
     assert_eq!(config.accounts[0].login, "CORP\\zhangsan");
     let shared = &config.accounts[1];
@@ -71,6 +74,12 @@ fn the_example_loads_with_all_that_is_commented_out_and_available() {
     assert_eq!((shared.provider.server.port, shared.provider.server.tls), (143, Tls::Starttls));
     assert_eq!(shared.provider.server.min_tls, MinTls::V13);
     assert!(shared.provider.server.ca_file.as_ref().unwrap().ends_with("corp-ca.pem"));
+    assert_eq!(config.admin.recipients, [Recipient::User("wangwu".into())]);
+    let online = &config.accounts[2];
+    assert_eq!(online.auth, Auth::Xoauth2);
+    assert!(matches!(&online.credential, Credential::Oauth(source) if source.name == "corp"));
+    let projects = Subscription { folders: vec!["项目/*".to_owned()], realtime: Some(true) };
+    assert_eq!(online.subscriptions, [projects]);
 }
 
 #[test]
@@ -80,7 +89,9 @@ fn every_later_key_of_the_example_is_refused() {
     for later in lines.iter().filter(|line| line.later && line.key.is_some()) {
         let more = format!("{}\n", later.text);
         let text = match later.header.as_str() {
-            "[[account.subscription]]" => format!("{SMALLEST}\n[[account.subscription]]\n{more}"),
+            "[[account.subscription]]" => {
+                format!("{SMALLEST}\n[[account.subscription]]\nfolders = [\"INBOX\"]\n{more}")
+            }
             "[[account]]" => format!("{SMALLEST}\n{more}"),
             "[wecom]" => smallest_with("[wecom]", &more),
             "[provider.NAME]" => {

@@ -1,0 +1,90 @@
+//! Which folders of an account are watched: `folders`, or `[[account.subscription]]` sections.
+
+use super::keys;
+use super::reader::Reader;
+use super::reading::{Said, quoted, say};
+use super::used::Subscription;
+use super::words::nearest;
+
+/// The special uses that a pattern can name: RFC 6154 section 2, RFC 8457, and the INBOX.
+const USES: [&str; 9] =
+    ["\\Inbox", "\\Junk", "\\Sent", "\\Drafts", "\\Trash", "\\Archive", "\\Flagged", "\\All", "\\Important"];
+
+/// Reads the short or the long form; `None` if something is wrong, which is told.
+pub(super) fn subscriptions(r: &Reader<'_>) -> Option<Vec<Subscription>> {
+    if r.has("folders") && r.has("subscription") {
+        r.wrong(
+            "folders",
+            say(
+                "stands beside [[account.subscription]]; keep only one of the two",
+                "与 [[account.subscription]] 不能并用；只保留其一",
+            ),
+        );
+    }
+    let short = r.has("folders").then(|| folders(r));
+    if !r.has("subscription") {
+        return match short {
+            Some(folders) => Some(vec![Subscription { folders: folders?, realtime: None }]),
+            None => Some(vec![Subscription::to(&["INBOX"])]),
+        };
+    }
+    // All are read before one that is wrong ends it: every mistake is told.
+    let list: Vec<_> = r.sections("subscription", &keys::SUBSCRIPTION)?.iter().map(subscription).collect();
+    if short.is_some() { None } else { list.into_iter().collect() }
+}
+
+fn subscription(r: &Reader<'_>) -> Option<Subscription> {
+    if !r.has("folders") {
+        r.missing("folders", None);
+    }
+    let folders = folders(r);
+    let realtime = r.flag("realtime");
+    if r.has("realtime") && realtime.is_none() {
+        return None;
+    }
+    Some(Subscription { folders: folders?, realtime })
+}
+
+fn folders(r: &Reader<'_>) -> Option<Vec<String>> {
+    let texts = r.texts("folders")?;
+    let mut fits = true;
+    for (at, text) in &texts {
+        if let Some(said) = unfit(text) {
+            r.wrong_item("folders", *at, said);
+            fits = false;
+        }
+    }
+    if fits && texts.iter().all(|(_, text)| text.starts_with('!')) {
+        r.wrong(
+            "folders",
+            say(
+                "only leaves folders out and takes none; add one without \"!\", for example \"*\"",
+                "只排除了文件夹，没有选中任何一个；请加一个不带 \"!\" 的，例如 \"*\"",
+            ),
+        );
+        return None;
+    }
+    fits.then(|| texts.into_iter().map(|(_, text)| text.to_owned()).collect())
+}
+
+/// What is wrong with one pattern.
+fn unfit(text: &str) -> Option<Said> {
+    let pattern = text.strip_prefix('!').unwrap_or(text);
+    if pattern.is_empty() {
+        return Some(say("\"!\" must be followed by a folder: \"!项目/归档\"", "\"!\" 后面要写文件夹：\"!项目/归档\""));
+    }
+    if !pattern.starts_with('\\') || USES.iter().any(|used| used.eq_ignore_ascii_case(pattern)) {
+        return None;
+    }
+    let shown = quoted(pattern);
+    Some(match nearest(pattern, USES.into_iter()) {
+        Some(near) => say(
+            format!("there is no special use {shown}; did you mean '{near}'?"),
+            format!("没有特殊用途 {shown}；是否想写 '{near}'？"),
+        ),
+        None => say(
+            format!("there is no special use {shown}; write one of: {}; or the folder's name", USES.join(", ")),
+            format!("没有特殊用途 {shown}；请写以下之一：{}；或写文件夹的名称", USES.join("、")),
+        ),
+    })
+}
