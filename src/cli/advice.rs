@@ -75,31 +75,52 @@ fn for_tls(trouble: &TlsTrouble, host: &str, lang: Lang) -> String {
 }
 
 fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
-    match trouble {
-        LoginTrouble::Refused => {
+    let text = match trouble {
+        LoginTrouble::WrongPassword | LoginTrouble::Refused => {
             let general = lang.pick(
                 "登录被拒绝：检查邮箱地址和密码；多数国内邮箱要用“客户端专用密码”或“授权码”，并先在网页邮箱中开启 IMAP",
                 "the login was refused: check address and password; most Chinese providers want a client password or authorization code (客户端专用密码 / 授权码), and IMAP switched on in the webmail first",
             );
-            match &account.provider.server.webmail {
+            return match &account.provider.server.webmail {
                 Some(url) => format!("{general} ({url})"),
                 None => general.to_owned(),
-            }
+            };
         }
-        LoginTrouble::Temporary => lang
-            .pick("服务器暂时无法登录，稍后再试", "the server cannot log in anybody just now; try again later")
-            .to_owned(),
-        LoginTrouble::TooMany => lang
-            .pick(
-                "该邮箱的连接数已满：关闭一些邮件客户端，或请管理员提高每用户连接数",
-                "the account has too many connections: close some mail clients, or ask the administrator to allow more",
-            )
-            .to_owned(),
-        LoginTrouble::Disabled => lang
-            .pick(
-                "服务器不接受明文密码登录：把 tls 改为 implicit 或 starttls",
-                "the server takes no password on an unprotected connection: set tls to implicit or starttls",
-            )
-            .to_owned(),
-    }
+        LoginTrouble::NotAllowed => lang.pick(
+            "该邮箱未获准使用 IMAP：请在网页邮箱中开启 IMAP，并请邮件管理员检查客户端与 IP 限制",
+            "the account may not use IMAP: switch IMAP on in the webmail, and ask the mail administrator about limits on clients and addresses",
+        ),
+        LoginTrouble::Expired => lang.pick(
+            "密码或授权码已过期：在网页邮箱中重新生成，并填入 password",
+            "the password or authorization code has expired: make a new one in the webmail and set password",
+        ),
+        LoginTrouble::Delegation => lang.pick(
+            "master_user 无权代该邮箱登录：请邮件管理员授权",
+            "master_user may not log in for this account: the mail administrator must allow it",
+        ),
+        LoginTrouble::TokenRefused => lang.pick(
+            "邮件服务器拒绝了访问令牌：检查 [oauth] 的 scope，以及该邮箱是否已授权给此应用（Exchange Online：Add-MailboxPermission；Google：全网域授权）",
+            "the mail server refuses the access token: check scope in [oauth], and that the account is open to this app (Exchange Online: Add-MailboxPermission; Google: domain-wide delegation)",
+        ),
+        LoginTrouble::SourceRefused => lang.pick(
+            "令牌服务拒绝发放令牌：检查 [oauth] 的 client_id、client_secret、key_file、refresh_token 是否正确或已过期，以及管理员是否已同意授权",
+            "the token source refuses: check client_id, client_secret, key_file and refresh_token in [oauth] (they may have expired), and that the administrator has consented",
+        ),
+        LoginTrouble::SourceDown => lang.pick(
+            "令牌服务没有应答：检查 [oauth] 的 token_url 和网络，稍后再试",
+            "the token source does not answer: check token_url in [oauth] and the network, then try again",
+        ),
+        LoginTrouble::Temporary => {
+            lang.pick("服务器暂时无法登录，稍后再试", "the server cannot log in anybody just now; try again later")
+        }
+        LoginTrouble::TooMany => lang.pick(
+            "该邮箱的连接数已满：关闭一些邮件客户端，或请管理员提高每用户连接数",
+            "the account has too many connections: close some mail clients, or ask the administrator to allow more",
+        ),
+        LoginTrouble::Disabled => lang.pick(
+            "服务器在此连接上不接受这种登录方式：把 tls 改为 implicit 或 starttls，或把 auth 改为服务器提供的方式",
+            "the server does not take this kind of login on this connection: set tls to implicit or starttls, or auth to what the server offers",
+        ),
+    };
+    text.to_owned()
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a server, told by what the caller should do about it.
 
+use super::login_trouble::{LoginTrouble, suggested_wait};
 use std::time::Duration;
 
 /// Why a step with a server failed. Texts of servers are kept as they came (they reach logs; they hold no password,
@@ -96,27 +97,33 @@ pub enum TlsTrouble {
     Other(String),
 }
 
-/// Why a login was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoginTrouble {
-    /// Wrong name or password, or IMAP not opened: trying again soon is useless and may lock the account.
-    #[error("refused")]
-    Refused,
-    /// Out of order for now.
-    #[error("not possible just now")]
-    Temporary,
-    /// Too many connections.
-    #[error("too many connections")]
-    TooMany,
-    /// The server takes no password on this connection (LOGINDISABLED, RFC 3501 6.2.3).
-    #[error("not offered")]
-    Disabled,
-}
-
 impl ImapError {
     /// Whether the session can go on: a NO or BAD to one command is that command's alone.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::No { .. } | Self::Bad { .. })
+    }
+
+    /// How long the server asks us to wait (a throttling hint of Exchange), at most 5 minutes.
+    pub fn suggested_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Login { text, .. } | Self::No { text, .. } | Self::Bad { text, .. } | Self::Bye(text) => {
+                suggested_wait(text)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the session ended because its access token did, and the server says so: a new session with a new token
+    /// is all that is needed. Some servers only close the connection then; see [`super::MailSession::expires_in`].
+    pub fn is_token_expiry(&self) -> bool {
+        match self {
+            // Exchange Online (imap-servers A.3): "Session invalidated - AccessTokenExpired".
+            Self::Bye(text) | Self::No { text, .. } | Self::Bad { text, .. } => {
+                let text = text.to_ascii_uppercase();
+                text.contains("ACCESSTOKENEXPIRED") || text.contains("TOKEN") && text.contains("EXPIRED")
+            }
+            _ => false,
+        }
     }
 
     /// A short name for logs and metrics.
@@ -136,45 +143,32 @@ impl ImapError {
     }
 }
 
-impl LoginTrouble {
-    /// What a tagged NO or BAD to LOGIN means, by its response code (RFC 5530) or, where servers send only words, by
-    /// these (imap-servers A.1, A.3, B.6). Unknown words count as refused: trying on and on is what locks accounts.
-    pub(super) fn of(text: &str) -> Self {
-        let text = text.to_ascii_uppercase();
-        let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
-        if has(&["[AUTHENTICATIONFAILED]", "[AUTHORIZATIONFAILED]", "[EXPIRED]", "[CONTACTADMIN]", "[PRIVACYREQUIRED]"])
-        {
-            // Whatever the words behind it say ("too many failed attempts").
-            Self::Refused
-        } else if has(&["[LIMIT]", "TOO MANY", "MAXIMUM NUMBER OF CONNECTIONS", "NOT CONNECTED"]) {
-            Self::TooMany
-        } else if has(&["[UNAVAILABLE]", "[INUSE]", "[SERVERBUG]", "SYSTEMBUSY", "TEMPORARY", "THROTTLED", "TRY AGAIN"])
-        {
-            Self::Temporary
-        } else {
-            Self::Refused
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn login_answers_by_their_words() {
-        let cases = [
-            ("[AUTHENTICATIONFAILED] Authentication failed.", LoginTrouble::Refused),
-            ("ERR.LOGIN.REQCODE", LoginTrouble::Refused),
-            ("ERR.LOGIN.SYSTEMBUSY", LoginTrouble::Temporary),
-            ("[UNAVAILABLE] Temporary authentication failure.", LoginTrouble::Temporary),
-            ("[UNAVAILABLE] Maximum number of connections from user+IP exceeded", LoginTrouble::TooMany),
-            ("[LIMIT] Maximum number", LoginTrouble::TooMany),
-            ("[ALERT] Too many simultaneous connections. (Failure)", LoginTrouble::TooMany),
-            ("Request is throttled. Suggested Backoff Time: 100 milliseconds", LoginTrouble::Temporary),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(LoginTrouble::of(text), expected, "{text}");
+    fn the_end_of_a_token_is_told_from_other_ends() {
+        let bye = |text: &str| ImapError::Bye(text.to_owned());
+        assert!(bye("Session invalidated - AccessTokenExpired").is_token_expiry());
+        assert!(ImapError::No { command: "NOOP", text: "access token has expired".into() }.is_token_expiry());
+        for other in [bye("Disconnected for inactivity."), bye("Session expired"), ImapError::Lost(String::new())] {
+            assert!(!other.is_token_expiry(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_hint_to_wait_is_found_wherever_it_stands() {
+        let text = "Request is throttled. Suggested Backoff Time: 250 milliseconds".to_owned();
+        let errors = [
+            ImapError::Login { trouble: LoginTrouble::Temporary, text: text.clone() },
+            ImapError::Bad { command: "EXAMINE", text: text.clone() },
+            ImapError::No { command: "EXAMINE", text: text.clone() },
+            ImapError::Bye(text),
+        ];
+        for error in errors {
+            assert_eq!(error.suggested_wait(), Some(Duration::from_millis(250)), "{error:?}");
+        }
+        assert_eq!(ImapError::Lost("Suggested Backoff Time: 250".into()).suggested_wait(), None);
     }
 }

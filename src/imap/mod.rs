@@ -1,7 +1,8 @@
 //! The only folder that knows IMAP (async-imap, rustls). It knows no storage and no rule of the product.
 //!
 //! Two traits are its face: [`MailSource`] opens a session for an account, [`MailSession`] is one logged-in
-//! connection. An error ends the session; there is no repair in the middle.
+//! connection. An error ends the session; there is no repair in the middle. Access tokens come through a third,
+//! [`Bearer`], so that HTTP stays outside.
 //!
 //! Promises: mailboxes are opened with EXAMINE and read with PEEK, so no flag changes; every command and every wait
 //! ends in time; only whole, bounded responses reach the parser.
@@ -15,16 +16,20 @@ mod frame_scan;
 mod idle;
 mod list;
 mod login;
+mod login_trouble;
 mod raw_letter;
+mod sasl;
 mod session;
 mod tls;
 mod wire;
 
 pub use dial::{Dial, Stream, TcpDial};
-pub use error::{ImapError, LoginTrouble, TlsTrouble};
+pub use error::{ImapError, TlsTrouble};
 pub use folder_name::{decode as decode_folder_name, encode as encode_folder_name};
 pub use list::Listed;
+pub use login_trouble::LoginTrouble;
 pub use raw_letter::RawLetter;
+pub use sasl::{AccessToken, Bearer, TokenTrouble};
 pub use session::ImapSource;
 
 use crate::config::Account;
@@ -128,6 +133,11 @@ pub trait MailSession: Send {
     fn idle<'a>(&'a mut self, until: Instant, asked: &'a Notify) -> BoxFuture<'a, Result<Wake, ImapError>>;
     /// How long ago the server's last byte came: the proof of life.
     fn silent_for(&self) -> Duration;
+    /// How long the access token of this login still lives, where there is one and its source told. Servers end the
+    /// session with it (imap-servers A.4), some without a word.
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
     /// Says LOGOUT and closes, within a second or two; errors do not matter any more.
     fn logout(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

@@ -2,10 +2,11 @@
 
 use super::dial::Dial;
 use super::error::ImapError;
-use super::login::{self, Capabilities, LOGOUT_TIMEOUT, has};
+use super::login::{self, Capabilities, LOGOUT_TIMEOUT, Opened, has};
 use super::wire::{Event, Wire, argument};
 use super::{
-    Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake, fetch, idle, list, raw_letter,
+    Bearer, Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake, fetch, idle, list,
+    raw_letter,
 };
 use crate::config::{Account, Imap, Mode};
 use crate::model::{Look, RawName, Timestamp, Uid};
@@ -20,20 +21,28 @@ use tracing::debug;
 pub struct ImapSource {
     dial: Arc<dyn Dial>,
     imap: Imap,
+    bearer: Option<Arc<dyn Bearer>>,
 }
 
 impl ImapSource {
     /// A source with the time-outs of `imap`.
     pub fn new(dial: Arc<dyn Dial>, imap: Imap) -> Self {
-        Self { dial, imap }
+        Self { dial, imap, bearer: None }
+    }
+
+    /// The same with access tokens for the accounts that log in with them; without, these cannot.
+    #[must_use]
+    pub fn with_bearer(self, bearer: Arc<dyn Bearer>) -> Self {
+        Self { bearer: Some(bearer), ..self }
     }
 }
 
 impl MailSource for ImapSource {
     fn connect<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Result<Box<dyn MailSession>, ImapError>> {
         Box::pin(async move {
-            let (wire, capabilities) = login::open(&*self.dial, account, &self.imap).await?;
-            let session = Session { wire, capabilities, mode: account.mode };
+            let Opened { wire, capabilities, expires_at } =
+                login::open(&*self.dial, account, &self.imap, self.bearer.as_deref()).await?;
+            let session = Session { wire, capabilities, mode: account.mode, expires_at };
             Ok(Box::new(session) as Box<dyn MailSession>)
         })
     }
@@ -43,6 +52,8 @@ struct Session {
     wire: Wire,
     capabilities: Capabilities,
     mode: Mode,
+    /// When the access token ends that it was opened with.
+    expires_at: Option<Instant>,
 }
 
 impl Session {
@@ -207,6 +218,10 @@ impl MailSession for Session {
 
     fn silent_for(&self) -> Duration {
         self.wire.silent_for()
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     fn logout(mut self: Box<Self>) -> BoxFuture<'static, ()> {

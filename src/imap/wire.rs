@@ -85,6 +85,8 @@ pub(super) struct Wire {
     bye: Option<(String, Instant)>,
     /// When the present command is given up, however much the server says.
     give_up_at: Instant,
+    /// What stood behind the last `+` (RFC 3501 7.5).
+    pub(super) continuation: String,
 }
 
 impl Wire {
@@ -98,6 +100,7 @@ impl Wire {
             grown: false,
             bye: None,
             give_up_at: Instant::now() + command_timeout * MOST_TIMEOUTS,
+            continuation: String::new(),
         }
     }
 
@@ -147,7 +150,12 @@ impl Wire {
     /// The next response, without a limit in time; for IDLE. Dropping it at any point loses nothing.
     pub(super) async fn next(&mut self) -> Result<Event, ImapError> {
         let event = match self.client.read_response().await {
-            Ok(Some(response)) => event(response.parsed()),
+            Ok(Some(response)) => {
+                if let Response::Continue(outcome) = response.parsed() {
+                    self.continuation = outcome.information.as_deref().unwrap_or_default().to_owned();
+                }
+                event(response.parsed())
+            }
             Ok(None) => return Err(self.ended(String::new())),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 return Err(ImapError::Protocol(error.to_string()));

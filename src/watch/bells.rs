@@ -1,7 +1,7 @@
 //! Connections of their own for folders that are to be told of at once, where the server has no NOTIFY: each holds one
 //! folder open in IDLE and rings the worker, which alone syncs.
 
-use super::{RECONNECT, Watcher, hosts, is_refusal, is_unreachable};
+use super::{RECONNECT, Watcher, hosts, is_unreachable};
 use crate::imap::{ImapError, LoginTrouble, MailSession, Wake};
 use crate::metrics::{self, LoginResult};
 use crate::model::{Folder, RawName};
@@ -172,7 +172,7 @@ impl Watcher {
         drop(turn);
         metrics::login(match &connected {
             Ok(_) => LoginResult::Ok,
-            Err(ImapError::Login { trouble, .. }) if is_refusal(*trouble) => LoginResult::Refused,
+            Err(ImapError::Login { trouble, .. }) if trouble.is_refusal() => LoginResult::Refused,
             Err(ImapError::Login { .. }) => LoginResult::Later,
             Err(_) => LoginResult::Failed,
         });

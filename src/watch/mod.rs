@@ -19,7 +19,7 @@ pub use owner::{OwnerBudget, Seat};
 use crate::clock::Clock;
 use crate::config::{Account, Imap};
 use crate::health::{AccountState, Health};
-use crate::imap::{ImapError, LoginTrouble, MailSource};
+use crate::imap::{ImapError, MailSource};
 use crate::model::{RawName, Timestamp};
 use crate::rules::backoff::Backoff;
 use crate::state::{State, StateError};
@@ -197,7 +197,7 @@ impl Watcher {
         let jitter = rand::random::<f64>();
         let (kind, state, delay) = match end {
             End::Imap(ImapError::Login { trouble, .. }) => match trouble {
-                trouble if is_refusal(*trouble) => {
+                trouble if trouble.is_refusal() => {
                     memory.refusals += 1;
                     ("login_refused", AccountState::LoginRefused, after_refusal(memory.refusals, jitter))
                 }
@@ -217,7 +217,7 @@ impl Watcher {
         };
         let now = self.clock.steady();
         let next_try = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay };
-        let sure = matches!(end, End::Imap(ImapError::Login { trouble, .. }) if is_definite(*trouble));
+        let sure = matches!(end, End::Imap(ImapError::Login { trouble, .. }) if trouble.is_definite());
         self.health.note(&self.account.id, |account| {
             account.state = state;
             account.mode = None;
@@ -253,16 +253,6 @@ impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
         self.0.health.note(&self.0.account.id, |account| account.connections = account.connections.saturating_sub(1));
     }
-}
-
-/// Whether trying again soon is useless and may lock the account.
-fn is_refusal(trouble: LoginTrouble) -> bool {
-    matches!(trouble, LoginTrouble::Refused | LoginTrouble::Disabled)
-}
-
-/// Whether the server says so clearly.
-fn is_definite(trouble: LoginTrouble) -> bool {
-    trouble == LoginTrouble::Refused
 }
 
 /// How long to wait after so many refusals in a row; a little longer for some than for others.

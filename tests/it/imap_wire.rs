@@ -1,5 +1,6 @@
 //! The session of `imap` against a scripted server: paused time and pipes, no sockets.
 
+mod auth;
 mod fetch;
 mod idle;
 mod login;
