@@ -1,15 +1,27 @@
-//! A mailbox in memory behind the face of `imap`: folders with letters, UIDVALIDITY, UIDNEXT or none, and faults.
+//! A mail server in memory behind the face of `imap`: folders with letters, UIDVALIDITY, UIDNEXT or none, IDLE, NOTIFY
+//! and LIST-STATUS where it has them, several sessions at once, and faults.
+
+mod session;
+mod tests;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mailbell::config::Account;
-use mailbell::imap::{Detail, Heard, ImapError, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake};
-use mailbell::model::{Look, RawName, Timestamp, Uid};
+use mailbell::imap::{ImapError, LoginTrouble, MailSession, MailSource};
+use mailbell::model::{Timestamp, Uid};
+use session::Desk;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+/// How long a session waits for an answer of a silent server.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// How long it waits for the answer to DONE.
+pub const DONE_LIMIT: Duration = Duration::from_secs(15);
+/// How long connecting waits.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is wrong with a letter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +60,14 @@ pub struct Cabinet {
     pub tells_next: bool,
     /// Whether opening and looking is refused.
     pub refused: bool,
+    /// Whether LIST-STATUS leaves it out, with OK all the same (RFC 5819 section 2).
+    pub left_out: bool,
+    /// Whether NOTIFY keeps silent about it.
+    pub unnoticed: bool,
+    /// Its MAILBOXID, digested.
+    pub mailbox_id: Option<u64>,
+    /// Its special uses (`\\junk`); the INBOX has its own by itself.
+    pub uses: Vec<String>,
     pub letters: Vec<Mail>,
     /// How many letters ever came.
     arrivals: u64,
@@ -55,7 +75,18 @@ pub struct Cabinet {
 
 impl Default for Cabinet {
     fn default() -> Self {
-        Self { uid_validity: Some(7), next: 1, tells_next: true, refused: false, letters: Vec::new(), arrivals: 0 }
+        Self {
+            uid_validity: Some(7),
+            next: 1,
+            tells_next: true,
+            refused: false,
+            left_out: false,
+            unnoticed: false,
+            mailbox_id: None,
+            uses: Vec::new(),
+            letters: Vec::new(),
+            arrivals: 0,
+        }
     }
 }
 
@@ -66,11 +97,40 @@ impl Cabinet {
     }
 }
 
+/// What a session that lives is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The open folder.
+    pub open: Option<String>,
+    /// Whether it waits in IDLE.
+    pub idling: bool,
+    /// The folders that NOTIFY was set for.
+    pub notified_of: Vec<String>,
+}
+
 /// The server.
 #[derive(Debug, Default)]
 pub struct Office {
     pub folders: BTreeMap<String, Cabinet>,
     pub idle: bool,
+    /// Whether it has NOTIFY (RFC 5465).
+    pub notify: bool,
+    /// Whether it has LIST-STATUS (RFC 5819).
+    pub list_status: bool,
+    /// When set, NOTIFY is answered so.
+    pub refuses_notify: Option<ImapError>,
+    /// When set, LIST-STATUS is answered so.
+    pub refuses_list_status: Option<ImapError>,
+    /// Whether IDLE is taken and announces nothing.
+    pub idle_is_deaf: bool,
+    /// Whether nothing is answered any more: a black hole. Sessions end with their own time-outs.
+    pub silent: bool,
+    /// When set, one session more than so many is refused with "too many connections".
+    pub most_sessions: Option<usize>,
+    /// Texts for the administrator (ALERT); the next session that asks takes them.
+    pub server_alerts: Vec<String>,
+    /// The sessions that live, by their number (from 1, in the order of their logins).
+    pub sessions: BTreeMap<usize, Seen>,
     /// When set, connecting fails so.
     pub refuses: Option<ImapError>,
     /// Whether each IDLE is ended by the server at once.
@@ -81,6 +141,8 @@ pub struct Office {
     /// What was asked for, in short.
     pub said: Vec<(Instant, String)>,
     generation: u64,
+    /// How often NOTIFY was ended for all.
+    overflows: u64,
 }
 
 /// A [`MailSource`] over an [`Office`].
@@ -138,6 +200,25 @@ impl Mailbox {
         self.ring();
     }
 
+    /// Ends NOTIFY of all sessions (NOTIFICATIONOVERFLOW, RFC 5465 section 5.8).
+    pub fn overflow(&self) {
+        self.office().overflows += 1;
+        self.ring();
+    }
+
+    /// The folders in which sessions wait in IDLE just now, sorted.
+    pub fn idling(&self) -> Vec<String> {
+        let office = self.office();
+        let mut idling: Vec<_> = office.sessions.values().filter(|s| s.idling).filter_map(|s| s.open.clone()).collect();
+        idling.sort();
+        idling
+    }
+
+    /// How many sessions live.
+    pub fn alive(&self) -> usize {
+        self.office().sessions.len()
+    }
+
     /// How often something was asked that begins so.
     pub fn count(&self, what: &str) -> usize {
         self.office().said.iter().filter(|(_, said)| said.starts_with(what)).count()
@@ -154,224 +235,27 @@ pub fn header(id: &str) -> String {
 
 impl MailSource for Mailbox {
     fn connect<'a>(&'a self, _account: &'a Account) -> BoxFuture<'a, Result<Box<dyn MailSession>, ImapError>> {
-        let mut office = self.office();
-        office.connects.push(Instant::now());
-        let connected = match &office.refuses {
-            Some(error) => Err(error.clone()),
-            None => Ok(Box::new(Desk {
-                mailbox: self.clone(),
-                generation: office.generation,
-                ends_at: office.lives.map(|d| Instant::now() + d),
-                open: None,
-                known: 0,
-                changed: self.changed.subscribe(),
-            }) as Box<dyn MailSession>),
-        };
-        std::future::ready(connected).boxed()
-    }
-}
-
-/// One session.
-struct Desk {
-    mailbox: Mailbox,
-    generation: u64,
-    ends_at: Option<Instant>,
-    open: Option<String>,
-    known: u64,
-    changed: watch::Receiver<()>,
-}
-
-impl Desk {
-    /// Notes what is asked; whether the session still lives.
-    fn say(&self, what: String) -> Result<MutexGuard<'_, Office>, ImapError> {
-        let mut office = self.mailbox.office();
-        office.said.push((Instant::now(), what));
-        self.alive(&office)?;
-        Ok(office)
-    }
-
-    fn alive(&self, office: &Office) -> Result<(), ImapError> {
-        let over = self.ends_at.is_some_and(|at| at <= Instant::now());
-        if office.generation != self.generation || over {
-            return Err(ImapError::Lost(String::new()));
-        }
-        Ok(())
-    }
-
-    fn look(&mut self, command: &'static str, folder: &RawName) -> Result<(Look, u64), ImapError> {
-        let name = String::from_utf8_lossy(&folder.0).into_owned();
-        let office = self.say(format!("{command} {name}"))?;
-        match office.folders.get(&name) {
-            Some(cabinet) if !cabinet.refused => {
-                let visible = cabinet.letters.iter().filter(|m| m.fault != Fault::Hidden).count();
-                let look = Look {
-                    uid_validity: cabinet.uid_validity,
-                    uid_next: cabinet.tells_next.then_some(cabinet.next),
-                    exists: u32::try_from(visible).ok(),
-                    mailbox_id: None,
-                };
-                Ok((look, cabinet.arrivals))
-            }
-            _ => Err(ImapError::No { command, text: "no such folder".to_owned() }),
-        }
-    }
-
-    /// Whether letters came to the open folder since the last call.
-    fn grown(&mut self) -> Result<bool, ImapError> {
-        let office = self.mailbox.office();
-        self.alive(&office)?;
-        let arrivals = self.open.as_ref().and_then(|name| office.folders.get(name)).map_or(0, |c| c.arrivals);
-        drop(office);
-        let grown = arrivals > self.known;
-        self.known = arrivals;
-        Ok(grown)
-    }
-
-    fn fetched(&mut self, set: &UidSet, detail: Detail) -> Result<Vec<RawLetter>, ImapError> {
-        let mut office = self.say(format!("FETCH {detail:?} {set:?}"))?;
-        let name = self.open.clone().unwrap_or_default();
-        let cabinet = office.folders.get(&name).cloned().unwrap_or_default();
-        let asked = |uid: Uid| match set {
-            UidSet::Range(from, to) => (*from..=*to).contains(&uid),
-            UidSet::From(from) => uid >= *from,
-            UidSet::These(list) => list.contains(&uid),
-        };
-        let found: Vec<_> = cabinet.letters.iter().filter(|m| asked(m.uid) && m.fault != Fault::Hidden).collect();
-        let any = |fault: Fault| found.iter().any(|m| m.fault == fault);
-        let kills = match detail {
-            Detail::Brief => false,
-            Detail::Header => any(Fault::Kills) || (found.len() == 1 && any(Fault::RefusedThenKills)),
-            Detail::WholeHeader => any(Fault::Kills) || any(Fault::KillsWhole) || any(Fault::RefusedThenKills),
-        };
-        if kills {
-            office.generation += 1;
-            return Err(ImapError::Lost("killed".to_owned()));
-        }
-        if detail != Detail::Brief && (any(Fault::Refused) || any(Fault::RefusedThenKills)) {
-            return Err(ImapError::No { command: "UID FETCH", text: "cannot be read".to_owned() });
-        }
-        let letter = |mail: &&Mail| RawLetter {
-            uid: Some(mail.uid),
-            seen: Some(mail.seen),
-            internal_date: Some(mail.date),
-            size: Some(2048),
-            header: (detail != Detail::Brief).then(|| match mail.fault {
-                Fault::KillsWhole => Vec::new(),
-                _ => mail.header.clone().into_bytes(),
-            }),
-        };
-        Ok(found.iter().map(letter).collect())
-    }
-}
-
-impl MailSession for Desk {
-    fn offer(&self) -> Offer {
-        Offer { idle: self.mailbox.office().idle, ..Offer::default() }
-    }
-
-    fn on_heard(&mut self, _heard: Heard) {}
-
-    fn list_status<'a>(
-        &'a mut self,
-        _folders: &'a [RawName],
-    ) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        std::future::ready(Ok(Vec::new())).boxed()
-    }
-
-    fn notify<'a>(&'a mut self, _folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        std::future::ready(Ok(Vec::new())).boxed()
-    }
-
-    fn take_told(&mut self) -> Vec<(RawName, Look)> {
-        Vec::new()
-    }
-
-    fn notify_ended(&self) -> bool {
-        false
-    }
-
-    fn take_server_alerts(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
-        let listed = self.say("LIST".to_owned()).map(|office| {
-            let listed = |name: &String| Listed {
-                raw: RawName::new(name.as_bytes()),
-                separator: Some(b'/'),
-                can_open: true,
-                uses: Vec::new(),
-                prefix: None,
-            };
-            office.folders.keys().map(listed).collect()
-        });
-        std::future::ready(listed).boxed()
-    }
-
-    fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
-        self.open = None;
-        let looked = self.look("EXAMINE", folder).map(|(look, arrivals)| {
-            self.open = Some(String::from_utf8_lossy(&folder.0).into_owned());
-            self.known = arrivals;
-            look
-        });
-        std::future::ready(looked).boxed()
-    }
-
-    fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
-        assert_ne!(self.open.as_deref().map(str::as_bytes), Some(&*folder.0), "STATUS of the open folder");
-        let looked = self.look("STATUS", folder).map(|(look, _)| look);
-        std::future::ready(looked).boxed()
-    }
-
-    fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>> {
-        std::future::ready(self.fetched(set, detail)).boxed()
-    }
-
-    fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
-        let found = self.say(format!("SEARCH {}", since.0)).map(|office| {
-            let cabinet = self.open.as_ref().and_then(|name| office.folders.get(name));
-            let since = since.minus(Duration::from_secs(86_400));
-            let letters = cabinet.map(|c| c.letters.clone()).unwrap_or_default();
-            letters.iter().filter(|m| m.date >= since && m.fault != Fault::Hidden).map(|m| m.uid).collect()
-        });
-        std::future::ready(found).boxed()
-    }
-
-    fn noop(&mut self) -> BoxFuture<'_, Result<bool, ImapError>> {
-        let said = self.say("NOOP".to_owned()).map(drop);
-        let grown = said.and_then(|()| self.grown());
-        std::future::ready(grown).boxed()
-    }
-
-    fn idle<'a>(&'a mut self, until: Instant, asked: &'a Notify) -> BoxFuture<'a, Result<Wake, ImapError>> {
         async move {
-            let ends = self.say("IDLE".to_owned())?.ends_idle;
-            loop {
-                if self.grown()? {
-                    return Ok(Wake::Pushed);
-                }
-                if ends {
-                    return Ok(Wake::Quiet);
-                }
-                let ends_at = self.ends_at.unwrap_or(until + Duration::from_secs(1));
-                tokio::select! {
-                    biased;
-                    _ = self.changed.changed() => {}
-                    () = sleep_until(ends_at) => {}
-                    () = asked.notified() => return Ok(Wake::Asked),
-                    () = sleep_until(until) => return Ok(Wake::Quiet),
-                }
+            let number = {
+                let mut office = self.office();
+                office.connects.push(Instant::now());
+                office.connects.len()
+            };
+            if self.office().silent {
+                sleep(CONNECT_LIMIT).await;
+                return Err(ImapError::Timeout { step: "connecting", limit: CONNECT_LIMIT });
             }
+            let mut office = self.office();
+            if let Some(error) = &office.refuses {
+                return Err(error.clone());
+            }
+            if office.most_sessions.is_some_and(|most| office.sessions.len() >= most) {
+                let text = "[LIMIT] Maximum number of connections from user+IP exceeded".to_owned();
+                return Err(ImapError::Login { trouble: LoginTrouble::TooMany, text });
+            }
+            office.sessions.insert(number, Seen::default());
+            Ok(Box::new(Desk::new(self, &office, number)) as Box<dyn MailSession>)
         }
         .boxed()
-    }
-
-    fn silent_for(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn logout(self: Box<Self>) -> BoxFuture<'static, ()> {
-        std::future::ready(()).boxed()
     }
 }
