@@ -113,6 +113,11 @@ pub async fn run(
             _ = life.tick() => supervisor.check_life(),
         }
     }
+    Ok(end(supervisor, &state).await)
+}
+
+/// Stops the tasks, then the store; whether all ended in time.
+async fn end(supervisor: Supervisor, state: &Arc<dyn State>) -> bool {
     let in_time = supervisor.stop(STOP_LIMIT).await;
     if !in_time {
         warn!("some tasks did not end within {} s and were dropped; nothing stored is lost", STOP_LIMIT.as_secs());
@@ -123,7 +128,7 @@ pub async fn run(
         Err(_) => warn!("the store did not close in time; nothing acknowledged is lost"),
     }
     info!("stopped");
-    Ok(in_time)
+    in_time
 }
 
 /// What the workers of all accounts share.

@@ -3,7 +3,10 @@
 
 mod advice;
 mod check;
+mod folders;
 mod run;
+mod status;
+mod table;
 mod test_alert;
 
 use crate::config::{self, Config};
@@ -50,6 +53,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The folders of an account, and which subscription takes each (列出文件夹)
+    Folders {
+        /// The account, by its address (邮箱地址)
+        account: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The accounts of the running service (运行状态)
+    Status(status::StatusArgs),
     /// Sends one test alert (发送一条测试提醒)
     TestAlert {
         /// Whom: a userid, party:ID or tag:ID
@@ -109,6 +122,8 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
     match command {
         Command::Run => run::run(file, lang).await,
         Command::Check { json } => check::check(file, lang, json).await,
+        Command::Folders { account, json } => folders::folders(file, lang, &account, json).await,
+        Command::Status(args) => status::status(file, lang, args).await,
         Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
         Command::Sandbox { listen, options, corp_id, secret, agent_id, members } => {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, members };

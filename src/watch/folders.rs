@@ -54,6 +54,12 @@ pub fn choose(subscriptions: &[Subscription], listed: &[Listed]) -> Vec<Chosen> 
     chosen
 }
 
+/// The names of all mailboxes for people, as subscriptions may write them; also of those that cannot be opened.
+pub fn shown(listed: &[Listed]) -> Vec<String> {
+    let prefixed = has_inbox_prefix(listed);
+    listed.iter().map(|mailbox| names(mailbox, prefixed).1).collect()
+}
+
 /// The patterns that no mailbox matches.
 pub fn missing<'a>(subscriptions: &'a [Subscription], listed: &[Listed]) -> Vec<&'a str> {
     let prefixed = has_inbox_prefix(listed);
