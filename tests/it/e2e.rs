@@ -2,6 +2,7 @@
 
 mod checks;
 mod crash;
+mod cyrus;
 mod mail;
 mod measure;
 mod service;

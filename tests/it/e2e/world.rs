@@ -40,6 +40,12 @@ pub struct Setup {
     pub account: String,
     /// In place of the usual `[provider.test]` lines.
     pub provider: Option<fn(&Dovecot) -> String>,
+    /// As `provider`, for lines that are known before the Dovecot is; it goes first.
+    pub server: Option<String>,
+    /// IMAP over TLS goes to this port, a proxy's, instead of Dovecot's own.
+    pub through: Option<u16>,
+    /// Lines of `[limits]` instead of a login limit that is out of the way.
+    pub limits: Option<String>,
 }
 
 pub fn address(user: &str) -> String {
@@ -73,19 +79,23 @@ impl World {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let file = dir.path().join("mailbell.toml");
         let world = Self { dovecot, users, sandbox, web, file, child: None, client, _stop: stop, dir };
-        let provider = setup.provider.unwrap_or(|dovecot| {
-            format!("port = {}\nca_file = '{}'\n", dovecot.imaps_port(), dovecot.ca_file().display())
-        })(&world.dovecot);
-        let text = world.config(&provider, &setup.imap, &setup.account);
+        let usual = |dovecot: &Dovecot| {
+            let port = setup.through.unwrap_or(dovecot.imaps_port());
+            format!("port = {port}\nca_file = '{}'\n", dovecot.ca_file().display())
+        };
+        let lines = setup.provider.map(|lines| lines(&world.dovecot));
+        let provider = setup.server.or(lines).unwrap_or_else(|| usual(&world.dovecot));
+        let limits = setup.limits.unwrap_or("logins_per_second_per_host = 1000".to_owned());
+        let text = world.config(&provider, &limits, &setup.imap, &setup.account);
         std::fs::write(&world.file, text).unwrap();
         world
     }
 
-    pub fn config(&self, provider: &str, imap: &str, account: &str) -> String {
+    pub fn config(&self, provider: &str, limits: &str, imap: &str, account: &str) -> String {
         let wecom = SandboxOptions::default();
         let mut text = format!(
             "[wecom]\ncorp_id = \"{}\"\nagent_id = {}\nsecret = \"{}\"\napi_base = \"http://{}\"\n\
-             link = \"https://mail.corp.example/\"\n[web]\nlisten = \"{}\"\n[limits]\nlogins_per_second_per_host = 1000\n\
+             link = \"https://mail.corp.example/\"\n[web]\nlisten = \"{}\"\n[limits]\n{limits}\n\
              [imap]\n{imap}\n[provider.test]\nhost = \"localhost\"\n{provider}\n",
             wecom.corp_id, wecom.agent_id, wecom.secret, self.sandbox, self.web
         );

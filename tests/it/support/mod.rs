@@ -1,10 +1,12 @@
-//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a clock on tokio's paused time, a
+//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a TCP proxy with faults, a private Cyrus, a clock on tokio's paused time, a
 //! state that keeps a record, and an account under watch.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 pub mod clock;
+pub mod cyrus;
 pub mod desk;
 pub mod mailbox;
+pub mod proxy;
 pub mod recorder;
 pub mod server;
 
