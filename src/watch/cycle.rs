@@ -22,6 +22,9 @@ const JITTER: f64 = 0.1;
 /// After a server has ended IDLE by itself, it is asked again not before; some end it at once, each time.
 pub(super) const ENDED_IDLE: Duration = Duration::from_secs(10);
 
+/// Sessions are left at most so long before their access token ends.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+
 /// A folder and what is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
@@ -98,6 +101,8 @@ pub(super) struct Cycle<'a> {
     pub(super) pushed_at: Option<Timestamp>,
     /// In which folders, and what it said of them.
     pub(super) due: HashMap<RawName, Option<Look>>,
+    /// When a new session is to begin, because this one's access token ends soon after.
+    pub(super) leave_at: Option<Timestamp>,
     /// What the next sync is started by, for metrics.
     pub(super) asked: bool,
 }
@@ -128,8 +133,10 @@ impl<'a> Cycle<'a> {
             thorough_at: now,
             pushed_at: None,
             due: HashMap::new(),
+            leave_at: None,
             asked: false,
         };
+        cycle.leave_at = cycle.session.expires_in().map(|left| now.plus(before_expiry(left)));
         cycle.find_folders().await?;
         cycle.main = cycle.best_main();
         let look = cycle.open_main().await?;
@@ -178,7 +185,11 @@ impl<'a> Cycle<'a> {
                     }
                 }
             }
-            self.wait(permit_at.unwrap_or(self.sweep_at)).await?;
+            if self.leave_at.is_some_and(|at| at <= now) {
+                return Err(End::TokenEnds);
+            }
+            let until = permit_at.unwrap_or(self.sweep_at);
+            self.wait(self.leave_at.map_or(until, |leave_at| leave_at.min(until))).await?;
             if self.mode == WatchMode::Notify && self.session.notify_ended() {
                 let now = self.watcher.clock.steady();
                 self.memory.notify.refused(now, "the server has ended NOTIFY (NOTIFICATIONOVERFLOW)".to_owned());
@@ -199,7 +210,11 @@ impl<'a> Cycle<'a> {
     pub(super) fn take_told(&mut self, told: Vec<(RawName, Look)>) {
         for (name, look) in told {
             let found = self.folders.iter().position(|watched| watched.folder.raw == name);
-            if let Some(at) = found.filter(|at| self.has_news(*at, &look)) {
+            // Without UIDNEXT it tells of letters that left (RFC 5465 5.2), except where the server never gives it.
+            let knows_next =
+                |at: &usize| self.folders.get(*at).is_some_and(|w| w.settled.is_some_and(|s| s.uid_next.is_some()));
+            let is_about_new = |at: &usize| look.uid_next.is_some() || !knows_next(at);
+            if let Some(at) = found.filter(|at| is_about_new(at) && self.has_news(*at, &look)) {
                 self.memory.notify.told();
                 self.push(at, Some(look));
             }
@@ -342,6 +357,7 @@ impl<'a> Cycle<'a> {
             account.next_try = None;
             account.last_error = None;
             account.error_at = None;
+            account.refusal_is_sure = false;
             account.folders = folders;
         });
     }
@@ -355,6 +371,11 @@ impl<'a> Cycle<'a> {
         let wanted = others.map(|(_, watched)| watched.folder.clone()).take(if none { 0 } else { most }).collect();
         self.bells.want(wanted);
     }
+}
+
+/// When to leave a session whose token lives so long: a little before, and not all sessions at one time.
+fn before_expiry(left: Duration) -> Duration {
+    left.saturating_sub(BEFORE_EXPIRY.min(left / 4).mul_f64(0.5 + 0.5 * rand::random::<f64>()))
 }
 
 /// A little less than `full`.

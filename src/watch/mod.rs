@@ -19,7 +19,7 @@ pub use owner::{OwnerBudget, Seat};
 use crate::clock::Clock;
 use crate::config::{Account, Imap};
 use crate::health::{AccountState, Health};
-use crate::imap::{ImapError, MailSource};
+use crate::imap::{ImapError, LoginTrouble, MailSource};
 use crate::model::{RawName, Timestamp};
 use crate::rules::backoff::Backoff;
 use crate::state::{State, StateError};
@@ -49,6 +49,8 @@ const UNSURE: u32 = 3;
 const FEWER: Duration = Duration::from_secs(3600);
 /// After too many connections, or a login that is out of order for now.
 const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Duration::from_secs(900) };
+/// After a session that ended with its access token: a new one is all that is needed.
+const AFTER_TOKEN: Duration = Duration::from_secs(1);
 /// A session that lived so long resets the delays; a greeting does not.
 const SURVIVED: Duration = Duration::from_secs(60);
 /// How long a worker waits when the store cannot be read or written.
@@ -126,6 +128,8 @@ enum End {
     NoFolder,
     #[error("another worker has moved the mark")]
     Stale,
+    #[error("the access token of the session ends soon")]
+    TokenEnds,
 }
 
 impl Watcher {
@@ -153,7 +157,7 @@ impl Watcher {
                 memory.failures = 0;
             }
             // An outage of the host is no failure of the account's; the probe keeps its pace.
-            if !matches!(&ended, End::Imap(error) if is_unreachable(error)) {
+            if !matches!(&ended, End::Imap(error) if is_unreachable(error)) && !matches!(ended, End::TokenEnds) {
                 memory.failures = memory.failures.saturating_add(1);
             }
             let delay = self.learn(&mut memory, &ended);
@@ -210,11 +214,17 @@ impl Watcher {
             },
             // The probe of the host keeps the pace.
             End::Imap(error) if is_unreachable(error) => ("unreachable", AccountState::Waiting, Duration::ZERO),
+            End::Imap(error) if error.is_token_expiry() => ("token", AccountState::Waiting, AFTER_TOKEN),
+            End::TokenEnds => ("token", AccountState::Waiting, AFTER_TOKEN.mul_f64(jitter)),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
             End::NoFolder => ("no_folder", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
         };
+        let delay = delay.max(match end {
+            End::Imap(error) => error.suggested_wait().unwrap_or_default(),
+            _ => Duration::ZERO,
+        });
         let now = self.clock.steady();
         let next_try = if kind == "unreachable" { hosts::PROBE_EVERY } else { delay };
         let sure = matches!(end, End::Imap(ImapError::Login { trouble, .. }) if trouble.is_definite());
@@ -233,7 +243,7 @@ impl Watcher {
         let account = self.log_name();
         let reason = self.plain(&end.to_string(), "");
         // A connection that ends is everyday; told when it happens again before a session survived.
-        let everyday = matches!(kind, "lost" | "bye") && memory.failures < 3;
+        let everyday = matches!(kind, "lost" | "bye" | "token") && memory.failures < 3;
         if memory.told != Some(kind) && !everyday {
             memory.told = Some(kind);
             let next_try_s = next_try.as_secs();

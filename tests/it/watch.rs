@@ -2,5 +2,6 @@
 
 mod arrive;
 mod fault;
+mod modes;
 mod pace;
 mod session;

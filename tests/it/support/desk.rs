@@ -21,6 +21,7 @@ pub struct Watch {
     pub state: Arc<Recorder>,
     pub health: Arc<Health>,
     pub seat: Arc<Seat>,
+    pub connections: u32,
 }
 
 impl Watch {
@@ -34,6 +35,7 @@ impl Watch {
             state: Arc::new(Recorder::new()),
             health: Arc::new(Health::default()),
             seat: Arc::new(Seat::default()),
+            connections: 2,
         }
     }
 
@@ -60,7 +62,7 @@ impl Watch {
             hosts: Arc::new(Hosts::new(5)),
             budget: Arc::new(budget),
             seat: self.seat.clone(),
-            connections: 2,
+            connections: self.connections,
         };
         let stop = CancellationToken::new();
         tokio::select! {

@@ -206,8 +206,11 @@ impl Desk {
                 if !deaf {
                     let overflows = self.overflows;
                     self.gather();
-                    if self.grown()? || !self.told.is_empty() || self.overflows > overflows {
+                    if self.grown()? {
                         break Wake::Pushed;
+                    }
+                    if !self.told.is_empty() || self.overflows > overflows {
+                        break Wake::Told;
                     }
                 }
                 if ends {
