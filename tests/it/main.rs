@@ -7,6 +7,7 @@ mod dovecot;
 mod e2e;
 mod house;
 mod imap_wire;
+mod life;
 mod readme;
 mod sandbox;
 mod state_contract;

@@ -125,6 +125,8 @@ pub struct Office {
     pub idle_is_deaf: bool,
     /// Whether nothing is answered any more: a black hole. Sessions end with their own time-outs.
     pub silent: bool,
+    /// Whether a command never returns, as no real session does: each of its waits ends.
+    pub hangs: bool,
     /// When set, one session more than so many is refused with "too many connections".
     pub most_sessions: Option<usize>,
     /// Texts for the administrator (ALERT); the next session that asks takes them.

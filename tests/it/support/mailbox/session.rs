@@ -53,6 +53,9 @@ impl Desk {
     /// Notes what is asked, and waits for the answer: an error if the session is over, or the server silent.
     async fn say(&mut self, what: String) -> Result<(), ImapError> {
         self.mailbox.office().said.push((Instant::now(), what));
+        if self.mailbox.office().hangs {
+            std::future::pending::<()>().await;
+        }
         if self.mailbox.office().silent {
             sleep(ANSWER_LIMIT).await;
             self.dead = true;
