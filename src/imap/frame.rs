@@ -7,18 +7,20 @@
 //!
 //! It also gathers writes until the flush: one command is one TLS record.
 
+use super::Heard;
+use super::code::{self, Alerts, Code, text_of};
 use super::frame_scan::{Scanner, depth, is_status_line, status_word};
 use crate::unwind::caught;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// Deeper nesting is never asked for; the parser recurses, and in a debug build 60 levels end the process.
 const MAX_DEPTH: usize = 32;
-/// LIST and STATUS lines kept at one time, in bytes: some 100,000 folders.
-const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// Commands are short; more than this is handed on before the flush.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Read from the stream at one time.
@@ -27,6 +29,17 @@ const READ_BYTES: usize = 4096;
 pub(super) const EARLY: &str = "the server sent data between STARTTLS and the TLS handshake";
 /// What async-imap is given in place of a line that was kept aside, so that its reader sees life.
 const STAND_IN: &[u8] = b"* OK kept\r\n";
+
+/// What status lines said that the parser does not hand on.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Texts for the administrator.
+    pub(super) alerts: Alerts,
+    /// The server has ended NOTIFY.
+    pub(super) notify_over: bool,
+    /// The last MAILBOXID, digested.
+    pub(super) mailbox_id: Option<u64>,
+}
 
 /// See the module's text.
 pub(super) struct Framed<S> {
@@ -39,7 +52,9 @@ pub(super) struct Framed<S> {
     out_at: usize,
     write: Vec<u8>,
     kept: Vec<Vec<u8>>,
-    kept_bytes: usize,
+    news: News,
+    heard: Option<Heard>,
+    heard_at: Instant,
     dropped: u32,
     last_dropped: String,
     failed: Option<String>,
@@ -56,7 +71,9 @@ impl<S> Framed<S> {
             out_at: 0,
             write: Vec::new(),
             kept: Vec::new(),
-            kept_bytes: 0,
+            news: News::default(),
+            heard: None,
+            heard_at: Instant::now(),
             dropped: 0,
             last_dropped: String::new(),
             failed: None,
@@ -69,10 +86,25 @@ impl<S> Framed<S> {
         if self.pending.is_empty() && self.out_at >= self.out.len() { Ok(self.inner) } else { Err(EARLY.to_owned()) }
     }
 
-    /// The LIST and STATUS lines since the last call.
+    /// The LIST and STATUS lines since the last call: no more than those of one read from the stream, if it is called
+    /// after each response.
     pub(super) fn take_kept(&mut self) -> Vec<Vec<u8>> {
-        self.kept_bytes = 0;
         std::mem::take(&mut self.kept)
+    }
+
+    /// What status lines said beside their words.
+    pub(super) fn news(&mut self) -> &mut News {
+        &mut self.news
+    }
+
+    /// From now on `heard` is called whenever bytes of the server's come, whatever becomes of them.
+    pub(super) fn on_heard(&mut self, heard: Heard) {
+        self.heard = Some(heard);
+    }
+
+    /// How long ago the last of them came.
+    pub(super) fn silent_for(&self) -> Duration {
+        self.heard_at.elapsed()
     }
 
     /// How many lines were dropped so far because they do not parse.
@@ -87,6 +119,10 @@ impl<S> Framed<S> {
 
     /// Takes in bytes from the stream: whole responses go to `out`.
     fn feed(&mut self, bytes: &[u8]) {
+        self.heard_at = Instant::now();
+        if let Some(heard) = &self.heard {
+            heard();
+        }
         self.pending.extend_from_slice(bytes);
         loop {
             match self.scanner.next(&self.pending) {
@@ -114,14 +150,15 @@ impl<S> Framed<S> {
             return;
         }
         if is_kept(&response) {
-            self.kept_bytes += response.len();
-            if self.kept_bytes > MAX_KEPT_BYTES {
-                self.failed = Some(format!("the server sent more than {MAX_KEPT_BYTES} bytes of folders"));
-                return;
-            }
             self.kept.push(response);
             self.out.extend_from_slice(STAND_IN);
             return;
+        }
+        match code::read(&response) {
+            Some(Code::Alert(text)) => self.news.alerts.push(text),
+            Some(Code::NotifyOver) => self.news.notify_over = true,
+            Some(Code::MailboxId(id)) => self.news.mailbox_id = Some(id),
+            None => {}
         }
         match acceptable(response) {
             Ok(bytes) => self.out.extend_from_slice(&bytes),
@@ -184,8 +221,7 @@ fn plain_status(response: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
     }
     let Some(word_end) = status_word(&response) else { return Err(response) };
     let (head, text) = response.split_at(word_end);
-    let text =
-        if utf8 { String::from_utf8_lossy(text) } else { encoding_rs::GB18030.decode_without_bom_handling(text).0 };
+    let text = text_of(text);
     let text = text.trim();
     let without_code = text.replace('[', "(").replace(']', ")");
     for candidate in [text, without_code.as_str(), "."] {

@@ -11,14 +11,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long the answer to DONE may take: a live server answers at once (imap-servers B.2).
 const DONE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// One IDLE, from the command to its completion. It ends at the first news of the folder, at `until`, or when
-/// `asked` is notified.
+/// One IDLE, from the command to its completion. It ends at the first news of the folder, when NOTIFY tells of another
+/// one or is ended by the server, at `until`, or when `asked` is notified.
 ///
 /// # Errors
 /// `No` or `Bad` if the server refuses IDLE; everything else ends the session.
 pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Result<Wake, ImapError> {
-    if wire.take_grown() {
-        return Ok(Wake::Pushed);
+    if let Some(wake) = take_news(wire) {
+        return Ok(wake);
     }
     let tag = wire.start("IDLE", b"").await?;
     // Until `+`: news may come before it (imap-servers B.2).
@@ -30,7 +30,7 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
         }
     }
     let wake = loop {
-        if wire.has_grown() {
+        if wire.has_grown() || wire.told.is_news() {
             break Wake::Pushed;
         }
         tokio::select! {
@@ -47,14 +47,23 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
     wire.write_line("DONE", b"DONE").await?;
     let finished = timeout(DONE_TIMEOUT, wire.finish("IDLE", &tag, &mut |_| {})).await;
     finished.map_err(|_| ImapError::Timeout { step: "DONE", limit: DONE_TIMEOUT })??;
-    Ok(if wire.take_grown() { Wake::Pushed } else { wake })
+    Ok(take_news(wire).unwrap_or(wake))
+}
+
+/// Whether letters came to the open folder, or NOTIFY has something to tell. The first is forgotten, the other stays
+/// until it is taken.
+fn take_news(wire: &mut Wire) -> Option<Wake> {
+    match (wire.take_grown(), wire.told.is_news()) {
+        (true, _) => Some(Wake::Pushed),
+        (false, true) => Some(Wake::Told),
+        (false, false) => None,
+    }
 }
 
 /// The server ended IDLE by itself.
 fn ended(wire: &mut Wire, status: Word, text: String) -> Result<Wake, ImapError> {
     match status {
-        Word::Ok if wire.take_grown() => Ok(Wake::Pushed),
-        Word::Ok => Ok(Wake::Quiet),
+        Word::Ok => Ok(take_news(wire).unwrap_or(Wake::Quiet)),
         Word::No => Err(ImapError::No { command: "IDLE", text }),
         _ => Err(ImapError::Bad { command: "IDLE", text }),
     }

@@ -1,6 +1,8 @@
 //! LIST and STATUS lines, read from their bytes: names come back exactly as they were sent, in whatever encoding,
 //! and items that nobody here asked for do no harm.
 
+use super::code::digest;
+use super::special_use;
 use crate::model::{Look, RawName};
 
 /// One mailbox of a LIST answer.
@@ -41,11 +43,12 @@ pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
     let name = reader.name()?;
     let attributes = String::from_utf8_lossy(attributes).to_ascii_lowercase();
     let closed = attributes.split_ascii_whitespace().any(|a| a == "\\noselect" || a == "\\nonexistent");
+    let name = name?;
     Some(Listed {
-        raw: RawName::new(&name?),
+        raw: RawName::new(&name),
         separator: separator.and_then(|s| s.first().copied()),
         can_open: !closed,
-        uses: Vec::new(),
+        uses: special_use::of(&attributes, &name),
         prefix: None,
     })
 }
@@ -54,15 +57,22 @@ pub(super) fn list_line(line: &[u8]) -> Option<Listed> {
 pub(super) fn status_line(line: &[u8]) -> Option<(RawName, Look)> {
     let mut reader = Reader { rest: line.strip_prefix_ignore_case(b"* STATUS ")? };
     let name = reader.string()??;
-    let items = String::from_utf8_lossy(reader.parenthesised()?).to_ascii_uppercase();
-    let mut words = items.split_ascii_whitespace();
+    let mut items = Reader { rest: reader.list()? };
     let mut look = Look::default();
-    while let (Some(item), Some(value)) = (words.next(), words.next()) {
-        let value: Option<u32> = value.parse().ok();
-        match item {
-            "UIDNEXT" => look.uid_next = value.filter(|n| *n > 0),
-            "UIDVALIDITY" => look.uid_validity = value.filter(|n| *n > 0),
-            "MESSAGES" => look.exists = value,
+    while let Some(item) = items.word() {
+        let item = item.to_ascii_uppercase();
+        if let Some(list) = items.list() {
+            if item == b"MAILBOXID" && !list.trim_ascii().is_empty() {
+                look.mailbox_id = Some(digest(list.trim_ascii()));
+            }
+            continue;
+        }
+        let Some(value) = items.word() else { break };
+        let value: Option<u32> = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        match item.as_slice() {
+            b"UIDNEXT" => look.uid_next = value.filter(|n| *n > 0),
+            b"UIDVALIDITY" => look.uid_validity = value.filter(|n| *n > 0),
+            b"MESSAGES" => look.exists = value,
             _ => {}
         }
     }
@@ -98,6 +108,32 @@ impl<'a> Reader<'a> {
         let (inside, after) = rest.split_at(end);
         self.rest = after.get(1..)?;
         Some(inside)
+    }
+
+    /// The inside of a list in parentheses, which may hold others; `None`, and nothing read, where none begins here.
+    fn list(&mut self) -> Option<&'a [u8]> {
+        self.skip_blanks();
+        let rest = self.rest.strip_prefix(b"(")?;
+        let mut level = 1_usize;
+        let end = rest.iter().position(|byte| {
+            match byte {
+                b'(' => level += 1,
+                b')' => level -= 1,
+                _ => {}
+            }
+            level == 0
+        })?;
+        self.rest = rest.get(end + 1..)?;
+        rest.get(..end)
+    }
+
+    /// A word up to a blank or a parenthesis.
+    fn word(&mut self) -> Option<&'a [u8]> {
+        self.skip_blanks();
+        let end = self.rest.iter().position(|b| matches!(b, b' ' | b'(' | b')')).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest;
+        (!word.is_empty()).then_some(word)
     }
 
     /// The name of a mailbox: as [`Reader::string`], but some servers do not quote one that holds blanks
@@ -201,6 +237,17 @@ mod tests {
         assert_eq!(look, Look { uid_validity: None, uid_next: Some(7), exists: Some(3), mailbox_id: None });
         // NetEase, imap-servers A.3 [CM-SEL]
         assert_eq!(status_line(b"* STATUS \"INBOX\" ()\r\n").unwrap().1, Look::default());
+        // RFC 8474 section 4.2; ids differ by case.
+        let id = |line: &[u8]| status_line(line).unwrap().1;
+        let with = id(b"* STATUS a (MESSAGES 3 MAILBOXID (F1x) UIDNEXT 7)\r\n");
+        assert_eq!(
+            with,
+            Look { uid_next: Some(7), exists: Some(3), mailbox_id: Some(digest(b"F1x")), ..Look::default() }
+        );
+        assert_ne!(id(b"* STATUS a (MAILBOXID (f1x))\r\n").mailbox_id, with.mailbox_id);
+        assert_eq!(id(b"* STATUS a (MAILBOXID () MESSAGES 3)\r\n").exists, Some(3));
+        assert_eq!(id(b"* STATUS a (MAILBOXID NIL MESSAGES 3)\r\n").exists, Some(3));
+        assert_eq!(status_line(b"* STATUS a (MAILBOXID (F1 MESSAGES 3\r\n"), None);
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 //! Promises: mailboxes are opened with EXAMINE and read with PEEK, so no flag changes; every command and every wait
 //! ends in time; only whole, bounded responses reach the parser.
 
+mod code;
 mod dial;
 mod error;
 mod fetch;
@@ -15,11 +16,15 @@ mod frame;
 mod frame_scan;
 mod idle;
 mod list;
+mod list_status;
 mod login;
 mod login_trouble;
+mod names;
+mod notify;
 mod raw_letter;
 mod sasl;
 mod session;
+mod special_use;
 mod tls;
 mod wire;
 
@@ -86,7 +91,8 @@ pub struct Offer {
     pub list_status: bool,
 }
 
-/// Called at every response of the server: the proof of life.
+/// Called whenever something of the server's is read, whatever becomes of it: the proof of life. It runs in the middle
+/// of the reading and must be cheap.
 pub type Heard = Arc<dyn Fn() + Send + Sync>;
 
 /// Opens sessions.
@@ -102,7 +108,7 @@ pub trait MailSource: Send + Sync {
 pub trait MailSession: Send {
     /// What the server has.
     fn offer(&self) -> Offer;
-    /// From now on `heard` is called at every response.
+    /// From now on `heard` is called whenever something comes.
     fn on_heard(&mut self, heard: Heard);
     /// All mailboxes that can be opened, by LIST.
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>>;
@@ -110,17 +116,30 @@ pub trait MailSession: Send {
     fn examine<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
     /// Looks at a folder that is not open. Never to be called for the open one (RFC 3501 6.3.10).
     fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>>;
-    /// Looks at several folders, none of them the open one, with LIST-STATUS. What the server left out is missing.
+    /// Looks at several folders, none of them the open one, with LIST-STATUS (RFC 5819). What the server left out is
+    /// missing, and so are folders whose names cannot stand there (wildcards, 8-bit bytes): they need
+    /// [`MailSession::status`].
+    ///
+    /// # Errors
+    /// `No` and `Bad` also from servers that advertise it (imap-servers B.3).
     fn list_status<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
     /// Asks to be told of new letters in all these folders (NOTIFY SET, RFC 5465), the open one among them as the
-    /// selected one. Answers what the server says of the others now. From then on [`MailSession::idle`] ends as well when one of the others
-    /// changes.
+    /// selected one. Answers what the server says of the others now, as far as it does. From then on
+    /// [`MailSession::idle`] ends as well when one of the others changes, or when the server ends NOTIFY; what was told
+    /// must then be taken with [`MailSession::take_told`].
+    ///
+    /// # Errors
+    /// `No` and `Bad` where the server does not take it; `No` without asking for more than 100 folders (Dovecot takes no
+    /// more) or for names too long for one command. NOTIFY is then off, also one set before.
     fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
-    /// What NOTIFY told of other folders since the last call, in the order it came.
+    /// What NOTIFY told of other folders since the last call: each folder once, by the names that were given to
+    /// [`MailSession::notify`], in the order of the last word about it. UIDVALIDITY may be missing (Dovecot tells it
+    /// the first time only).
     fn take_told(&mut self) -> Vec<(RawName, Look)>;
-    /// Whether the server has ended NOTIFY by itself (NOTIFICATIONOVERFLOW).
+    /// Whether the server has ended NOTIFY by itself (NOTIFICATIONOVERFLOW) since it was set.
     fn notify_ended(&self) -> bool;
-    /// Texts that the server wants a person to see (`ALERT`, RFC 3501 7.1) since the last call, without control characters.
+    /// Texts that the server wants a person to see (`ALERT`, RFC 3501 7.1), since the login or the last call: each once,
+    /// the newest ten, at most 300 characters each and none of them a control character. After an error too.
     fn take_server_alerts(&mut self) -> Vec<String>;
     /// Fetches letters of the open folder, ascending by UID, only those asked for. With [`Detail::Brief`] all that
     /// are there; with the others a letter whose answer could not be read is missing.

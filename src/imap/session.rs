@@ -4,10 +4,8 @@ use super::dial::Dial;
 use super::error::ImapError;
 use super::login::{self, Capabilities, LOGOUT_TIMEOUT, Opened, has};
 use super::wire::{Event, Wire, argument};
-use super::{
-    Bearer, Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake, fetch, idle, list,
-    raw_letter,
-};
+use super::{Bearer, Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake};
+use super::{fetch, idle, list, list_status, notify, raw_letter, special_use};
 use crate::config::{Account, Imap, Mode};
 use crate::model::{Look, RawName, Timestamp, Uid};
 use futures_util::future::BoxFuture;
@@ -42,7 +40,7 @@ impl MailSource for ImapSource {
         Box::pin(async move {
             let Opened { wire, capabilities, expires_at } =
                 login::open(&*self.dial, account, &self.imap, self.bearer.as_deref()).await?;
-            let session = Session { wire, capabilities, mode: account.mode, expires_at };
+            let session = Session { wire, capabilities, mode: account.mode, expires_at, no_uses: false };
             Ok(Box::new(session) as Box<dyn MailSession>)
         })
     }
@@ -54,14 +52,19 @@ struct Session {
     mode: Mode,
     /// When the access token ends that it was opened with.
     expires_at: Option<Instant>,
+    /// The server was asked for special uses and told none.
+    no_uses: bool,
 }
 
 impl Session {
-    /// A tagged NO or BAD to a command whose name stands in the error.
-    fn name_argument(folder: &RawName) -> Vec<Vec<u8>> {
-        let mut parts = Vec::new();
-        argument(&mut parts, &folder.0);
-        parts
+    /// Whether folders have a MAILBOXID (RFC 8474); else it is never asked for, and not believed.
+    fn object_id(&self) -> bool {
+        has(&self.capabilities, "OBJECTID")
+    }
+
+    /// Whether the server has it, or the config says to try.
+    fn has_or_tries(&self, name: &str, mode: Mode) -> bool {
+        has(&self.capabilities, name) || self.mode == mode
     }
 
     /// The personal namespace's prefix, where the server tells it (RFC 2342).
@@ -69,17 +72,41 @@ impl Session {
         if !has(&self.capabilities, "NAMESPACE") {
             return Ok(None);
         }
-        match self.wire.run("NAMESPACE", b"", &mut |_| {}).await {
-            Err(error) if !error.is_answer() => return Err(error),
-            _ => {}
+        match self.list("NAMESPACE", b"").await {
+            Err(error) if !error.is_answer() => Err(error),
+            lines => Ok(lines.unwrap_or_default().iter().find_map(|line| list::personal_prefix(line))),
         }
-        Ok(self.wire.take_kept().iter().find_map(|line| list::personal_prefix(line)))
+    }
+
+    /// Runs a command for its LIST and NAMESPACE lines; STATUS lines among them are NOTIFY's.
+    async fn list(&mut self, name: &'static str, rest: &[u8]) -> Result<Vec<Vec<u8>>, ImapError> {
+        let lines = self.wire.run_listing(name, &[rest.to_vec()]).await?;
+        lines.iter().for_each(|line| self.wire.told.line(line));
+        Ok(lines)
+    }
+
+    /// All mailboxes. Servers that have special uses may keep them for those who ask (RFC 6154 section 2).
+    async fn list_all(&mut self) -> Result<Vec<Listed>, ImapError> {
+        let lines = self.list("LIST", b"\"\" \"*\"").await?;
+        let listed: Vec<_> = lines.iter().filter_map(|line| list::list_line(line)).collect();
+        let can_ask = has(&self.capabilities, "SPECIAL-USE") && has(&self.capabilities, "LIST-EXTENDED");
+        if special_use::are_told(&listed) || !can_ask || self.no_uses {
+            return Ok(listed);
+        }
+        let told = match self.list("LIST", b"\"\" \"*\" RETURN (SPECIAL-USE)").await {
+            Err(error) if error.is_answer() => Vec::new(),
+            lines => lines?.iter().filter_map(|line| list::list_line(line)).collect(),
+        };
+        self.no_uses = !special_use::are_told(&told);
+        Ok(if self.no_uses { listed } else { told })
     }
 
     async fn look_by_examine(&mut self, folder: &RawName) -> Result<Look, ImapError> {
         self.wire.exists = None;
         let mut look = Look::default();
-        let parts = Self::name_argument(folder);
+        let mut parts = Vec::new();
+        argument(&mut parts, &folder.0);
+        self.wire.take_mailbox_id();
         self.wire
             .run_parts("EXAMINE", &parts, &mut |event| {
                 if let Event::Code(code) = event {
@@ -91,28 +118,9 @@ impl Session {
         look.uid_next = look.uid_next.filter(|n| *n > 0);
         look.uid_validity = look.uid_validity.filter(|n| *n > 0);
         look.exists = self.wire.exists;
+        look.mailbox_id = self.wire.take_mailbox_id().filter(|_| self.object_id());
         self.wire.take_grown();
         Ok(look)
-    }
-
-    async fn look_by_status(&mut self, folder: &RawName) -> Result<Look, ImapError> {
-        let mut parts = Self::name_argument(folder);
-        let items = b" (MESSAGES UIDNEXT UIDVALIDITY)";
-        match parts.last_mut() {
-            Some(last) => last.extend_from_slice(items),
-            None => parts.push(items.to_vec()),
-        }
-        drop(self.wire.take_kept());
-        self.wire.run_parts("STATUS", &parts, &mut |_| {}).await?;
-        let lines = self.wire.take_kept();
-        let looks: Vec<_> = lines.iter().filter_map(|line| list::status_line(line)).collect();
-        let same = |name: &RawName| *name == *folder || name.0.eq_ignore_ascii_case(&folder.0);
-        // Where the name comes back in another form (UTF-8 for modified UTF-7), the only answer is the answer.
-        let found = looks.iter().find(|(name, _)| same(name)).or(match looks.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        });
-        Ok(found.map(|(_, look)| *look).unwrap_or_default())
     }
 
     fn tell_dropped(&self, before: u32) {
@@ -124,44 +132,25 @@ impl Session {
 
 impl MailSession for Session {
     fn offer(&self) -> Offer {
-        Offer { idle: has(&self.capabilities, "IDLE") || self.mode == Mode::Idle, ..Offer::default() }
+        Offer {
+            idle: self.has_or_tries("IDLE", Mode::Idle),
+            notify: self.has_or_tries("NOTIFY", Mode::Notify),
+            list_status: has(&self.capabilities, "LIST-STATUS"),
+        }
     }
 
-    fn on_heard(&mut self, _heard: Heard) {}
-
-    fn list_status<'a>(
-        &'a mut self,
-        _folders: &'a [RawName],
-    ) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn notify<'a>(&'a mut self, _folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn take_told(&mut self) -> Vec<(RawName, Look)> {
-        Vec::new()
-    }
-
-    fn notify_ended(&self) -> bool {
-        false
-    }
-
-    fn take_server_alerts(&mut self) -> Vec<String> {
-        Vec::new()
+    fn on_heard(&mut self, heard: Heard) {
+        self.wire.on_heard(heard);
     }
 
     fn folders(&mut self) -> BoxFuture<'_, Result<Vec<Listed>, ImapError>> {
         Box::pin(async move {
-            drop(self.wire.take_kept());
             let personal = self.personal_prefix().await?;
-            self.wire.run("LIST", b"\"\" \"*\"", &mut |_| {}).await?;
-            let lines = self.wire.take_kept();
-            let mut listed: Vec<_> = lines.iter().filter_map(|line| list::list_line(line)).collect();
+            let mut listed = self.list_all().await?;
             for mailbox in &mut listed {
                 mailbox.prefix = personal.as_ref().map(|prefix| list::prefix_of(&mailbox.raw.0, prefix));
             }
+            special_use::guess(&mut listed);
             Ok(listed)
         })
     }
@@ -171,7 +160,29 @@ impl MailSession for Session {
     }
 
     fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
-        Box::pin(self.look_by_status(folder))
+        let object_id = self.object_id();
+        Box::pin(list_status::status(&mut self.wire, folder, object_id))
+    }
+
+    fn list_status<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        let object_id = self.object_id();
+        Box::pin(list_status::list_status(&mut self.wire, folders, object_id))
+    }
+
+    fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
+        Box::pin(notify::notify(&mut self.wire, folders))
+    }
+
+    fn take_told(&mut self) -> Vec<(RawName, Look)> {
+        self.wire.told.take()
+    }
+
+    fn notify_ended(&self) -> bool {
+        self.wire.told.has_ended()
+    }
+
+    fn take_server_alerts(&mut self) -> Vec<String> {
+        self.wire.take_alerts()
     }
 
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>> {

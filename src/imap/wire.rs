@@ -3,10 +3,11 @@
 //! async-imap's typed calls answer `Ok` to NO, BAD and a closed connection (crates 2), so they are not used: commands
 //! are written here, its `Client` reads and parses the responses.
 
-use super::Stream;
 use super::error::ImapError;
 use super::frame::{EARLY, Framed};
+use super::notify::Told;
 use super::raw_letter::RawLetter;
+use super::{Heard, Stream};
 use crate::model::Look;
 use async_imap::Client;
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
@@ -20,6 +21,9 @@ const MOST_TIMEOUTS: u32 = 10;
 /// After a BYE the server closes (RFC 3501 7.1.5); some repeat it until we do (imap-servers A.3). So long the completion
 /// of the command is still waited for.
 const AFTER_BYE: Duration = Duration::from_secs(2);
+
+/// LIST and STATUS lines kept for one command, in bytes: some 100,000 folders.
+const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The word of a status response (RFC 3501 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +79,6 @@ pub(super) struct Wire {
     client: Client<Framed<Box<dyn Stream>>>,
     command_timeout: Duration,
     serial: u32,
-    /// When the server's last response came.
-    heard_at: Instant,
     /// EXISTS of the open folder, kept up by every response whenever it comes (RFC 3501 7).
     pub(super) exists: Option<u32>,
     /// Whether EXISTS rose since the last look: letters came.
@@ -87,6 +89,11 @@ pub(super) struct Wire {
     give_up_at: Instant,
     /// What stood behind the last `+` (RFC 3501 7.5).
     pub(super) continuation: String,
+    /// LIST and STATUS lines of the present command, if it wants them.
+    kept: Option<Vec<Vec<u8>>>,
+    kept_bytes: usize,
+    /// What NOTIFY told.
+    pub(super) told: Told,
 }
 
 impl Wire {
@@ -95,12 +102,14 @@ impl Wire {
             client: Client::new(Framed::new(stream)),
             command_timeout,
             serial: 0,
-            heard_at: Instant::now(),
             exists: None,
             grown: false,
             bye: None,
             give_up_at: Instant::now() + command_timeout * MOST_TIMEOUTS,
             continuation: String::new(),
+            kept: None,
+            kept_bytes: 0,
+            told: Told::default(),
         }
     }
 
@@ -117,9 +126,24 @@ impl Wire {
         }
     }
 
-    /// How long ago the last response came.
+    /// How long ago the last byte came.
     pub(super) fn silent_for(&self) -> Duration {
-        self.heard_at.elapsed()
+        self.client.get_ref().silent_for()
+    }
+
+    /// From now on `heard` is called whenever something comes.
+    pub(super) fn on_heard(&mut self, heard: Heard) {
+        self.client.get_mut().on_heard(heard);
+    }
+
+    /// Texts for the administrator since the last call.
+    pub(super) fn take_alerts(&mut self) -> Vec<String> {
+        self.client.get_mut().news().alerts.take()
+    }
+
+    /// The MAILBOXID that was told since the last call.
+    pub(super) fn take_mailbox_id(&mut self) -> Option<u64> {
+        self.client.get_mut().news().mailbox_id.take()
     }
 
     /// How many lines could not be read so far.
@@ -130,11 +154,6 @@ impl Wire {
     /// The beginning of the last of them.
     pub(super) fn last_dropped(&self) -> &str {
         self.client.get_ref().last_dropped()
-    }
-
-    /// LIST and STATUS lines that came since the last call.
-    pub(super) fn take_kept(&mut self) -> Vec<Vec<u8>> {
-        self.client.get_mut().take_kept()
     }
 
     /// Whether letters came to the open folder since the last call.
@@ -162,17 +181,39 @@ impl Wire {
             }
             Err(error) => return Err(self.ended(error.to_string())),
         };
-        self.heard_at = Instant::now();
+        self.sort_kept()?;
         match &event {
             Event::Exists(n) => {
                 self.grown |= self.exists.is_none_or(|known| *n > known);
                 self.exists = Some(*n);
             }
             Event::Expunge => self.exists = self.exists.map(|n| n.saturating_sub(1)),
-            Event::Bye(text) if self.bye.is_none() => self.bye = Some((text.clone(), self.heard_at)),
+            Event::Bye(text) if self.bye.is_none() => self.bye = Some((text.clone(), Instant::now())),
             _ => {}
         }
         Ok(event)
+    }
+
+    /// Hands the lines that were kept aside to the command that wants them, or else to NOTIFY.
+    fn sort_kept(&mut self) -> Result<(), ImapError> {
+        let framed = self.client.get_mut();
+        let over = std::mem::take(&mut framed.news().notify_over);
+        let lines = framed.take_kept();
+        match &mut self.kept {
+            Some(kept) => {
+                self.kept_bytes += lines.iter().map(Vec::len).sum::<usize>();
+                if self.kept_bytes > MAX_KEPT_BYTES {
+                    let text = format!("the server sent more than {MAX_KEPT_BYTES} bytes of folders");
+                    return Err(ImapError::Protocol(text));
+                }
+                kept.extend(lines);
+            }
+            None => lines.iter().for_each(|line| self.told.line(line)),
+        }
+        if over {
+            self.told.end();
+        }
+        Ok(())
     }
 
     fn ended(&mut self, reason: String) -> ImapError {
@@ -280,6 +321,24 @@ impl Wire {
             self.write_line(name, part).await?;
         }
         self.finish(name, &tag, sink).await
+    }
+
+    /// Runs a command for the LIST, STATUS and NAMESPACE lines that come with it. If it is refused, they are taken as
+    /// told by NOTIFY.
+    pub(super) async fn run_listing(
+        &mut self,
+        name: &'static str,
+        parts: &[Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, ImapError> {
+        self.kept = Some(Vec::new());
+        self.kept_bytes = 0;
+        let done = self.run_parts(name, parts, &mut |_| {}).await;
+        let lines = self.kept.take().unwrap_or_default();
+        if let Err(error) = done {
+            lines.iter().for_each(|line| self.told.line(line));
+            return Err(error);
+        }
+        Ok(lines)
     }
 
     /// Runs a command of one line.

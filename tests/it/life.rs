@@ -264,7 +264,8 @@ async fn a_worker_that_hangs_begins_anew() {
 /// Only so that the example stays one: a config's admins reach the reporter.
 #[test]
 fn the_reporter_takes_its_administrators_from_the_config() {
-    let text = "[wecom]\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1\nsecret = \"s\"\n[admin]\nrecipients = [\"wangwu\"]\n";
+    let text =
+        "[wecom]\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1\nsecret = \"s\"\n[admin]\nrecipients = [\"wangwu\"]\n";
     let config: Config = mailbell::config::load_text(std::path::Path::new("x.toml"), text, &|_| None).unwrap();
     let state = Arc::new(Recorder::new());
     let clock = Arc::new(PausedClock::new());
