@@ -3,7 +3,10 @@
 mod checks;
 mod crash;
 mod cyrus;
+mod folders;
 mod mail;
 mod measure;
+mod metrics;
 mod service;
+mod status;
 mod world;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod config;
+mod control;
 mod deliver;
 mod dovecot;
 mod e2e;

@@ -1,14 +1,8 @@
 //! `check`, `test-alert` and wrong usage: what a person reads when something is wrong.
 
-use super::world::{Setup, World};
+use super::world::{Setup, World, said};
 use mailbell::demo::dovecot::{CertKind, Dovecot, Options as DovecotOptions};
 use serde_json::json;
-
-fn said(world: &World, args: &[&str]) -> (i32, String) {
-    let out = world.command(args).output().unwrap();
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-    (out.status.code().unwrap(), text)
-}
 
 /// Runs `check` in both languages: it fails, and says these things.
 fn fails(world: &World, english: &[&str], chinese: &[&str]) {

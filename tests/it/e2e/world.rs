@@ -56,6 +56,13 @@ pub fn password(user: &str) -> String {
     format!("secret of {user}")
 }
 
+/// Runs a command; its exit status and all that it printed.
+pub fn said(world: &World, args: &[&str]) -> (i32, String) {
+    let out = world.command(args).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    (out.status.code().unwrap(), text)
+}
+
 impl World {
     pub async fn one() -> Self {
         Self::new(Setup { users: vec!["zhangsan"], ..Setup::default() }).await
@@ -149,6 +156,13 @@ impl World {
             answer.is_ok_and(|a| a.status() == 200)
         })
         .await;
+    }
+
+    /// What the service answers at a path of its web surface.
+    pub async fn web_text(&self, path: &str) -> (Option<String>, String) {
+        let answer = self.client.get(format!("http://{}{path}", self.web)).send().await.unwrap();
+        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        (kind, answer.text().await.unwrap())
     }
 
     /// VmRSS of the service.

@@ -1,0 +1,177 @@
+//! What the running service says at its control socket, read from health and state that a test has filled.
+
+use crate::support::clock::PausedClock;
+use crate::support::{account, secs};
+use mailbell::clock::Clock;
+use mailbell::config::Account;
+use mailbell::control::{AskError, Refusal, Request, SOCKET, Service, Status, ask, bind, serve};
+use mailbell::health::{AccountState, Channel, FolderHealth, Health, WatchMode};
+use mailbell::model::{AccountId, Owner, Recipient};
+use mailbell::rules::budget::Allowance;
+use mailbell::state::{Disk, MemoryKv, State, Store};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+
+const ALLOWANCE: Allowance = Allowance { syncs: 50, free: 25, settle: Duration::ZERO };
+
+/// A served socket.
+struct Bench {
+    dir: TempDir,
+    state: Arc<Store>,
+    health: Arc<Health>,
+    clock: Arc<PausedClock>,
+    stop: CancellationToken,
+}
+
+fn shared() -> Account {
+    let id = AccountId::new("sales@corp.example");
+    let recipients = vec![Recipient::Party(12), Recipient::Tag(3)];
+    Account { owner: Owner::Shared(id.clone()), id, recipients, ..account() }
+}
+
+impl Bench {
+    /// An account of a user and a shared one.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Arc::new(Store::in_place(MemoryKv::open(&Disk::default())).unwrap());
+        let (health, clock) = (Arc::new(Health::default()), Arc::new(PausedClock::new()));
+        let service = Service::new(state.clone(), clock.clone(), health.clone(), ALLOWANCE);
+        let accounts = [Arc::new(account()), Arc::new(shared())];
+        service.update(&accounts);
+        for account in &accounts {
+            health.add(&account.id, clock.steady());
+        }
+        let stop = CancellationToken::new();
+        let bound = Arc::new(bind(dir.path()).unwrap());
+        tokio::spawn(serve(bound, Arc::new(service), stop.clone()));
+        Self { dir, state, health, clock, stop }
+    }
+
+    async fn status(&self, account: Option<&str>, state: Option<&str>) -> Status {
+        let request = Request::Status { account: account.map(str::to_owned), state: state.map(str::to_owned) };
+        ask(self.dir.path(), &request).await.unwrap()
+    }
+
+    async fn raw(&self) -> UnixStream {
+        UnixStream::connect(self.dir.path().join(SOCKET)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_account_of_which_nothing_is_known_yet_has_nulls() {
+    let bench = Bench::new();
+    let status = serde_json::to_value(bench.status(Some("ZhangSan@Corp.example"), None).await).unwrap();
+    let wanted = json!({
+        "account": "zhangsan@corp.example", "user": "zhangsan", "recipients": ["zhangsan"], "state": "connecting",
+        "mode": null, "why": null, "proof_of_life_seconds": null, "last_sync_seconds": null, "budget_left": 50,
+        "connections": 0, "last_error": null, "last_error_seconds": null, "next_try_seconds": null,
+        "server_alert": null, "folders": [],
+    });
+    assert_eq!(status["accounts"], json!([wanted]));
+    assert_eq!(status["states"]["connecting"], 2, "all accounts are counted");
+    assert_eq!(status["outbox"], json!({"waiting": 0, "open": 0, "dead": 0}));
+    assert_eq!(status["channel"], json!({"state": "unknown", "reason": null, "token_held": false}));
+    assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(status["uptime_seconds"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_known_is_told_in_seconds() {
+    let bench = Bench::new();
+    let began = bench.clock.steady();
+    let id = shared().id;
+    bench.state.admit_sync(&shared().owner, ALLOWANCE, began).await.unwrap();
+    bench.health.pulse(&id).beat(began.plus(secs(10)));
+    bench.health.note(&id, |a| {
+        a.state = AccountState::LoginRefused;
+        a.mode = Some(WatchMode::Notify);
+        a.why = "the server has NOTIFY".to_owned();
+        a.synced_at = Some(began.plus(secs(20)));
+        a.connections = 2;
+        a.last_error = Some("login: refused: 密码错误".to_owned());
+        a.error_at = Some(began.plus(secs(30)));
+        a.next_try = Some(began.plus(Duration::from_millis(100_001)));
+        a.server_alert = Some("quota".to_owned());
+        let folder = |shown: &str| FolderHealth { shown: shown.into(), fresh_at: None, pushed: false, refused: None };
+        let refused = FolderHealth { refused: Some("NO permission".to_owned()), ..folder("项目/甲") };
+        a.folders = vec![FolderHealth { fresh_at: Some(began), pushed: true, ..folder("INBOX") }, refused];
+    });
+    bench.health.channel(Channel::Resting("message/send: 45009".to_owned()));
+    bench.health.token_held();
+    tokio::time::advance(Duration::from_millis(60_500)).await;
+    let status = serde_json::to_value(bench.status(None, Some("login_refused")).await).unwrap();
+    let wanted = json!({
+        "account": "sales@corp.example", "user": null, "recipients": ["party:12", "tag:3"], "state": "login_refused",
+        "mode": "notify", "why": "the server has NOTIFY", "proof_of_life_seconds": 50, "last_sync_seconds": 40,
+        "budget_left": 49, "connections": 2, "last_error": "login: refused: 密码错误", "last_error_seconds": 30,
+        "next_try_seconds": 40, "server_alert": "quota",
+        "folders": [
+            {"folder": "INBOX", "fresh_seconds": 60, "pushed": true, "refused": null},
+            {"folder": "项目/甲", "fresh_seconds": null, "pushed": false, "refused": "NO permission"},
+        ],
+    });
+    assert_eq!(status["accounts"], json!([wanted]));
+    assert_eq!((&status["states"]["connecting"], &status["states"]["login_refused"]), (&json!(1), &json!(1)));
+    assert_eq!(status["channel"], json!({"state": "resting", "reason": "message/send: 45009", "token_held": true}));
+    assert_eq!(status["uptime_seconds"], 60);
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_answered_with_the_nearest() {
+    let bench = Bench::new();
+    let request = Request::Status { account: Some("sale@corp.example".to_owned()), state: None };
+    let refused = ask::<Status>(bench.dir.path(), &request).await.unwrap_err();
+    let AskError::Refused(Refusal::UnknownAccount { nearest }) = refused else { panic!("{refused:?}") };
+    assert_eq!(nearest[0], "sales@corp.example");
+}
+
+#[tokio::test]
+async fn questions_of_another_version_and_nonsense_are_refused_and_harm_nothing() {
+    let bench = Bench::new();
+    for asked in ["{\"command\":\"dance\"}\n", "GET / HTTP/1.1\r\n\r\n", "\n", "\u{0}\n"] {
+        let mut stream = bench.raw().await;
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        assert!(said.contains("unknown_request") && said.contains(env!("CARGO_PKG_VERSION")), "{asked:?}: {said}");
+    }
+    // Who sends without an end is left, at the latest when it has sent too much.
+    let mut endless = bench.raw().await;
+    let block = vec![b'x'; 1024 * 1024];
+    assert!(endless.write_all(&block).await.is_err(), "nobody reads that much");
+    assert_eq!(bench.status(None, None).await.accounts.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_connects_and_says_nothing_is_left_in_time() {
+    let bench = Bench::new();
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(bench.raw().await);
+    }
+    // More than are answered at one time; they are left, and the question is answered.
+    assert_eq!(bench.status(None, None).await.accounts.len(), 2);
+}
+
+#[tokio::test]
+async fn nobody_there_and_somebody_dead_are_told_apart() {
+    let request = Request::Status { account: None, state: None };
+    assert_eq!(ask::<Status>(Path::new("/nowhere"), &request).await.unwrap_err(), AskError::Absent);
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(ask::<Status>(dir.path(), &request).await.unwrap_err(), AskError::Absent);
+    drop(std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap());
+    assert_eq!(ask::<Status>(dir.path(), &request).await.unwrap_err(), AskError::Dead);
+    let bench = Bench::new();
+    bench.stop.cancel();
+    let path = bench.dir.path().join(SOCKET);
+    while path.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ask::<Status>(bench.dir.path(), &request).await.unwrap_err(), AskError::Absent);
+}
