@@ -240,6 +240,11 @@ impl Health {
         }
     }
 
+    /// Looks at all accounts without copying them; short work only, for all others wait meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&BTreeMap<AccountId, AccountHealth>) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// Notes the state of the channel.
     pub fn channel(&self, state: Channel) {
         *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = state;

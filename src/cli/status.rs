@@ -198,6 +198,7 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
     };
     add("最近的错误：", "last error: ", account.last_error.as_ref().map(|error| format!("{error}{since}")));
     add("服务器的通知：", "the server says: ", account.server_alert.clone());
+    lines.push(String::new());
     if account.folders.is_empty() {
         return lines;
     }
@@ -210,7 +211,6 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
         vec![f.folder.clone(), span(f.fresh_seconds), pushed.to_owned(), f.refused.clone().unwrap_or_default()]
     };
     let rows: Vec<_> = account.folders.iter().map(folder).collect();
-    lines.push(String::new());
     lines.extend(table::lines(&head, &rows, WIDEST));
     lines.push(String::new());
     lines
@@ -237,7 +237,7 @@ fn summary(status: &Status, lang: Lang) -> Vec<String> {
     match lang {
         Lang::ZhCn => vec![
             format!("共 {all} 个账号{}{}", if states.is_empty() { "" } else { "：" }, states.join("，")),
-            format!("待发邮件 {waiting}，待发提醒 {open}，死信 {dead}；企业微信：{channel}"),
+            format!("待发邮件 {waiting}，待发提醒 {open}，发送失败的提醒 {dead}；企业微信：{channel}"),
             format!("mailbell {version}，已运行 {uptime}"),
         ],
         Lang::En => vec![

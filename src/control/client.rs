@@ -46,8 +46,8 @@ pub async fn ask<T: DeserializeOwned>(directory: &Path, request: &Request) -> Re
     if bytes.is_empty() {
         return Err(AskError::Dead);
     }
-    match serde_json::from_slice::<Reply>(&bytes) {
-        Ok(Reply::Answer(value)) => serde_json::from_value(value).map_err(|e| AskError::Other(e.to_string())),
+    match serde_json::from_slice::<Reply<T>>(&bytes) {
+        Ok(Reply::Answer(answer)) => Ok(answer),
         Ok(Reply::Refusal(refusal)) => Err(AskError::Refused(refusal)),
         Err(error) => Err(AskError::Other(error.to_string())),
     }

@@ -47,9 +47,9 @@ pub enum Request {
 /// What the service says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Reply {
+enum Reply<T> {
     /// What was asked for.
-    Answer(serde_json::Value),
+    Answer(T),
     /// Why there is no answer.
     Refusal(Refusal),
 }

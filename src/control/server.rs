@@ -2,7 +2,9 @@
 
 use super::status::Service;
 use super::{ANSWER_LIMIT, ASK_LIMIT, Bound, MAX_REQUEST_BYTES, Refusal, Reply, Request, TAKE_LIMIT, nearest};
+use crate::model::AccountId;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -43,14 +45,14 @@ async fn talk(stream: UnixStream, service: &Service) {
     if line.is_empty() {
         return;
     }
-    let reply = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => timeout(ANSWER_LIMIT, service.answer(request)).await.unwrap_or_else(|_| {
-            Reply::Refusal(Refusal::Failed(format!("no answer within {} s", ANSWER_LIMIT.as_secs())))
-        }),
-        Err(_) => Reply::Refusal(Refusal::UnknownRequest { version: env!("CARGO_PKG_VERSION").to_owned() }),
+    let text = match serde_json::from_slice::<Request>(&line) {
+        Ok(request) => match timeout(ANSWER_LIMIT, service.answer(request)).await {
+            Ok(Ok(text)) => text,
+            Ok(Err(refusal)) => refused(refusal),
+            Err(_) => refused(Refusal::Failed(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
+        },
+        Err(_) => refused(Refusal::UnknownRequest { version: env!("CARGO_PKG_VERSION").to_owned() }),
     };
-    let Ok(mut text) = serde_json::to_vec(&reply) else { return };
-    text.push(b'\n');
     let _ = timeout(TAKE_LIMIT, async {
         write.write_all(&text).await?;
         write.shutdown().await
@@ -59,24 +61,39 @@ async fn talk(stream: UnixStream, service: &Service) {
 }
 
 impl Service {
-    /// Answers one question.
-    async fn answer(&self, request: Request) -> Reply {
+    /// Answers one question: the line to send.
+    async fn answer(&self, request: Request) -> Result<Vec<u8>, Refusal> {
         match request {
             Request::Status { account, state } => {
-                let accounts = self.accounts();
-                let wanted = account.map(|typed| crate::model::AccountId::new(&typed));
-                if let Some(wanted) = &wanted
-                    && !accounts.iter().any(|a| a.id == *wanted)
-                {
-                    let nearest = nearest(&wanted.0, accounts.iter().map(|a| &*a.id.0));
-                    return Reply::Refusal(Refusal::UnknownAccount { nearest });
-                }
-                match self.status(wanted.as_ref(), state.as_deref()).await {
-                    Ok(status) => serde_json::to_value(status)
-                        .map_or_else(|e| Reply::Refusal(Refusal::Failed(e.to_string())), Reply::Answer),
-                    Err(error) => Reply::Refusal(Refusal::Failed(error.to_string())),
-                }
+                let wanted = account.map(|typed| self.known(&typed)).transpose()?;
+                answered(self.status(wanted.as_ref(), state.as_deref()).await)
             }
         }
     }
+
+    /// The account of this address.
+    fn known(&self, typed: &str) -> Result<AccountId, Refusal> {
+        let (wanted, accounts) = (AccountId::new(typed), self.accounts());
+        if accounts.iter().any(|account| account.id == wanted) {
+            return Ok(wanted);
+        }
+        Err(Refusal::UnknownAccount { nearest: nearest(typed, accounts.iter().map(|account| &*account.id.0)) })
+    }
+}
+
+/// The line that tells what was asked for.
+fn answered<T: Serialize, E: ToString>(answer: Result<T, E>) -> Result<Vec<u8>, Refusal> {
+    let answer = answer.map_err(|error| Refusal::Failed(error.to_string()))?;
+    line(&Reply::Answer(answer)).map_err(|error| Refusal::Failed(error.to_string()))
+}
+
+/// The line that tells why there is no answer.
+fn refused(refusal: Refusal) -> Vec<u8> {
+    line(&Reply::<()>::Refusal(refusal)).unwrap_or_default()
+}
+
+fn line<T: Serialize>(reply: &Reply<T>) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    Ok(line)
 }

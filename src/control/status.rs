@@ -133,23 +133,30 @@ impl Service {
     /// # Errors
     /// The store cannot be read.
     pub async fn status(&self, account: Option<&AccountId>, state: Option<&str>) -> Result<Status, StateError> {
-        let (accounts, health, now) = (self.accounts(), self.health.accounts(), self.clock.steady());
-        let state_of = |a: &Account| health.get(&a.id).map_or(AccountState::Connecting, |h| h.state);
+        let (accounts, now) = (self.accounts(), self.clock.steady());
         let mut states: BTreeMap<String, usize> =
             AccountState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
-        for account in accounts.iter() {
-            *states.entry(state_of(account).word().to_owned()).or_default() += 1;
+        let unknown = AccountHealth::new(now);
+        let mut shown = self.health.read(|known| {
+            let mut shown: Vec<(Owner, AccountStatus)> = Vec::new();
+            for configured in accounts.iter() {
+                let health = known.get(&configured.id).unwrap_or(&unknown);
+                let word = health.state.word();
+                *states.entry(word.to_owned()).or_default() += 1;
+                if account.is_none_or(|id| configured.id == *id) && state.is_none_or(|wanted| wanted == word) {
+                    shown.push((configured.owner.clone(), account_status(configured, health, now)));
+                }
+            }
+            shown
+        });
+        shown.sort_by(|a, b| a.1.account.cmp(&b.1.account));
+        let left = self.budgets(shown.iter().map(|(owner, _)| owner), now).await?;
+        for (owner, account) in &mut shown {
+            account.budget_left = left.get(owner).copied().unwrap_or_default();
         }
-        let wanted = |a: &&Arc<Account>| {
-            account.is_none_or(|id| a.id == *id) && state.is_none_or(|word| state_of(a).word() == word)
-        };
-        let mut shown: Vec<_> = accounts.iter().filter(wanted).collect();
-        shown.sort_by(|a, b| a.id.cmp(&b.id));
-        let left = self.budgets(&shown, now).await?;
-        let of = |a: &&Arc<Account>| account_status(a, health.get(&a.id), left.get(&a.owner).copied(), now);
         let Outbox { waiting, open, dead } = self.state.outbox().await?;
         Ok(Status {
-            accounts: shown.iter().map(of).collect(),
+            accounts: shown.into_iter().map(|(_, account)| account).collect(),
             states,
             outbox: OutboxStatus { waiting, open, dead },
             channel: channel_status(&self.health),
@@ -158,9 +165,13 @@ impl Service {
         })
     }
 
-    /// What is left to the owners of these accounts.
-    async fn budgets(&self, accounts: &[&Arc<Account>], now: Timestamp) -> Result<HashMap<Owner, u32>, StateError> {
-        let mut owners: Vec<Owner> = accounts.iter().map(|a| a.owner.clone()).collect();
+    /// What is left to these owners.
+    async fn budgets<'a>(
+        &self,
+        owners: impl Iterator<Item = &'a Owner>,
+        now: Timestamp,
+    ) -> Result<HashMap<Owner, u32>, StateError> {
+        let mut owners: Vec<Owner> = owners.cloned().collect();
         owners.sort();
         owners.dedup();
         let asked = stream::iter(owners).map(|owner| async move {
@@ -171,14 +182,8 @@ impl Service {
     }
 }
 
-fn account_status(
-    account: &Account,
-    health: Option<&AccountHealth>,
-    budget_left: Option<u32>,
-    now: Timestamp,
-) -> AccountStatus {
-    let fresh = AccountHealth::new(now);
-    let health = health.unwrap_or(&fresh);
+/// What is known of an account, but for its budget.
+fn account_status(account: &Account, health: &AccountHealth, now: Timestamp) -> AccountStatus {
     let user = match &account.owner {
         Owner::User(user) => Some(user.to_string()),
         Owner::Shared(_) => None,
@@ -192,7 +197,7 @@ fn account_status(
         why: Some(health.why.clone()).filter(|why| !why.is_empty()),
         proof_of_life_seconds: ago(health.pulse.last(), now),
         last_sync_seconds: ago(health.synced_at, now),
-        budget_left: budget_left.unwrap_or_default(),
+        budget_left: 0,
         connections: health.connections,
         last_error: health.last_error.clone(),
         last_error_seconds: ago(health.error_at, now),

@@ -11,11 +11,12 @@ const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reads all gauges.
 pub(super) async fn now(sources: &Sources) -> Gauges {
-    let accounts = sources.health.accounts();
+    let now = sources.clock.steady();
+    let gauges = sources.health.read(|accounts| of_accounts(accounts.values(), now));
     let counted = tokio::time::timeout(OUTBOX_LIMIT, sources.state.outbox()).await;
     let outbox = counted.ok().and_then(Result::ok);
     let outbox = outbox.map(|o| vec![("waiting", o.waiting), ("open", o.open), ("dead", o.dead)]);
-    Gauges { outbox, ..of_accounts(accounts.values(), sources.clock.steady()) }
+    Gauges { outbox, ..gauges }
 }
 
 fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Timestamp) -> Gauges {

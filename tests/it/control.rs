@@ -27,6 +27,7 @@ struct Bench {
     health: Arc<Health>,
     clock: Arc<PausedClock>,
     stop: CancellationToken,
+    service: Arc<Service>,
 }
 
 fn shared() -> Account {
@@ -41,7 +42,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let state = Arc::new(Store::in_place(MemoryKv::open(&Disk::default())).unwrap());
         let (health, clock) = (Arc::new(Health::default()), Arc::new(PausedClock::new()));
-        let service = Service::new(state.clone(), clock.clone(), health.clone(), ALLOWANCE);
+        let service = Arc::new(Service::new(state.clone(), clock.clone(), health.clone(), ALLOWANCE));
         let accounts = [Arc::new(account()), Arc::new(shared())];
         service.update(&accounts);
         for account in &accounts {
@@ -49,8 +50,8 @@ impl Bench {
         }
         let stop = CancellationToken::new();
         let bound = Arc::new(bind(dir.path()).unwrap());
-        tokio::spawn(serve(bound, Arc::new(service), stop.clone()));
-        Self { dir, state, health, clock, stop }
+        tokio::spawn(serve(bound, service.clone(), stop.clone()));
+        Self { dir, state, health, clock, stop, service }
     }
 
     async fn status(&self, account: Option<&str>, state: Option<&str>) -> Status {
@@ -157,6 +158,29 @@ async fn who_connects_and_says_nothing_is_left_in_time() {
     }
     // More than are answered at one time; they are left, and the question is answered.
     assert_eq!(bench.status(None, None).await.accounts.len(), 2);
+}
+
+#[tokio::test]
+async fn ten_thousand_accounts_come_in_one_answer() {
+    let bench = Bench::new();
+    let of = |n: usize| {
+        let user = format!("user{n}");
+        let id = AccountId::new(&format!("{user}@corp.example"));
+        let owner = Owner::User(user.into());
+        Arc::new(Account { id, owner, ..account() })
+    };
+    let accounts: Vec<_> = (0..10_000).map(of).collect();
+    for account in &accounts {
+        bench.health.add(&account.id, bench.clock.steady());
+        let folder = FolderHealth { shown: "项目/甲".into(), fresh_at: None, pushed: true, refused: None };
+        bench.health.note(&account.id, |a| a.folders = vec![folder; 5]);
+    }
+    bench.service.update(&accounts);
+    let status = bench.status(None, None).await;
+    assert_eq!((status.accounts.len(), status.states["connecting"]), (10_000, 10_000));
+    assert!(status.accounts.iter().all(|a| a.budget_left == 50 && a.folders.len() == 5));
+    assert!(status.accounts.is_sorted_by_key(|a| a.account.clone()));
+    assert_eq!(bench.status(Some("user77@corp.example"), None).await.accounts.len(), 1);
 }
 
 #[tokio::test]
