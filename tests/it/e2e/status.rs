@@ -106,10 +106,10 @@ async fn a_wrong_password_is_told_with_its_reason_and_first() {
     world.run().await;
     let account = json(&world, &[&address("zhangsan")])["accounts"][0].clone();
     assert_eq!(account["state"], "login_refused");
-    assert!(account["last_error"].as_str().unwrap().starts_with("login: refused"), "{account}");
+    assert!(account["last_error"].as_str().unwrap().starts_with("login: wrong name or password"), "{account}");
     let (_, text) = said(&world, &["status", "--lang", "en"]);
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[1].starts_with("zhangsan@") && lines[1].contains("login: refused"), "{text}");
+    assert!(lines[1].starts_with("zhangsan@") && lines[1].contains("login: wrong name or password"), "{text}");
     assert!(lines[2].starts_with("lisi@") && lines[2].contains("watching"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     let (_, text) = said(&world, &["status", "--lang", "zh-CN"]);
