@@ -124,7 +124,8 @@ pub trait MailSession: Send {
     /// `No` and `Bad` also from servers that advertise it (imap-servers B.3).
     fn list_status<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
     /// Asks to be told of new letters in all these folders (NOTIFY SET, RFC 5465), the open one among them as the
-    /// selected one. Answers what the server says of the others now, as far as it does. From then on
+    /// selected one. Answers what the server says of the others now; NOTIFY tells nothing of those that are missing there
+    /// (the server does not know them, or not by this name). From then on
     /// [`MailSession::idle`] ends as well when one of the others changes, or when the server ends NOTIFY; what was told
     /// must then be taken with [`MailSession::take_told`].
     ///
@@ -133,8 +134,8 @@ pub trait MailSession: Send {
     /// more) or for names too long for one command. NOTIFY is then off, also one set before.
     fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>>;
     /// What NOTIFY told of other folders since the last call: each folder once, by the names that were given to
-    /// [`MailSession::notify`], in the order of the last word about it. UIDVALIDITY may be missing (Dovecot tells it
-    /// the first time only).
+    /// [`MailSession::notify`], in the order of the last word about it, only if something is not as it was. What a word
+    /// left out (Dovecot gives UIDVALIDITY only once) is as it was told before.
     fn take_told(&mut self) -> Vec<(RawName, Look)>;
     /// Whether the server has ended NOTIFY by itself (NOTIFICATIONOVERFLOW) since it was set.
     fn notify_ended(&self) -> bool;

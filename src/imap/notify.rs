@@ -3,8 +3,13 @@
 //! Only MessageNew and MessageExpunge are asked for: MailboxName would bring LIST lines with OLDNAME, which the parser
 //! does not take (imap-servers H.1). The open folder is named by SELECTED-DELAYED; without it, its own news would stop
 //! (RFC 5465 section 3.1), and plain SELECTED may renumber letters in the middle of a FETCH.
+//!
+//! Dovecot 2.3 takes names in UTF-8 here. To one in modified UTF-7 it says OK, and never tells of that folder (tried
+//! with 2.3.19, 2026-11). So the looks that come with the answer are compared with what was asked for, and where some
+//! are missing the other spelling is tried.
 
 use super::error::ImapError;
+use super::folder_name;
 use super::list::status_line;
 use super::names::{Looks, Names, newer};
 use super::wire::{Wire, argument};
@@ -22,22 +27,38 @@ const EVENTS: &str = "(MessageNew MessageExpunge)";
 pub(super) struct Told {
     /// The folders that it was asked for, while it is on.
     names: Option<Names>,
-    /// At most one of each folder, in the order of the last line.
-    pending: Vec<(usize, Look)>,
+    /// What is known of them: Dovecot repeats itself about all when one has changed.
+    known: Vec<Look>,
+    /// Which of them changed, in the order of the last word about it.
+    changed: Vec<usize>,
     ended: bool,
     /// The end is news that nobody was told yet.
     just_ended: bool,
+    /// The server wants names in UTF-8.
+    utf8: bool,
 }
 
 impl Told {
+    /// It is on for `folders`, of which `found` is known.
+    fn begin(&mut self, folders: &[RawName], found: &[(RawName, Look)]) {
+        let known = |folder| found.iter().find(|(name, _)| name == folder).map(|(_, look)| *look);
+        self.known = folders.iter().map(|folder| known(folder).unwrap_or_default()).collect();
+        self.names = Some(Names::new(folders));
+    }
+
     /// Takes in a line kept aside that was no answer to a command.
     pub(super) fn line(&mut self, line: &[u8]) {
         let Some(names) = &self.names else { return };
         let Some((name, look)) = status_line(line) else { return };
         let look = Look { mailbox_id: None, ..look };
         let Some(at) = names.find(&name) else { return };
-        let known = self.pending.iter().position(|(place, _)| *place == at).map(|place| self.pending.remove(place).1);
-        self.pending.push((at, known.map_or(look, |known| newer(&known, &look))));
+        let Some(known) = self.known.get_mut(at) else { return };
+        let merged = newer(known, &look);
+        if merged != *known {
+            *known = merged;
+            self.changed.retain(|place| *place != at);
+            self.changed.push(at);
+        }
     }
 
     /// The server has ended it.
@@ -55,14 +76,14 @@ impl Told {
 
     /// Whether there is something to tell; the end counts once.
     pub(super) fn is_news(&mut self) -> bool {
-        std::mem::take(&mut self.just_ended) || !self.pending.is_empty()
+        std::mem::take(&mut self.just_ended) || !self.changed.is_empty()
     }
 
     /// What was told since the last call.
     pub(super) fn take(&mut self) -> Vec<(RawName, Look)> {
-        let pending = std::mem::take(&mut self.pending);
-        let named = |(at, look)| Some((self.names.as_ref()?.get(at)?.clone(), look));
-        pending.into_iter().filter_map(named).collect()
+        let changed = std::mem::take(&mut self.changed);
+        let named = |at| Some((self.names.as_ref()?.get(at)?.clone(), *self.known.get(at)?));
+        changed.into_iter().filter_map(named).collect()
     }
 
     /// Whether a name is that of one of its folders, other than `than`.
@@ -72,25 +93,63 @@ impl Told {
     }
 }
 
-/// Sets NOTIFY for `folders`; what the server says of them now.
+/// Sets NOTIFY for `folders`, of which `open` is the open one; what the server says of the others now.
 ///
 /// # Errors
 /// `No` or `Bad` where it is not taken, then it is off; `No` without a word to the server where there are more folders
 /// than servers take, or longer names.
-pub(super) async fn notify(wire: &mut Wire, folders: &[RawName]) -> Result<Vec<(RawName, Look)>, ImapError> {
-    wire.told = Told::default();
-    let parts = command(folders)?;
-    let lines = wire.run_listing("NOTIFY", &parts).await?;
+pub(super) async fn notify(
+    wire: &mut Wire,
+    folders: &[RawName],
+    open: Option<&RawName>,
+) -> Result<Vec<(RawName, Look)>, ImapError> {
+    let utf8 = wire.told.utf8;
+    wire.told = Told { utf8, ..Told::default() };
+    let mut found = set(wire, folders, utf8).await?;
+    let missing = |f: &&RawName| Some(*f) != open && spelling(f, true) != spelling(f, false) && !has(&found, f);
+    if folders.iter().any(|folder| missing(&folder)) {
+        match set(wire, folders, !utf8).await {
+            Ok(others) if others.len() > found.len() => {
+                wire.told.utf8 = !utf8;
+                found = others;
+            }
+            Err(error) if !error.is_answer() => return Err(error),
+            _ => found = set(wire, folders, utf8).await?,
+        }
+    }
+    wire.told.begin(folders, &found);
+    Ok(found)
+}
+
+fn has(found: &[(RawName, Look)], folder: &RawName) -> bool {
+    found.iter().any(|(name, _)| name == folder)
+}
+
+/// One NOTIFY SET.
+async fn set(wire: &mut Wire, folders: &[RawName], utf8: bool) -> Result<Vec<(RawName, Look)>, ImapError> {
+    let lines = wire.run_listing("NOTIFY", &command(folders, utf8)?).await?;
     let mut looks = Looks::new(folders);
     for (name, look) in lines.iter().filter_map(|line| status_line(line)) {
         looks.add(&name, Look { mailbox_id: None, ..look });
     }
-    wire.told.names = Some(Names::new(folders));
     Ok(looks.into_found())
 }
 
+/// A name as an argument: as it is, or its text in UTF-8 where that can stand in quotes. In parts as
+/// [`argument`] makes them.
+fn spelling(folder: &RawName, utf8: bool) -> Vec<Vec<u8>> {
+    let text = folder_name::decode(&folder.0);
+    if utf8 && text.as_bytes() != &*folder.0 && !text.chars().any(char::is_control) {
+        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+        return vec![format!("\"{quoted}\"").into_bytes()];
+    }
+    let mut parts = Vec::new();
+    argument(&mut parts, &folder.0);
+    parts
+}
+
 /// The command, in parts where a name needs a literal.
-fn command(folders: &[RawName]) -> Result<Vec<Vec<u8>>, ImapError> {
+fn command(folders: &[RawName], utf8: bool) -> Result<Vec<Vec<u8>>, ImapError> {
     let refused = |text: String| ImapError::No { command: "NOTIFY", text };
     if folders.is_empty() || folders.len() > MOST_FOLDERS {
         let count = folders.len();
@@ -98,9 +157,7 @@ fn command(folders: &[RawName]) -> Result<Vec<Vec<u8>>, ImapError> {
     }
     let mut parts = vec![format!("SET STATUS (selected-delayed {EVENTS}) (mailboxes (").into_bytes()];
     for (at, folder) in folders.iter().enumerate() {
-        let mut name = Vec::new();
-        argument(&mut name, &folder.0);
-        let mut pieces = name.into_iter();
+        let mut pieces = spelling(folder, utf8).into_iter();
         if let (Some(last), Some(piece)) = (parts.last_mut(), pieces.next()) {
             if at > 0 {
                 last.push(b' ');
@@ -129,28 +186,43 @@ mod tests {
 
     #[test]
     fn the_command_to_the_byte() {
-        let parts = command(&folders(&[b"INBOX", b"a \"b\""])).unwrap();
+        let parts = command(&folders(&[b"INBOX", b"a \"b\""]), false).unwrap();
         let line = "SET STATUS (selected-delayed (MessageNew MessageExpunge)) \
                     (mailboxes (\"INBOX\" \"a \\\"b\\\"\") (MessageNew MessageExpunge))";
         assert_eq!(parts, [line.as_bytes()]);
-        let parts = command(&folders(&[b"\xd6\xd0", b"b"])).unwrap();
+        let parts = command(&folders(&[b"\xd6\xd0", b"b"]), false).unwrap();
         let begin = "SET STATUS (selected-delayed (MessageNew MessageExpunge)) (mailboxes ({2}";
         assert_eq!(parts[0], begin.as_bytes());
         assert_eq!(parts[1], b"\xd6\xd0 \"b\") (MessageNew MessageExpunge))");
     }
 
     #[test]
+    fn spellings() {
+        let utf8 = |name: &[u8]| String::from_utf8(spelling(&RawName::new(name), true).concat()).unwrap();
+        assert_eq!(utf8(b"&mHl27g-/a \"b\" \\"), r#""项目/a \"b\" \\""#);
+        assert_eq!(utf8(b"R&-D"), "\"R&D\"");
+        assert_eq!(utf8(b"a&AA0ACg-b"), "\"a&AA0ACg-b\"", "line breaks stay encoded");
+        assert_eq!(utf8(b"&!!-"), "\"&!!-\"");
+        assert_eq!(utf8(&encoding_rs::GBK.encode("项目").0), "\"项目\"");
+    }
+
+    #[test]
     fn too_many_or_too_long_is_not_asked() {
         let all: Vec<_> = (0..=MOST_FOLDERS).map(|n| RawName::new(n.to_string().as_bytes())).collect();
-        assert!(matches!(command(&all), Err(ImapError::No { command: "NOTIFY", .. })));
-        assert!(command(&all[1..]).is_ok());
-        assert!(command(&[]).is_err());
-        assert!(command(&[RawName::new(&[b'x'; 9000])]).is_err());
+        assert!(matches!(command(&all, false), Err(ImapError::No { command: "NOTIFY", .. })));
+        assert!(command(&all[1..], false).is_ok());
+        assert!(command(&[], false).is_err());
+        assert!(command(&[RawName::new(&[b'x'; 9000])], false).is_err());
     }
 
     #[test]
     fn what_is_told_is_gathered_by_folder() {
-        let mut told = Told { names: Some(Names::new(&folders(&[b"a", b"&mHl27g-"]))), ..Told::default() };
+        let mut told = Told::default();
+        let asked = folders(&[b"a", b"&mHl27g-"]);
+        let look = |validity, next, exists| Look { uid_validity: validity, uid_next: next, exists, mailbox_id: None };
+        told.begin(&asked, &[(asked[0].clone(), look(Some(5), Some(8), Some(3)))]);
+        told.line(b"* STATUS a (MESSAGES 3 UIDNEXT 8 UNSEEN 1)\r\n");
+        assert!(!told.is_news(), "what is known is no news");
         for line in [
             "* STATUS 项目 (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 7)\r\n",
             "* STATUS a (MESSAGES 4 UIDNEXT 9)\r\n",
@@ -161,9 +233,8 @@ mod tests {
             told.line(line.as_bytes());
         }
         assert!(told.is_news());
-        let look = |validity, next, exists| Look { uid_validity: validity, uid_next: next, exists, mailbox_id: None };
         let expected = [
-            (RawName::new(b"a"), look(None, Some(9), Some(4))),
+            (RawName::new(b"a"), look(Some(5), Some(9), Some(4))),
             (RawName::new(b"&mHl27g-"), look(Some(7), Some(3), Some(2))),
         ];
         assert_eq!(told.take(), expected);

@@ -40,7 +40,7 @@ impl MailSource for ImapSource {
         Box::pin(async move {
             let Opened { wire, capabilities, expires_at } =
                 login::open(&*self.dial, account, &self.imap, self.bearer.as_deref()).await?;
-            let session = Session { wire, capabilities, mode: account.mode, expires_at, no_uses: false };
+            let session = Session { wire, capabilities, mode: account.mode, expires_at, open: None, no_uses: false };
             Ok(Box::new(session) as Box<dyn MailSession>)
         })
     }
@@ -52,6 +52,7 @@ struct Session {
     mode: Mode,
     /// When the access token ends that it was opened with.
     expires_at: Option<Instant>,
+    open: Option<RawName>,
     /// The server was asked for special uses and told none.
     no_uses: bool,
 }
@@ -103,6 +104,7 @@ impl Session {
 
     async fn look_by_examine(&mut self, folder: &RawName) -> Result<Look, ImapError> {
         self.wire.exists = None;
+        self.open = None;
         let mut look = Look::default();
         let mut parts = Vec::new();
         argument(&mut parts, &folder.0);
@@ -115,6 +117,7 @@ impl Session {
                 }
             })
             .await?;
+        self.open = Some(folder.clone());
         look.uid_next = look.uid_next.filter(|n| *n > 0);
         look.uid_validity = look.uid_validity.filter(|n| *n > 0);
         look.exists = self.wire.exists;
@@ -170,7 +173,7 @@ impl MailSession for Session {
     }
 
     fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        Box::pin(notify::notify(&mut self.wire, folders))
+        Box::pin(notify::notify(&mut self.wire, folders, self.open.as_ref()))
     }
 
     fn take_told(&mut self) -> Vec<(RawName, Look)> {

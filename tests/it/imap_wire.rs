@@ -1,6 +1,7 @@
 //! The session of `imap` against a scripted server: paused time and pipes, no sockets.
 
 mod auth;
+mod dovecot;
 mod fetch;
 mod idle;
 mod login;

@@ -95,8 +95,7 @@ impl Desk {
         for (name, known) in notified {
             let Some(cabinet) = office.folders.get(name).filter(|c| !c.unnoticed) else { continue };
             if self.open.as_ref() != Some(name) && cabinet.arrivals > *known {
-                // Dovecot tells UIDVALIDITY the first time only (crates 2).
-                let look = Look { uid_validity: None, mailbox_id: None, ..office.look(name).unwrap_or_default() };
+                let look = Look { mailbox_id: None, ..office.look(name).unwrap_or_default() };
                 let raw = RawName::new(name.as_bytes());
                 self.told.retain(|(told, _)| *told != raw);
                 self.told.push((raw, look));

@@ -52,7 +52,7 @@ async fn notify_tells_of_the_others_and_ends_by_overflow() {
     let (until, asked) = (Instant::now() + secs(60), Notify::new());
     assert_eq!(session.idle(until, &asked).await, Ok(Wake::Told));
     let told = session.take_told();
-    assert_eq!((told.len(), told[0].1.uid_next, told[0].1.uid_validity), (1, Some(3), None));
+    assert_eq!((told.len(), told[0].1.uid_next, told[0].1.uid_validity), (1, Some(3), Some(7)));
     assert_eq!(session.idle(until, &asked).await, Ok(Wake::Quiet));
     mailbox.overflow();
     assert!(!session.notify_ended());
