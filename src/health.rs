@@ -169,6 +169,16 @@ impl AccountHealth {
         }
     }
 
+    /// The state that people are told: who is blind is called so, whatever its worker is doing about it; a login that is
+    /// refused is the better word for why.
+    pub fn state_told(&self) -> AccountState {
+        match self.state {
+            AccountState::LoginRefused | AccountState::Disabled => self.state,
+            _ if self.blind_since.is_some() => AccountState::Blind,
+            other => other,
+        }
+    }
+
     /// How long ago its server last answered; never in this run: since when it is watched.
     pub fn silent_for(&self, now: Timestamp) -> Duration {
         now.since(self.pulse.last().unwrap_or(self.since))
@@ -226,9 +236,7 @@ impl Health {
     pub fn accounts(&self) -> BTreeMap<AccountId, AccountHealth> {
         let mut all = self.lock().clone();
         for account in all.values_mut() {
-            if account.blind_since.is_some() && account.state != AccountState::LoginRefused {
-                account.state = AccountState::Blind;
-            }
+            account.state = account.state_told();
         }
         all
     }

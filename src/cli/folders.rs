@@ -135,7 +135,7 @@ async fn looks(session: &mut dyn MailSession, listed: &[Listed], lang: Lang) -> 
     let left: Vec<_> = names.iter().filter(|name| !looks.contains_key(*name)).cloned().collect();
     for (at, name) in left.iter().enumerate() {
         if at % PROGRESS_EVERY == 0 && at > 0 {
-            progress(at, left.len(), lang);
+            progress(&format!("{} {at}/{}", lang.pick("正在查看文件夹", "looking at folders"), left.len()));
         }
         let look = match session.status(name).await {
             Ok(look) => Ok(look),
@@ -144,14 +144,17 @@ async fn looks(session: &mut dyn MailSession, listed: &[Listed], lang: Lang) -> 
         };
         looks.insert(name.clone(), look);
     }
+    if left.len() > PROGRESS_EVERY {
+        progress("");
+    }
     Ok(looks)
 }
 
-/// Ten thousand folders take a while; on a terminal that is shown.
-fn progress(done: usize, of: usize, lang: Lang) {
+/// Ten thousand folders take a while; on a terminal that is shown, on one line that is cleared first.
+fn progress(said: &str) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
-        let _ = write!(stderr, "\r{} {done}/{of}\r", lang.pick("正在查看", "looking at"));
+        let _ = write!(stderr, "\r\x1b[K{said}");
     }
 }
 

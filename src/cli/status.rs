@@ -188,6 +188,8 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
         }
     };
     add("接收人：", "recipients: ", Some(account.recipients.join(lang.pick("、", ", "))));
+    let blind = account.blind_seconds.map(|seconds| span(Some(seconds)));
+    add("失联已有：", "blind for: ", blind);
     add("方式的原因：", "why this mode: ", account.why.clone());
     let since = match account.last_error_seconds {
         Some(seconds) => {
@@ -262,6 +264,7 @@ mod tests {
             mode: None,
             why: Some("IDLE".to_owned()),
             proof_of_life_seconds: None,
+            blind_seconds: None,
             last_sync_seconds: Some(61),
             budget_left: 49,
             connections: 0,

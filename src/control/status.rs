@@ -59,6 +59,8 @@ pub struct AccountStatus {
     pub why: Option<String>,
     /// How long ago its server last answered.
     pub proof_of_life_seconds: Option<u64>,
+    /// How long it has been blind.
+    pub blind_seconds: Option<u64>,
     /// How long ago its last sync ended.
     pub last_sync_seconds: Option<u64>,
     /// How many syncs its owner may still begin in the hour that ends now.
@@ -141,7 +143,7 @@ impl Service {
             let mut shown: Vec<(Owner, AccountStatus)> = Vec::new();
             for configured in accounts.iter() {
                 let health = known.get(&configured.id).unwrap_or(&unknown);
-                let word = health.state.word();
+                let word = health.state_told().word();
                 *states.entry(word.to_owned()).or_default() += 1;
                 if account.is_none_or(|id| configured.id == *id) && state.is_none_or(|wanted| wanted == word) {
                     shown.push((configured.owner.clone(), account_status(configured, health, now)));
@@ -192,10 +194,11 @@ fn account_status(account: &Account, health: &AccountHealth, now: Timestamp) -> 
         account: account.id.to_string(),
         user,
         recipients: account.recipients.iter().map(ToString::to_string).collect(),
-        state: health.state.word().to_owned(),
+        state: health.state_told().word().to_owned(),
         mode: health.mode.map(|mode| mode.word().to_owned()),
         why: Some(health.why.clone()).filter(|why| !why.is_empty()),
         proof_of_life_seconds: ago(health.pulse.last(), now),
+        blind_seconds: ago(health.blind_since, now),
         last_sync_seconds: ago(health.synced_at, now),
         budget_left: 0,
         connections: health.connections,

@@ -24,11 +24,11 @@ fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Times
     let mut counts = AccountState::ALL.map(|state| (state, 0));
     for account in accounts {
         for (state, count) in &mut counts {
-            *count += usize::from(*state == account.state);
+            *count += usize::from(*state == account.state_told());
         }
         gauges.connections += usize::try_from(account.connections).unwrap_or_default();
         gauges.silent_for = gauges.silent_for.max(account.silent_for(now));
-        gauges.blind += usize::from(account.state == AccountState::Blind);
+        gauges.blind += usize::from(account.blind_since.is_some());
     }
     gauges.accounts = counts.map(|(state, count)| (state.word(), count)).to_vec();
     gauges
@@ -46,7 +46,8 @@ mod tests {
         fresh.connections = 2;
         fresh.pulse.beat(Timestamp(999_000));
         let mut silent = AccountHealth::new(Timestamp(0));
-        silent.state = AccountState::Blind;
+        silent.state = AccountState::Connecting;
+        silent.blind_since = Some(Timestamp(100_000));
         silent.pulse.beat(Timestamp(100_000));
         let gauges = of_accounts([&fresh, &silent].into_iter(), now);
         assert_eq!((gauges.connections, gauges.blind), (2, 1));

@@ -70,7 +70,7 @@ async fn an_account_of_which_nothing_is_known_yet_has_nulls() {
     let status = serde_json::to_value(bench.status(Some("ZhangSan@Corp.example"), None).await).unwrap();
     let wanted = json!({
         "account": "zhangsan@corp.example", "user": "zhangsan", "recipients": ["zhangsan"], "state": "connecting",
-        "mode": null, "why": null, "proof_of_life_seconds": null, "last_sync_seconds": null, "budget_left": 50,
+        "mode": null, "why": null, "proof_of_life_seconds": null, "blind_seconds": null, "last_sync_seconds": null, "budget_left": 50,
         "connections": 0, "last_error": null, "last_error_seconds": null, "next_try_seconds": null,
         "server_alert": null, "folders": [],
     });
@@ -109,7 +109,7 @@ async fn all_that_is_known_is_told_in_seconds() {
     let status = serde_json::to_value(bench.status(None, Some("login_refused")).await).unwrap();
     let wanted = json!({
         "account": "sales@corp.example", "user": null, "recipients": ["party:12", "tag:3"], "state": "login_refused",
-        "mode": "notify", "why": "the server has NOTIFY", "proof_of_life_seconds": 50, "last_sync_seconds": 40,
+        "mode": "notify", "why": "the server has NOTIFY", "proof_of_life_seconds": 50, "blind_seconds": null, "last_sync_seconds": 40,
         "budget_left": 49, "connections": 2, "last_error": "login: refused: 密码错误", "last_error_seconds": 30,
         "next_try_seconds": 40, "server_alert": "quota",
         "folders": [
@@ -121,6 +121,24 @@ async fn all_that_is_known_is_told_in_seconds() {
     assert_eq!((&status["states"]["connecting"], &status["states"]["login_refused"]), (&json!(1), &json!(1)));
     assert_eq!(status["channel"], json!({"state": "resting", "reason": "message/send: 45009", "token_held": true}));
     assert_eq!(status["uptime_seconds"], 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_blind_is_called_so_unless_the_login_is_refused() {
+    let bench = Bench::new();
+    let began = bench.clock.steady();
+    for id in [account().id, shared().id] {
+        bench.health.note(&id, |a| {
+            a.state = AccountState::Waiting;
+            a.blind_since = Some(began);
+        });
+    }
+    bench.health.note(&shared().id, |a| a.state = AccountState::LoginRefused);
+    tokio::time::advance(secs(90)).await;
+    let status = bench.status(None, Some("blind")).await;
+    assert_eq!(status.accounts.len(), 1);
+    assert_eq!((&*status.accounts[0].state, status.accounts[0].blind_seconds), ("blind", Some(90)));
+    assert_eq!((status.states["blind"], status.states["login_refused"], status.states["waiting"]), (1, 1, 0));
 }
 
 #[tokio::test]

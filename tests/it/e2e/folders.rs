@@ -52,6 +52,22 @@ async fn each_folder_is_told_with_its_count_and_what_takes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_subscriptions_are_told_by_their_number() {
+    let world = world(r#"["INBOX"]"#).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let long = "[[account.subscription]]\nfolders = [\"项目/归档\", \"没有\"]\nrealtime = true\n\
+                [[account.subscription]]\nfolders = [\"*\"]\n";
+    std::fs::write(&world.file, text.replacen("folders = [\"INBOX\"]\n", long, 1)).unwrap();
+    let report = report(&world, &address("zhangsan"));
+    let told = |name: &str| (folder(&report, name)["subscription"].clone(), folder(&report, name)["realtime"].clone());
+    assert_eq!(told("项目/归档"), (json!(1), json!(true)));
+    assert_eq!(told("项目/甲"), (json!(2), json!(false)));
+    assert_eq!(told("INBOX"), (json!(2), json!(true)));
+    assert_eq!(told("项目"), (json!(null), json!(null)));
+    assert_eq!(report["missing"], json!(["没有"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_read_a_table_in_their_language() {
     let world = world(r#"["INBOX", "项目/*", "发票*"]"#).await;
     let (code, text) = said(&world, &["folders", &address("zhangsan"), "--lang", "zh-CN"]);

@@ -120,6 +120,10 @@ async fn the_numbers_move_when_mail_is_announced() {
     assert_eq!(before.value("alerts_total{outcome=\"sent\"}"), 0.0);
     let answered = before.value("wecom_requests_total{errcode=\"0\"}");
     assert!(answered >= 1.0, "the token");
+    assert_eq!(before.value("logins_total{result=\"ok\"}"), 1.0);
+    assert_eq!(before.value("imap_connections"), 1.0);
+    assert_eq!(before.value("letters_total"), 0.0);
+    let pushed = before.value("syncs_total{trigger=\"push\"}");
     world.mail("zhangsan", "一封", "one").await;
     world.sees("zhangsan", &["一封"]).await;
     world
@@ -127,6 +131,8 @@ async fn the_numbers_move_when_mail_is_announced() {
         .await;
     let after = Scrape::of(&world).await;
     assert_eq!(after.value("wecom_requests_total{errcode=\"0\"}"), answered + 1.0);
+    assert_eq!(after.value("letters_total"), 1.0);
+    assert!(after.value("syncs_total{trigger=\"push\"}") > pushed, "{}", after.text);
     assert_eq!(after.value("alert_latency_seconds_count"), 1.0);
     let latency = after.value("alert_latency_seconds_sum");
     assert!(latency > 0.0 && latency < 60.0, "{latency}");
