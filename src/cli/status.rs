@@ -104,8 +104,8 @@ pub(super) fn refused(error: &AskError, config: &Config, account: Option<&str>, 
 pub(super) fn unknown_account(typed: &str, nearest: &[String], lang: Lang) -> ExitCode {
     let typed = plain(typed);
     let said = match lang {
-        Lang::ZhCn if nearest.is_empty() => format!("没有账号 {typed}；请写配置中的邮箱地址"),
-        Lang::ZhCn => format!("没有账号 {typed}；是否想写 {}？", nearest.join("、")),
+        Lang::ZhCn if nearest.is_empty() => format!("没有邮箱 {typed}；请写配置中的地址"),
+        Lang::ZhCn => format!("没有邮箱 {typed}；是否想写 {}？", nearest.join("、")),
         Lang::En if nearest.is_empty() => format!("no account {typed}; write an address of the config"),
         Lang::En => format!("no account {typed}; did you mean {}?", nearest.join(", ")),
     };
@@ -119,15 +119,17 @@ fn text(status: &Status, one: bool, narrowed: bool, lang: Lang) -> Vec<String> {
     let limit = if one || narrowed { usize::MAX } else { ROWS };
     let shown: Vec<_> = accounts.iter().copied().take(limit).collect();
     let head: [&str; 9] = match lang {
-        Lang::ZhCn => ["账号", "状态", "方式", "最近应答", "最近同步", "剩余同步", "连接", "下次重试", "原因"],
-        Lang::En => ["account", "state", "mode", "alive", "last sync", "budget", "connections", "next try", "why"],
+        Lang::ZhCn => ["邮箱", "状态", "方式", "最近应答", "最近同步", "剩余同步", "连接", "下次重试", "原因"],
+        Lang::En => {
+            ["account", "state", "mode", "proof of life", "last sync", "budget left", "connections", "next try", "why"]
+        }
     };
     let rows: Vec<_> = shown.iter().map(|account| row(account, lang)).collect();
     let mut lines = if rows.is_empty() { Vec::new() } else { table::lines(&head, &rows, WIDEST) };
     if accounts.len() > shown.len() {
         let rest = (accounts.len() - shown.len()).to_string();
         let said = lang.pick(
-            "……还有 {} 个账号：用 --state 状态 或邮箱地址查看，或用 --json",
+            "……还有 {} 个邮箱：用 --state 状态 或邮箱地址查看，或用 --json",
             "... and {} more: ask with --state STATE, an address, or --json",
         );
         lines.push(said.replace("{}", &rest));
@@ -156,7 +158,7 @@ fn state_word(state: &str, lang: Lang) -> &str {
         "watching" => "监视中",
         "polling" => "轮询中",
         "waiting" => "等待重连",
-        "blind" => "失联",
+        "blind" => "无应答",
         "login_refused" => "登录被拒",
         "disabled" => "已停用",
         other => other,
@@ -189,7 +191,7 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
     };
     add("接收人：", "recipients: ", Some(account.recipients.join(lang.pick("、", ", "))));
     let blind = account.blind_seconds.map(|seconds| span(Some(seconds)));
-    add("失联已有：", "blind for: ", blind);
+    add("无应答已有：", "blind for: ", blind);
     add("方式的原因：", "why this mode: ", account.why.clone());
     let since = match account.last_error_seconds {
         Some(seconds) => {
@@ -238,7 +240,7 @@ fn summary(status: &Status, lang: Lang) -> Vec<String> {
     let (waiting, open, dead) = (outbox.waiting, outbox.open, outbox.dead);
     match lang {
         Lang::ZhCn => vec![
-            format!("共 {all} 个账号{}{}", if states.is_empty() { "" } else { "：" }, states.join("，")),
+            format!("共 {all} 个邮箱{}{}", if states.is_empty() { "" } else { "：" }, states.join("，")),
             format!("待发邮件 {waiting}，待发提醒 {open}，发送失败的提醒 {dead}；企业微信：{channel}"),
             format!("mailbell {version}，已运行 {uptime}"),
         ],
@@ -318,9 +320,9 @@ mod tests {
         accounts.push(account("zz@corp.example", "blind"));
         let all = text(&status(accounts.clone()), false, false, Lang::ZhCn);
         assert_eq!(all.len(), 1 + ROWS + 1 + 3);
-        assert!(all[1].starts_with("zz@corp.example") && all[1].contains("失联"), "{}", all[1]);
-        assert!(all[1 + ROWS].contains("还有 9801 个账号"), "{}", all[1 + ROWS]);
-        assert!(all[2 + ROWS].contains("共 10001 个账号：失联 1，监视中 10000"), "{}", all[2 + ROWS]);
+        assert!(all[1].starts_with("zz@corp.example") && all[1].contains("无应答"), "{}", all[1]);
+        assert!(all[1 + ROWS].contains("还有 9801 个邮箱"), "{}", all[1 + ROWS]);
+        assert!(all[2 + ROWS].contains("共 10001 个邮箱：无应答 1，监视中 10000"), "{}", all[2 + ROWS]);
         assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 3);
     }
 

@@ -21,14 +21,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Answers until `stop`.
 pub async fn serve(bound: Arc<Bound>, service: Arc<Service>, stop: CancellationToken) {
     let mut talks = FuturesUnordered::new();
+    let mut told = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             Some(()) = talks.next(), if !talks.is_empty() => {}
             came = bound.listener.accept(), if talks.len() < AT_ONCE => match came {
-                Ok((stream, _)) => talks.push(talk(stream, &service)),
+                Ok((stream, _)) => {
+                    told = false;
+                    talks.push(talk(stream, &service));
+                }
                 Err(reason) => {
-                    warn!(%reason, "a command could not be taken at the control socket");
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(%reason, "commands cannot be taken at the control socket");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             },

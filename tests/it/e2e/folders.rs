@@ -103,7 +103,7 @@ async fn unknown_accounts_and_refused_logins_are_told_in_words() {
     let (code, text) = said(&world, &["folders", "zhangsna@corp.example"]);
     assert_eq!((code, text.trim()), (2, "no account zhangsna@corp.example; did you mean zhangsan@corp.example?"));
     let (code, text) = said(&world, &["folders", "lisi", "--lang", "zh-CN"]);
-    assert_eq!((code, text.trim()), (2, "没有账号 lisi；是否想写 lisi@corp.example？"));
+    assert_eq!((code, text.trim()), (2, "没有邮箱 lisi；是否想写 lisi@corp.example？"));
     let text = std::fs::read_to_string(&world.file).unwrap();
     std::fs::write(&world.file, text.replace("secret of lisi", "hunter2")).unwrap();
     for (lang, word) in [("en", "login was refused"), ("zh-CN", "登录被拒绝")] {

@@ -100,7 +100,7 @@ async fn people_read_a_table_in_their_language() {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     let (_, text) = said(&world, &["status", "--lang", "zh-CN", &address("lisi")]);
-    for word in ["账号", "监视中", "接收人：lisi", "共 2 个账号：监视中 2", "已运行"] {
+    for word in ["邮箱", "监视中", "接收人：lisi", "共 2 个邮箱：监视中 2", "已运行"] {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     assert!(!text.contains("zhangsan@"), "{text}");
@@ -125,7 +125,7 @@ async fn a_wrong_password_is_told_with_its_reason_and_first() {
     assert!(lines[2].starts_with("lisi@") && lines[2].contains("watching"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     let (_, text) = said(&world, &["status", "--lang", "zh-CN"]);
-    assert!(text.contains("登录被拒") && text.contains("共 2 个账号：登录被拒 1，监视中 1"), "{text}");
+    assert!(text.contains("登录被拒") && text.contains("共 2 个邮箱：登录被拒 1，监视中 1"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
