@@ -36,35 +36,52 @@ pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> Stri
 }
 
 fn for_tls(trouble: &TlsTrouble, host: &str, lang: Lang) -> String {
+    let since = |date: &str| if date.is_empty() { String::new() } else { format!(" ({date})") };
     match trouble {
-        TlsTrouble::UnknownCa => lang
+        TlsTrouble::UnknownCa { issuer, fingerprint } => lang
             .pick(
-                "证书由本机不认识的机构签发：向邮件管理员索取 CA 证书（PEM 文件），填入该服务器的 ca_file",
-                "the certificate is signed by an authority that is not known here: ask the mail administrator for the CA certificate (a PEM file) and name it in ca_file",
+                "证书由本机不认识的机构签发{issuer}：向邮件管理员索取该机构的 CA 证书（PEM 文件），填入该服务器的 ca_file；并请管理员核对服务器证书的 SHA-256 指纹 {fingerprint}",
+                "the certificate is signed by an authority that is not known here{issuer}: ask the mail administrator for that authority's certificate (a PEM file) and name it in ca_file; let them compare the SHA-256 fingerprint of the server's certificate, {fingerprint}",
+            )
+            .replace("{issuer}", &since(issuer))
+            .replace("{fingerprint}", fingerprint),
+        TlsTrouble::CaAsServer => lang
+            .pick(
+                "服务器把 CA 证书（CA:TRUE）直接当作服务器证书使用，无法接受：请邮件管理员另签一张服务器证书（CA:FALSE，含主机名），并把签发它的 CA 证书填入 ca_file",
+                "the server uses an authority's certificate (CA:TRUE) as its own, which is not accepted: the mail administrator must make a server certificate (CA:FALSE, with the host name), and ca_file must name the authority that signed it",
             )
             .to_owned(),
-        TlsTrouble::Expired(since) => lang
+        TlsTrouble::Expired(date) => lang
             .pick(
                 "服务器证书已过期{}：请邮件管理员更换证书（也请检查本机时间）",
                 "the server's certificate has expired{}: the mail administrator must renew it (check this machine's clock too)",
             )
-            .replace("{}", since),
-        TlsTrouble::NotYetValid => lang
-            .pick("服务器证书尚未生效：检查本机时间", "the server's certificate is not valid yet: check this machine's clock")
-            .to_owned(),
+            .replace("{}", &since(date)),
+        TlsTrouble::NotYetValid(date) => lang
+            .pick(
+                "服务器证书尚未生效{}：检查本机时间",
+                "the server's certificate is not valid yet{}: check this machine's clock",
+            )
+            .replace("{}", &since(date)),
         TlsTrouble::WrongName(names) => lang
             .pick(
                 "证书不是发给 {host} 的，而是：{names}。请把 host 改为证书上的名字",
                 "the certificate is not for {host} but for: {names}. Set host to a name that the certificate has",
             )
             .replace("{host}", host)
-            .replace("{names}", names),
+            .replace("{names}", &if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
         TlsTrouble::NoCommonVersion(what) => lang
             .pick(
                 "双方没有共同的 TLS 版本或算法（{}）：检查 min_tls；只支持 TLS 1.0、RSA 密钥交换或 CBC 的旧服务器无法连接",
                 "no TLS version or cipher in common ({}): check min_tls; old servers with TLS 1.0, RSA key exchange or CBC only cannot be reached",
             )
             .replace("{}", what),
+        TlsTrouble::NoTls => lang
+            .pick(
+                "该端口上不是 TLS：检查 port 与 tls 是否匹配（993 用 implicit，143 用 starttls）",
+                "this port does not speak TLS: check that port and tls fit (993: implicit, 143: starttls)",
+            )
+            .to_owned(),
         TlsTrouble::Other(what) => lang
             .pick(
                 "TLS 失败：{}。检查端口与 tls 是否匹配（993 用 implicit，143 用 starttls）",

@@ -2,7 +2,7 @@
 
 use super::error::{ImapError, TlsTrouble};
 use super::tls::{TlsConfigs, trouble};
-use crate::config::Server;
+use crate::config::{Server, Tls};
 use futures_util::future::BoxFuture;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
@@ -47,8 +47,8 @@ impl Dial for TcpDial {
         Box::pin(async move {
             let tcp = connect(server).await?;
             match server.tls {
-                crate::config::Tls::Implicit => self.protect(Box::new(tcp), server).await,
-                crate::config::Tls::Starttls | crate::config::Tls::None => Ok(Box::new(tcp) as Box<dyn Stream>),
+                Tls::Implicit => self.protect(Box::new(tcp), server).await,
+                Tls::Starttls | Tls::None => Ok(Box::new(tcp) as Box<dyn Stream>),
             }
         })
     }
@@ -83,6 +83,11 @@ async fn connect(server: &Server) -> Result<TcpStream, ImapError> {
         resolved.map_err(|e| ImapError::Resolve { host: server.host.clone(), reason: e.to_string() })?.collect();
     let mut reason = "the name has no address".to_owned();
     for address in addresses {
+        // The last guard: what comes over this connection is secret (config and login say so before).
+        if server.tls == Tls::None && !address.ip().is_loopback() {
+            reason = format!("tls = \"none\" is for this machine alone, and {} is not", address.ip());
+            continue;
+        }
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 keep_alive(&stream);

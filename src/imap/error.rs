@@ -78,21 +78,37 @@ pub enum ImapError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsTrouble {
     /// Signed by nobody we know.
-    #[error("the certificate is signed by an authority that is not known here")]
-    UnknownCa,
-    /// Too old.
-    #[error("the certificate has expired{0}")]
+    #[error(
+        "the certificate is signed by an authority that is not known here{} (SHA-256 of the certificate: {fingerprint})",
+        if .issuer.is_empty() { String::new() } else { format!(", {issuer}") }
+    )]
+    UnknownCa {
+        /// Who signed what the server showed last, `CN=Corp CA, O=Corp`: whose certificate `ca_file` should hold. May be
+        /// empty.
+        issuer: String,
+        /// Of the server's own certificate, `AB:CD:…`, for a comparison by a person.
+        fingerprint: String,
+    },
+    /// The server shows an authority's certificate as its own, as a quickly made self-signed one mostly is. It is not
+    /// accepted even if `ca_file` holds it.
+    #[error("the server shows the certificate of an authority (CA:TRUE) as its own, which is not accepted")]
+    CaAsServer,
+    /// Too old; since when, `2021-01-01` or empty.
+    #[error("the certificate has expired{}", if .0.is_empty() { String::new() } else { format!(" on {}", .0) })]
     Expired(String),
-    /// Too young.
-    #[error("the certificate is not valid yet")]
-    NotYetValid,
-    /// For another name.
-    #[error("the certificate is for another name ({0})")]
-    WrongName(String),
+    /// Too young; valid from when, `2090-01-01` or empty.
+    #[error("the certificate is not valid{} yet", if .0.is_empty() { String::new() } else { format!(" before {},", .0) })]
+    NotYetValid(String),
+    /// For other names: these.
+    #[error("the certificate is for {}", if .0.is_empty() { "no host name at all".to_owned() } else { .0.join(", ") })]
+    WrongName(Vec<String>),
     /// No version or cipher in common.
     #[error("no TLS version or cipher in common: {0}")]
     NoCommonVersion(String),
-    /// The server speaks no TLS here, or something else.
+    /// The server speaks something else here.
+    #[error("the server does not speak TLS on this port")]
+    NoTls,
+    /// Something else.
     #[error("{0}")]
     Other(String),
 }

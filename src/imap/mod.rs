@@ -8,6 +8,7 @@
 //! ends in time; only whole, bounded responses reach the parser.
 
 mod code;
+mod certificate;
 mod dial;
 mod error;
 mod fetch;
