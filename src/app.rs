@@ -2,12 +2,13 @@
 //! down in the opposite order, under a deadline.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, Imap};
 use crate::control::{self, Service};
 use crate::deliver::{self, Accounts, Delivery, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::Lang;
+use crate::oauth::Tokens;
 use crate::state::{State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
@@ -137,7 +138,7 @@ fn shared(config: &Config, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, healt
         imap: config.imap,
         personal: config.log.personal,
         allowance: Shared::allowance(config),
-        source: Arc::new(ImapSource::new(Arc::new(TcpDial::default()), config.imap)),
+        source: mail_source(config.imap, clock),
         state: state.clone(),
         clock: clock.clone(),
         health: health.clone(),
@@ -184,6 +185,12 @@ fn spawn_control(supervisor: &Supervisor, directory: &Path, service: Arc<Service
     let stop_control = stop.clone();
     supervisor
         .run("control", stop.clone(), move || control::serve(bound.clone(), service.clone(), stop_control.clone()));
+}
+
+/// IMAP over TCP, with access tokens for the accounts that need them.
+fn mail_source(imap: Imap, clock: &Arc<dyn Clock>) -> Arc<ImapSource> {
+    let tokens = Arc::new(Tokens::new(clock.clone()));
+    Arc::new(ImapSource::new(Arc::new(TcpDial::default()), imap).with_bearer(tokens))
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {

@@ -10,7 +10,7 @@
 //!   deliver                          settle <- send <- compose <- claim <- wait until due
 //! ```
 //!
-//! [`model`] holds the words, [`rules`] the decisions; each outside world has one folder: [`imap`], [`wecom`],
+//! [`model`] holds the words, [`rules`] the decisions; each outside world has one folder: [`imap`], [`oauth`], [`wecom`],
 //! [`state`]. [`app`] wires it all. `ARCHITECTURE.md` is the map.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
@@ -26,6 +26,7 @@ pub mod health;
 pub mod imap;
 pub mod metrics;
 pub mod model;
+pub mod oauth;
 pub mod parse;
 pub mod rules;
 pub mod sandbox;

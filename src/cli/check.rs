@@ -6,6 +6,7 @@ use crate::clock::SystemClock;
 use crate::config::{Account, Config, Subscription};
 use crate::imap::{ImapError, ImapSource, MailSource, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
+use crate::oauth::Tokens;
 use crate::rules::pattern;
 use crate::state::Store;
 use crate::watch::folders;
@@ -66,7 +67,8 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     );
     findings.push(check_store(&config, lang));
     findings.extend(check_wecom(&config, lang).await);
-    let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap);
+    let tokens = Tokens::new(Arc::new(SystemClock::new(None, Timestamp(0))));
+    let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(tokens));
     let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, lang));
     let per_account: Vec<Vec<Finding>> = accounts.buffered(AT_ONCE).collect().await;
     findings.extend(per_account.into_iter().flatten());

@@ -7,8 +7,8 @@
 //! Promises: mailboxes are opened with EXAMINE and read with PEEK, so no flag changes; every command and every wait
 //! ends in time; only whole, bounded responses reach the parser.
 
-mod code;
 mod certificate;
+mod code;
 mod dial;
 mod error;
 mod fetch;

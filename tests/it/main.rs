@@ -9,6 +9,7 @@ mod e2e;
 mod house;
 mod imap_wire;
 mod life;
+mod oauth;
 mod readme;
 mod sandbox;
 mod state_contract;
