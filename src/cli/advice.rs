@@ -1,38 +1,227 @@
 //! What to do about an error of a server, in the user's language.
 
-use crate::config::Account;
+use crate::config::{self, Account, Known, Meaning, Note, Part, Server, Tls};
 use crate::imap::{ImapError, LoginTrouble, TlsTrouble};
 use crate::model::Lang;
 
-/// Advice for a person who can edit the config, but is no developer.
+/// Advice for a person who can edit the config, but is no developer: what to try, in this order, one step per line.
 pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> String {
     let server = &account.provider.server;
-    let place = format!("{}:{}", server.host, server.port);
     match error {
-        ImapError::Resolve { host, .. } => lang
-            .pick("主机名 {} 无法解析：检查 host 的拼写，以及本机的 DNS", "check the spelling of host ({}) and this machine's DNS")
-            .replace("{}", host),
-        ImapError::Connect { .. } => lang
-            .pick(
-                "无法连接 {}：检查 host、port，以及防火墙是否放行",
-                "nothing answers at {}: check host and port, and whether a firewall lets the connection through",
-            )
-            .replace("{}", &place),
-        ImapError::Timeout { .. } => lang
-            .pick(
-                "{} 没有及时应答：检查端口与 tls 是否匹配（993 用 implicit，143 用 starttls），或网络是否通畅",
-                "{} did not answer in time: check that port and tls fit (993: implicit, 143: starttls), and the network",
-            )
-            .replace("{}", &place),
-        ImapError::Tls { trouble, .. } => for_tls(trouble, &server.host, lang),
-        ImapError::Login { trouble, .. } => for_login(*trouble, account, lang),
-        ImapError::No { command: "EXAMINE", text } | ImapError::No { command: "STATUS", text } => lang
-            .pick("服务器拒绝打开该文件夹：{}", "the server refuses to open the folder: {}")
-            .replace("{}", text),
-        _ => lang
-            .pick("服务器的应答不符合预期；稍后再试，若仍如此请联系邮件管理员", "the server did not behave as expected; try again later, then ask the mail administrator")
-            .to_owned(),
+        ImapError::Resolve { host, .. } => for_resolve(host, lang),
+        ImapError::Connect { reason, .. } => for_connect(reason, server, lang),
+        ImapError::Timeout { .. } => for_silence(server, lang),
+        ImapError::Tls { trouble, .. } => for_tls_at(trouble, server, lang),
+        ImapError::Login { trouble, text } => for_words(text, account, lang).unwrap_or_else(|| {
+            let passing = matches!(trouble, LoginTrouble::Temporary | LoginTrouble::TooMany | LoginTrouble::Disabled);
+            let parts = if passing { Vec::new() } else { vec![account.proof(), Part::Admin] };
+            let mut lines = vec![for_login(*trouble, account, lang)];
+            lines.extend(parts_of(account, &parts, lang));
+            if !passing {
+                lines.extend(notes(account, Note::is_of_login, lang));
+            }
+            lines.join("\n")
+        }),
+        ImapError::No { command: "EXAMINE" | "STATUS", text } => for_words(text, account, lang).unwrap_or_else(|| {
+            lang.pick("服务器拒绝打开该文件夹：{}", "the server refuses to open the folder: {}").replace("{}", text)
+        }),
+        ImapError::No { text, .. } | ImapError::Bad { text, .. } | ImapError::Bye(text) => {
+            for_words(text, account, lang).unwrap_or_else(|| unexpected(lang))
+        }
+        ImapError::Protocol(_) if server.tls == Tls::Starttls => for_no_starttls(server, lang),
+        ImapError::Lost(_) | ImapError::Protocol(_) => for_break(server, lang),
     }
+}
+
+/// What is known of a provider that may surprise the people who watch mail there.
+pub(super) fn notes<'a>(
+    account: &'a Account,
+    which: fn(&Note) -> bool,
+    lang: Lang,
+) -> impl Iterator<Item = String> + 'a {
+    let all = account.provider.known().map(Known::notes).unwrap_or_default();
+    all.iter().filter(move |note| which(note)).map(move |note| note.text(lang).to_owned())
+}
+
+fn unexpected(lang: Lang) -> String {
+    lang.pick(
+        "服务器的应答不符合预期；稍后再试，若仍如此请联系邮件管理员",
+        "the server did not behave as expected; try again later, then ask the mail administrator",
+    )
+    .to_owned()
+}
+
+/// What the server's own words mean, where they are known.
+fn for_words(words: &str, account: &Account, lang: Lang) -> Option<String> {
+    let Meaning { steps, then } = account.answer_to(words, lang)?;
+    let (meaning, rest) = steps.split_first()?;
+    let mut lines = vec![meaning.clone()];
+    lines.extend(numbered(rest));
+    lines.extend(parts_of(account, &then, lang));
+    Some(lines.join("\n"))
+}
+
+/// The steps of the provider for these people, each list under its heading.
+fn parts_of(account: &Account, parts: &[Part], lang: Lang) -> Vec<String> {
+    let title = account.provider.known().map(|known| known.title(lang)).unwrap_or_default();
+    let mut lines = Vec::new();
+    for part in parts {
+        let steps = account.provider.steps(*part, lang);
+        if steps.is_empty() {
+            continue;
+        }
+        let heading = match part {
+            Part::Member => lang.pick("成员在 {} 中：", "The member, at {}:"),
+            Part::Admin => lang.pick("{} 的邮件管理员：", "The mail administrator of {}:"),
+            Part::Oauth => lang.pick("让 {} 接受令牌，管理员要做：", "The administrator, so that {} takes tokens:"),
+            Part::Master => {
+                lang.pick("让 {} 接受主用户，管理员要做：", "The administrator, so that {} takes a master user:")
+            }
+        };
+        lines.push(heading.replace("{}", title));
+        lines.extend(numbered(&steps));
+    }
+    lines
+}
+
+/// Steps as lines; a single one needs no number.
+fn numbered(steps: &[String]) -> Vec<String> {
+    match steps {
+        [only] => vec![only.clone()],
+        steps => steps.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect(),
+    }
+}
+
+/// A line that says what is the matter, and steps below it.
+fn with_steps(head: String, steps: &[&str]) -> String {
+    let steps: Vec<_> = steps.iter().map(|step| (*step).to_owned()).collect();
+    std::iter::once(head).chain(numbered(&steps)).collect::<Vec<_>>().join("\n")
+}
+
+fn for_resolve(host: &str, lang: Lang) -> String {
+    let head = lang.pick("主机名 {} 无法解析：", "nobody knows the host name {}:").replace("{}", host);
+    let near =
+        config::nearest_host(host).map(|near| lang.pick("是否想写 {}？", "Did you mean {}?").replace("{}", near));
+    let spelling = lang.pick(
+        "检查 host 的拼写：只写主机名，不带 http://、@ 和空格。",
+        "Check the spelling of host: the name alone, without http://, @ and blanks.",
+    );
+    let dns = lang.pick(
+        "在本机执行 nslookup 主机名：查不到时请网络管理员检查 DNS；内网的主机名只有接入内网才能解析。",
+        "On this machine run: nslookup HOST. If that fails too, ask the network administrator about DNS; names of an internal network are known there only.",
+    );
+    let steps: Vec<_> = near.as_deref().into_iter().chain([spelling, dns]).collect();
+    with_steps(head, &steps)
+}
+
+/// What `port` and `tls` are, and what they would have to be.
+fn port_and_tls(server: &Server, lang: Lang) -> String {
+    let tls = match server.tls {
+        Tls::Implicit => "implicit",
+        Tls::Starttls => "starttls",
+        Tls::None => "none",
+    };
+    lang.pick(
+        "核对 port 和 tls：993 配 tls = \"implicit\"，143 配 tls = \"starttls\"。现在是 port = {port}、tls = \"{tls}\"。",
+        "Check that port and tls fit: 993 goes with tls = \"implicit\", 143 with tls = \"starttls\". Now port = {port} and tls = \"{tls}\".",
+    )
+    .replace("{port}", &server.port.to_string())
+    .replace("{tls}", tls)
+}
+
+fn for_connect(reason: &str, server: &Server, lang: Lang) -> String {
+    let place = format!("{}:{}", server.host, server.port);
+    let fit = port_and_tls(server, lang);
+    let host = lang.pick(
+        "核对 host：应是收信的 IMAP 主机，不是网页邮箱或 SMTP 的主机。",
+        "Check host: it must be the IMAP host, not that of the webmail or of SMTP.",
+    );
+    if reason.to_lowercase().contains("refused") {
+        let head = lang
+            .pick("无法连接 {}：连接被拒绝，即那台机器在，但该端口上没有服务。依次尝试：", "nothing answers at {}: the connection was refused, so the machine is there, but no service at this port. Try in this order:")
+            .replace("{}", &place);
+        let service = lang.pick(
+            "请邮件管理员确认 IMAP 服务已启动并在该端口监听（Exchange 默认不启动）。",
+            "Ask the mail administrator whether the IMAP service runs and listens at this port (Exchange does not start it by itself).",
+        );
+        let firewall = lang.pick(
+            "若其他电脑能连上，请网络管理员检查本机到该端口的防火墙。",
+            "If other computers get through, ask the network administrator about a firewall between this machine and that port.",
+        );
+        return with_steps(head, &[&fit, host, service, firewall]);
+    }
+    let head = lang
+        .pick("无法连接 {}：没有应答。依次尝试：", "nothing answers at {}: no reply at all. Try in this order:")
+        .replace("{}", &place);
+    let network = lang.pick(
+        "确认本机能上网；云服务器还要在安全组中放行到该端口的出站连接。",
+        "See that this machine reaches the Internet; in a cloud, its security group must let connections out to this port.",
+    );
+    let firewall = lang.pick(
+        "请网络管理员检查防火墙：需要放行本机到该主机和端口的连接。",
+        "Ask the network administrator about firewalls: this machine must reach that host and port.",
+    );
+    with_steps(head, &[host, &fit, network, firewall])
+}
+
+fn for_silence(server: &Server, lang: Lang) -> String {
+    let head = lang
+        .pick("{} 没有及时应答。依次尝试：", "{} did not answer in time. Try in this order:")
+        .replace("{}", &format!("{}:{}", server.host, server.port));
+    let load = lang.pick(
+        "稍后再试：服务器可能繁忙，或因登录过于频繁而拖延。",
+        "Try again later: the server may be busy, or slow on purpose after too many logins.",
+    );
+    let slow = lang.pick(
+        "网络很慢时，调大 [imap] connect_timeout 和 command_timeout。",
+        "On a slow network raise connect_timeout and command_timeout in [imap].",
+    );
+    with_steps(head, &[&port_and_tls(server, lang), load, slow])
+}
+
+/// A port that speaks no TLS, or another kind, shows as TLS trouble: then `port` and `tls` are what to try first.
+fn for_tls_at(trouble: &TlsTrouble, server: &Server, lang: Lang) -> String {
+    let text = for_tls(trouble, &server.host, lang);
+    if !matches!(trouble, TlsTrouble::Other(_)) {
+        return text;
+    }
+    let other = lang.pick(
+        "仍不行时，请邮件管理员确认该端口提供的是 IMAP，而不是 POP3（995）、SMTP（465）或网页（443）。",
+        "If it stays, ask the mail administrator whether this port is IMAP, not POP3 (995), SMTP (465) or a web server (443).",
+    );
+    with_steps(text, &[&port_and_tls(server, lang), other])
+}
+
+fn for_no_starttls(server: &Server, lang: Lang) -> String {
+    let head = lang.pick(
+        "服务器在该端口上不提供 STARTTLS，因此密码没有发出。依次尝试：",
+        "the server does not offer STARTTLS at this port, so no password was sent. Try in this order:",
+    );
+    let implicit = lang.pick(
+        "改写 port = 993 和 tls = \"implicit\"，多数服务器都支持。",
+        "Write port = 993 and tls = \"implicit\": most servers have it.",
+    );
+    let ask = lang.pick(
+        "仍不行时，请邮件管理员开启 STARTTLS，或告知加密的端口。",
+        "If it stays, ask the mail administrator to switch STARTTLS on, or for a port with TLS.",
+    );
+    with_steps(head.to_owned(), &[implicit, &port_and_tls(server, lang), ask])
+}
+
+fn for_break(server: &Server, lang: Lang) -> String {
+    let head = lang.pick(
+        "连接中途断开，或对方说的不是 IMAP。依次尝试：",
+        "the connection broke, or the other side does not speak IMAP. Try in this order:",
+    );
+    let many = lang.pick(
+        "稍后再试一次：连接过多或登录过于频繁时，服务器会直接断开。",
+        "Try once more later: servers hang up on too many connections or logins.",
+    );
+    let firewall = lang.pick(
+        "请邮件管理员和网络管理员检查 IP 限制和防火墙。",
+        "Ask the mail and network administrators about limits on addresses and about firewalls.",
+    );
+    with_steps(head.to_owned(), &[&port_and_tls(server, lang), many, firewall])
 }
 
 fn for_tls(trouble: &TlsTrouble, host: &str, lang: Lang) -> String {

@@ -1,10 +1,10 @@
 //! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
 
-use super::advice::for_imap;
+use super::advice::{for_imap, notes};
 use super::{FAILED, load};
 use crate::clock::SystemClock;
-use crate::config::{Account, Config, Subscription};
-use crate::imap::{ImapError, ImapSource, MailSource, TcpDial};
+use crate::config::{Account, Config, Imap, Mode, Subscription};
+use crate::imap::{ImapError, ImapSource, MailSource, Offer, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::oauth::Tokens;
 use crate::rules::pattern;
@@ -69,9 +69,10 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     findings.extend(check_wecom(&config, lang).await);
     let tokens = Tokens::new(Arc::new(SystemClock::new(None, Timestamp(0))));
     let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(tokens));
-    let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, lang));
+    let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, config.imap, lang));
     let per_account: Vec<Vec<Finding>> = accounts.buffered(AT_ONCE).collect().await;
     findings.extend(per_account.into_iter().flatten());
+    findings.extend(check_notes(&config, lang));
     print(&findings, json, lang);
     if findings.iter().any(|f| f.level == Level::Failed) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
@@ -89,7 +90,7 @@ fn print(findings: &[Finding], json: bool, lang: Lang) {
         };
         println!("{sign} {}: {}", finding.subject, finding.text);
         if !finding.advice.is_empty() {
-            println!("         → {}", finding.advice);
+            println!("         → {}", finding.advice.replace('\n', "\n           "));
         }
     }
 }
@@ -175,7 +176,46 @@ async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
     findings
 }
 
-async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Vec<Finding> {
+/// How the account would be watched, and why so.
+fn watched(account: &Account, offer: Offer, imap: Imap, lang: Lang) -> Finding {
+    let subject = account.id.to_string();
+    let poll = imap.poll_interval.as_secs();
+    let polling = || lang.pick("轮询，每 {} 秒", "polling, every {} s").replace("{}", &poll.to_string());
+    let notify = lang.pick("NOTIFY：一个连接看全部文件夹", "NOTIFY: one connection for all folders").to_owned();
+    let idle = || {
+        lang.pick("IDLE，其余文件夹每 {} 秒查看一次", "IDLE, the other folders every {} s")
+            .replace("{}", &poll.to_string())
+    };
+    let lacks_notify = lang.pick("服务器没有 NOTIFY", "the server has no NOTIFY");
+    let lacks_both = lang.pick("服务器没有 NOTIFY 和 IDLE", "the server has neither NOTIFY nor IDLE");
+    let (how, why) = match (account.mode, offer.notify, offer.idle) {
+        (Mode::Poll, ..) => (polling(), "mode = \"poll\"".to_owned()),
+        (Mode::Idle, ..) => (idle(), "mode = \"idle\"".to_owned()),
+        (Mode::Auto | Mode::Notify, true, _) => (notify, lang.pick("服务器支持", "the server has it").to_owned()),
+        (Mode::Auto | Mode::Notify, false, true) => (idle(), lacks_notify.to_owned()),
+        (Mode::Auto | Mode::Notify, false, false) => (polling(), lacks_both.to_owned()),
+    };
+    let text = format!("{}{how} ({why})", lang.pick("监视方式：", "watched by "));
+    if account.mode == Mode::Notify && !offer.notify {
+        let advice = lang.pick("可删去 mode = \"notify\"", "mode = \"notify\" can be removed");
+        return Finding::warning(&subject, text, advice);
+    }
+    Finding::ok(&subject, text)
+}
+
+/// What is worth knowing of the providers in use, once for each.
+fn check_notes(config: &Config, lang: Lang) -> Vec<Finding> {
+    let mut told = BTreeMap::new();
+    for account in &config.accounts {
+        if let Some(known) = account.provider.known() {
+            told.entry(known.name())
+                .or_insert_with(|| notes(account, |note| !note.is_of_login(), lang).collect::<Vec<_>>());
+        }
+    }
+    told.into_iter().flat_map(|(name, notes)| notes.into_iter().map(move |note| Finding::ok(name, note))).collect()
+}
+
+async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang: Lang) -> Vec<Finding> {
     let subject = account.id.to_string();
     let failed = |error: &ImapError| Finding::failed(&subject, error.to_string(), for_imap(error, account, lang));
     let mut session = match source.connect(account).await {
@@ -183,11 +223,8 @@ async fn check_account(account: &Account, source: &ImapSource, lang: Lang) -> Ve
         Err(error) => return vec![failed(&error)],
     };
     let server = &account.provider.server;
-    let mode = if session.offer().idle { "IDLE" } else { lang.pick("无 IDLE，改用轮询", "no IDLE, polling") };
-    let mut findings = vec![Finding::ok(
-        &subject,
-        format!("{}:{} {} ({mode})", server.host, server.port, lang.pick("登录成功", "logged in")),
-    )];
+    let text = format!("{}:{} {}", server.host, server.port, lang.pick("登录成功", "logged in"));
+    let mut findings = vec![Finding::ok(&subject, text), watched(account, session.offer(), imap, lang)];
     let listed = match session.folders().await {
         Ok(listed) => listed,
         Err(error) => {

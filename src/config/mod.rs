@@ -2,6 +2,7 @@
 //! second leaves this folder.
 
 mod account;
+mod answers;
 mod credential;
 mod duration;
 mod folders;
@@ -20,8 +21,9 @@ mod syntax;
 mod used;
 mod words;
 
+pub use answers::{Answer, Meaning, known_answers};
 pub use keys::{KnownKey, known_keys};
-pub use known::{Known, built_in_providers};
+pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use used::{
     Account, Admin, Alerts, Auth, Card, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
     OauthFlow, Problem, Problems, Provider, Proxy, Server, State, Subscription, Tls, Web, Wecom,
