@@ -13,7 +13,10 @@ pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> Stri
         ImapError::Timeout { .. } => for_silence(server, lang),
         ImapError::Tls { trouble, .. } => for_tls_at(trouble, server, lang),
         ImapError::Login { trouble, text } => for_words(text, account, lang).unwrap_or_else(|| {
-            let passing = matches!(trouble, LoginTrouble::Temporary | LoginTrouble::TooMany | LoginTrouble::Disabled);
+            let passing = matches!(
+                trouble,
+                LoginTrouble::Temporary | LoginTrouble::TooMany | LoginTrouble::Disabled | LoginTrouble::SourceDown
+            );
             let parts = if passing { Vec::new() } else { vec![account.proof(), Part::Admin] };
             let mut lines = vec![for_login(*trouble, account, lang)];
             lines.extend(parts_of(account, &parts, lang));

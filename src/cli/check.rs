@@ -9,7 +9,7 @@ use crate::model::{Lang, RawName, Timestamp};
 use crate::oauth::Tokens;
 use crate::rules::pattern;
 use crate::state::Store;
-use crate::watch::folders;
+use crate::watch::folders::{self, Chosen};
 use crate::wecom::{Client, advice_for};
 use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
@@ -176,27 +176,34 @@ async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
     findings
 }
 
-/// How the account would be watched, and why so.
-fn watched(account: &Account, offer: Offer, imap: Imap, lang: Lang) -> Finding {
+/// How the account would be watched, and why so: the choice of `watch` before experience tells it better.
+fn watched(account: &Account, offer: Offer, chosen: &[Chosen], imap: Imap, lang: Lang) -> Finding {
     let subject = account.id.to_string();
-    let poll = imap.poll_interval.as_secs();
-    let polling = || lang.pick("轮询，每 {} 秒", "polling, every {} s").replace("{}", &poll.to_string());
+    let poll = imap.poll_interval.as_secs().to_string();
     let notify = lang.pick("NOTIFY：一个连接看全部文件夹", "NOTIFY: one connection for all folders").to_owned();
-    let idle = || {
-        lang.pick("IDLE，其余文件夹每 {} 秒查看一次", "IDLE, the other folders every {} s")
-            .replace("{}", &poll.to_string())
+    let polling = lang.pick("轮询，每 {} 秒", "polling, every {} s").replace("{}", &poll);
+    let idle = match chosen {
+        [_] => "IDLE".to_owned(),
+        _ => lang.pick("IDLE，其余文件夹每 {} 秒查看一次", "IDLE; the other folders every {} s").replace("{}", &poll),
     };
-    let lacks_notify = lang.pick("服务器没有 NOTIFY", "the server has no NOTIFY");
-    let lacks_both = lang.pick("服务器没有 NOTIFY 和 IDLE", "the server has neither NOTIFY nor IDLE");
-    let (how, why) = match (account.mode, offer.notify, offer.idle) {
-        (Mode::Poll, ..) => (polling(), "mode = \"poll\"".to_owned()),
-        (Mode::Idle, ..) => (idle(), "mode = \"idle\"".to_owned()),
-        (Mode::Auto | Mode::Notify, true, _) => (notify, lang.pick("服务器支持", "the server has it").to_owned()),
-        (Mode::Auto | Mode::Notify, false, true) => (idle(), lacks_notify.to_owned()),
-        (Mode::Auto | Mode::Notify, false, false) => (polling(), lacks_both.to_owned()),
+    let said = |mode: &str| format!("mode = \"{mode}\"");
+    let lacks = |what: &str| lang.pick("服务器没有 {}", "the server has no {}").replace("{}", what);
+    let has_notify = offer.notify && offer.idle;
+    let (how, why) = match account.mode {
+        Mode::Poll => (polling, said("poll")),
+        Mode::Idle => (idle, said("idle")),
+        Mode::Notify if has_notify => (notify, said("notify")),
+        Mode::Auto if has_notify && chosen.len() > 1 => {
+            (notify, lang.pick("服务器有 NOTIFY", "the server has NOTIFY").to_owned())
+        }
+        Mode::Auto if has_notify => {
+            (idle, lang.pick("只有一个文件夹，IDLE 就够了", "one folder, for which IDLE is enough").to_owned())
+        }
+        Mode::Auto | Mode::Notify if offer.idle => (idle, lacks("NOTIFY")),
+        Mode::Auto | Mode::Notify => (polling, lacks("IDLE")),
     };
     let text = format!("{}{how} ({why})", lang.pick("监视方式：", "watched by "));
-    if account.mode == Mode::Notify && !offer.notify {
+    if account.mode == Mode::Notify && !has_notify {
         let advice = lang.pick("可删去 mode = \"notify\"", "mode = \"notify\" can be removed");
         return Finding::warning(&subject, text, advice);
     }
@@ -224,7 +231,7 @@ async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang:
     };
     let server = &account.provider.server;
     let text = format!("{}:{} {}", server.host, server.port, lang.pick("登录成功", "logged in"));
-    let mut findings = vec![Finding::ok(&subject, text), watched(account, session.offer(), imap, lang)];
+    let mut findings = vec![Finding::ok(&subject, text)];
     let listed = match session.folders().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -245,6 +252,9 @@ async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang:
         });
     }
     let chosen = folders::choose(&account.subscriptions, &listed);
+    if !chosen.is_empty() {
+        findings.push(watched(account, session.offer(), &chosen, imap, lang));
+    }
     let mut refused: BTreeMap<String, ImapError> = BTreeMap::new();
     for folder in &chosen {
         if let Err(error) = examine(&mut *session, &folder.folder.raw).await {
@@ -266,4 +276,67 @@ async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang:
 
 async fn examine(session: &mut dyn crate::imap::MailSession, folder: &RawName) -> Result<(), ImapError> {
     session.examine(folder).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    use super::*;
+    use crate::imap::Listed;
+
+    fn told(mode: &str, offer: Offer, names: &[&str], lang: Lang) -> String {
+        let text = format!(
+            "[wecom]\ncorp_id = \"x\"\nagent_id = 1\nsecret = \"x\"\n[[account]]\nuser = \"z\"\nemail = \"z@corp.example\"\n\
+             host = \"imap.corp.example\"\npassword = \"x\"\nfolders = [\"*\"]\nmode = \"{mode}\"\n"
+        );
+        let config = crate::config::load_text(Path::new("mailbell.toml"), &text, &|_| None).unwrap();
+        let listed: Vec<_> = names
+            .iter()
+            .map(|name| Listed {
+                raw: RawName::new(name.as_bytes()),
+                separator: Some(b'/'),
+                can_open: true,
+                uses: Vec::new(),
+                prefix: None,
+            })
+            .collect();
+        let chosen = folders::choose(&config.accounts[0].subscriptions, &listed);
+        let finding = watched(&config.accounts[0], offer, &chosen, config.imap, lang);
+        format!("{:?} {}", finding.level, finding.text)
+    }
+
+    #[test]
+    fn the_way_and_the_reason_are_told_for_every_offer() {
+        let offer = |notify, idle| Offer { notify, idle, ..Offer::default() };
+        let (one, two) = (["INBOX"].as_slice(), ["INBOX", "a"].as_slice());
+        for (mode, offer, names, wanted) in [
+            (
+                "auto",
+                offer(true, true),
+                two,
+                "Ok watched by NOTIFY: one connection for all folders (the server has NOTIFY)",
+            ),
+            ("auto", offer(true, true), one, "Ok watched by IDLE (one folder, for which IDLE is enough)"),
+            (
+                "auto",
+                offer(false, true),
+                two,
+                "Ok watched by IDLE; the other folders every 300 s (the server has no NOTIFY)",
+            ),
+            ("auto", offer(false, false), one, "Ok watched by polling, every 300 s (the server has no IDLE)"),
+            (
+                "notify",
+                offer(true, true),
+                one,
+                "Ok watched by NOTIFY: one connection for all folders (mode = \"notify\")",
+            ),
+            ("notify", offer(false, true), one, "Warning watched by IDLE (the server has no NOTIFY)"),
+            ("notify", offer(false, false), one, "Warning watched by polling, every 300 s (the server has no IDLE)"),
+            ("idle", offer(true, true), one, "Ok watched by IDLE (mode = \"idle\")"),
+            ("poll", offer(true, true), one, "Ok watched by polling, every 300 s (mode = \"poll\")"),
+        ] {
+            assert_eq!(told(mode, offer, names, Lang::En), wanted);
+            assert!(told(mode, offer, names, Lang::ZhCn).contains("监视方式："));
+        }
+    }
 }

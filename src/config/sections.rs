@@ -175,32 +175,23 @@ pub(super) fn imap(r: &Reader<'_>, limits: Limits) -> Imap {
         poll_interval,
         settle: r.span("settle", Duration::ZERO..=secs(120)).unwrap_or(secs(1)),
         alert_seen: r.flag("alert_seen").unwrap_or(false),
-        blind_after: blind_after(r, idle_renew, poll_interval),
+        blind_after: blind_after(r, idle_renew),
     }
 }
 
-/// `blind_after`: more than `idle_renew`. Where it is not given, it is 15 minutes, or twice as long as proof of life
-/// may take to come.
-fn blind_after(r: &Reader<'_>, idle_renew: Duration, poll_interval: Duration) -> Duration {
-    let usual = secs(900).max(idle_renew * 2).max(poll_interval * 2);
+/// `blind_after`: more than `idle_renew`. Where it is not given, it is 15 minutes, or twice `idle_renew` where
+/// that is more.
+fn blind_after(r: &Reader<'_>, idle_renew: Duration) -> Duration {
+    let usual = secs(900).max(idle_renew * 2);
     let Some(said) = r.span("blind_after", secs(10)..=secs(86_400)) else { return usual };
     if said <= idle_renew {
         let (shown, renew) = (duration::show(said), duration::show(idle_renew));
-        let example = duration::show(secs(900).max(idle_renew * 2));
+        let example = duration::show(usual);
         r.wrong(
             "blind_after",
             say(
                 format!("\"{shown}\" is not more than imap.idle_renew (\"{renew}\"), so healthy accounts would be reported; write for example: blind_after = \"{example}\""),
                 format!("\"{shown}\" 没有超过 imap.idle_renew（\"{renew}\"），正常的账号也会被报告；请写，例如：blind_after = \"{example}\""),
-            ),
-        );
-    } else if said <= poll_interval {
-        let poll = duration::show(poll_interval);
-        r.warn(
-            "blind_after",
-            say(
-                format!("is not more than imap.poll_interval (\"{poll}\"): accounts that are polled may be reported without need"),
-                format!("没有超过 imap.poll_interval（\"{poll}\"）：轮询的账号可能被误报"),
             ),
         );
     }

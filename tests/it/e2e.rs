@@ -1,5 +1,6 @@
 //! The binary between a real Dovecot and the sandbox: what a user sees.
 
+mod advice;
 mod checks;
 mod crash;
 mod cyrus;

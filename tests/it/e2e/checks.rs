@@ -25,7 +25,9 @@ async fn all_is_well_beside_a_running_service_too() {
     let mut world = World::one().await;
     let (code, text) = said(&world, &["check"]);
     assert_eq!(code, 0, "{text}");
-    for word in ["wecom token", "wecom agent", "zhangsan@corp.example", "logged in", "folders: INBOX"] {
+    for word in
+        ["wecom token", "wecom agent", "zhangsan@corp.example", "logged in", "watched by IDLE", "folders: INBOX"]
+    {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     assert!(!world.dir.path().join("state").exists(), "a check makes nothing");
@@ -66,12 +68,45 @@ async fn servers_that_are_not_there_are_told_in_words() {
     let port = format!("port = {}", world.dovecot.imaps_port());
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     std::fs::write(&world.file, text.replace(&port, &format!("port = {closed}"))).unwrap();
-    fails(&world, &["nothing answers at localhost"], &["无法连接 localhost"]);
+    let first = format!(
+        "1. Check that port and tls fit: 993 goes with tls = \"implicit\", 143 with tls = \"starttls\". Now port = {closed}"
+    );
+    fails(
+        &world,
+        &["nothing answers at localhost", "was refused", &first, "2. Check host", "3. ", "4. "],
+        &["无法连接 localhost", "连接被拒绝", "1. 核对 port 和 tls", "2. 核对 host", "3. ", "4. "],
+    );
     std::fs::write(&world.file, text.replace("host = \"localhost\"", "host = \"no-such-host.invalid\"")).unwrap();
-    fails(&world, &["spelling of host"], &["无法解析"]);
+    fails(&world, &["spelling of host", "nslookup"], &["无法解析", "nslookup"]);
     let plain = format!("port = {}", world.dovecot.imap_port());
     std::fs::write(&world.file, text.replace(&port, &plain)).unwrap();
-    fails(&world, &["starttls"], &["starttls"]);
+    fails(&world, &["1. Check that port and tls fit", "starttls"], &["1. 核对 port 和 tls", "starttls"]);
+}
+
+/// How `check` says that the account would be watched.
+fn watched(world: &World, lang: &str) -> String {
+    let (code, text) = said(world, &["check", "--lang", lang]);
+    assert_eq!(code, 0, "{text}");
+    let line = text.lines().find(|line| line.contains("watched by") || line.contains("监视方式"));
+    line.unwrap_or_else(|| panic!("{text}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_an_account_would_be_watched_is_told_with_the_reason() {
+    let account = "folders = [\"*\"]".to_owned();
+    let world = World::new(Setup { users: vec!["zhangsan"], account, ..Setup::default() }).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let with = |lines: &str| std::fs::write(&world.file, text.replace("folders = [\"*\"]", lines)).unwrap();
+    let one = "folders = [\"INBOX\"]";
+    for (lines, english, chinese) in [
+        (one.to_owned(), "watched by IDLE (", "监视方式：IDLE ("),
+        (format!("{one}\nmode = \"poll\""), "watched by polling, every 300 s (mode = \"poll\")", "轮询，每 300 秒"),
+        (format!("{one}\nmode = \"idle\""), "watched by IDLE (mode = \"idle\")", "IDLE (mode = \"idle\")"),
+    ] {
+        with(&lines);
+        assert!(watched(&world, "en").contains(english), "{}", watched(&world, "en"));
+        assert!(watched(&world, "zh-CN").contains(chinese), "{}", watched(&world, "zh-CN"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
