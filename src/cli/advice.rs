@@ -184,10 +184,16 @@ fn for_silence(server: &Server, lang: Lang) -> String {
 
 /// A port that speaks no TLS, or another kind, shows as TLS trouble: then `port` and `tls` are what to try first.
 fn for_tls_at(trouble: &TlsTrouble, server: &Server, lang: Lang) -> String {
-    let text = for_tls(trouble, &server.host, lang);
-    if !matches!(trouble, TlsTrouble::Other(_)) {
-        return text;
-    }
+    let text = match trouble {
+        TlsTrouble::Other(_) => for_tls(trouble, &server.host, lang),
+        TlsTrouble::NoTls => lang
+            .pick(
+                "该端口上不是 TLS，因此密码没有发出。依次尝试：",
+                "this port does not speak TLS, so no password was sent. Try in this order:",
+            )
+            .to_owned(),
+        _ => return for_tls(trouble, &server.host, lang),
+    };
     let other = lang.pick(
         "仍不行时，请邮件管理员确认该端口提供的是 IMAP，而不是 POP3（995）、SMTP（465）或网页（443）。",
         "If it stays, ask the mail administrator whether this port is IMAP, not POP3 (995), SMTP (465) or a web server (443).",

@@ -1,6 +1,7 @@
 //! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
 
 use super::advice::{for_imap, notes};
+use super::table::plain;
 use super::{FAILED, load};
 use crate::clock::SystemClock;
 use crate::config::{Account, Config, Imap, Mode, Subscription};
@@ -88,9 +89,10 @@ fn print(findings: &[Finding], json: bool, lang: Lang) {
             Level::Warning => lang.pick("[注意]", "[warning]"),
             Level::Failed => lang.pick("[失败]", "[failed] "),
         };
-        println!("{sign} {}: {}", finding.subject, finding.text);
+        println!("{sign} {}: {}", finding.subject, plain(&finding.text));
         if !finding.advice.is_empty() {
-            println!("         → {}", finding.advice.replace('\n', "\n           "));
+            let lines: Vec<_> = finding.advice.lines().map(plain).collect();
+            println!("         → {}", lines.join("\n           "));
         }
     }
 }

@@ -63,7 +63,7 @@ impl Providers {
         for (name, r) in sections {
             let base = all.remove(*name);
             let own_host = built_in.get(*name).is_some_and(|known| known.own_host);
-            all.insert((*name).to_owned(), over(r, base, own_host));
+            all.insert((*name).to_owned(), over(name, r, base, own_host));
         }
         let any_master = sections.iter().any(|(_, r)| MASTER_KEYS.iter().any(|key| r.has(key)));
         Self { all, any_master }
@@ -189,7 +189,7 @@ fn at_own_host(r: &Reader<'_>, name: &str, entry: &Entry, own: Told) -> Told {
 }
 
 /// A `[provider.NAME]` section over the built-in provider of its name.
-fn over(r: &Reader<'_>, base: Option<Entry>, own_host: bool) -> Entry {
+fn over(name: &str, r: &Reader<'_>, base: Option<Entry>, own_host: bool) -> Entry {
     let own = Told::read(r);
     let base = base.unwrap_or_else(Entry::empty);
     let has_host = r.has("host");
@@ -197,10 +197,12 @@ fn over(r: &Reader<'_>, base: Option<Entry>, own_host: bool) -> Entry {
         r.missing("host", None);
     }
     let doubtful = own.is_doubtful(r);
-    // With another host, what the built-in one had for its domains and its readers means nothing.
+    // With another host, what the built-in one had for its domains means nothing; nor what it had for its readers, unless
+    // the host is another entry of the same provider.
     let (mut below, mut domain) = (base.told, base.domain);
     if has_host {
-        below.webmail = None;
+        let entry = own.host.as_deref().and_then(known::by_host).is_some_and(|known| known.name() == name);
+        below.webmail = below.webmail.filter(|_| entry);
         domain.clear();
     }
     let told = own.over(below);

@@ -175,7 +175,11 @@ fn servers_of_accounts() {
 #[test]
 fn a_provider_section_replaces_the_built_in_one() {
     let overseas = good(&format!("{SMALLEST}\n[provider.exmail]\nhost = \"hwimap.exmail.qq.com\"\n"));
-    assert_eq!(overseas.accounts[0].provider.server.host, "hwimap.exmail.qq.com");
+    let server = &overseas.accounts[0].provider.server;
+    assert_eq!(server.host, "hwimap.exmail.qq.com");
+    assert_eq!(server.webmail.as_ref().unwrap().as_str(), "https://exmail.qq.com/", "another entry, the same webmail");
+    let front = good(&format!("{SMALLEST}\n[provider.exmail]\nhost = \"imap.univ.example\"\n"));
+    assert_eq!(front.accounts[0].provider.server.webmail, None);
     let webmail = good(&format!("{SMALLEST}\n[provider.exmail]\nwebmail = \"https://mail.corp.example\"\n"));
     let server = &webmail.accounts[0].provider.server;
     assert_eq!((server.host.as_str(), server.port), ("imap.exmail.qq.com", 993));
