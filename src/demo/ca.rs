@@ -22,6 +22,8 @@ pub enum CertKind {
     OtherHost,
     /// Signed by its own key; the CA file holds an authority that has nothing to do with it.
     SelfSigned,
+    /// An authority's certificate, shown as the server's own and named in the CA file, as is soon made by hand.
+    Authority,
 }
 
 /// The PEM files made by [`write()`].
@@ -62,11 +64,12 @@ pub fn write(dir: &Path, kind: CertKind) -> Result<CertFiles, CaError> {
     let key = KeyPair::generate()?;
     let params = server(kind)?;
     let cert = match kind {
-        CertKind::SelfSigned => params.self_signed(&key)?,
+        CertKind::SelfSigned | CertKind::Authority => params.self_signed(&key)?,
         _ => params.signed_by(&key, &issuer)?,
     };
+    let ca = if kind == CertKind::Authority { cert.pem() } else { issuer.pem() };
     let files = CertFiles { ca: dir.join("ca.pem"), cert: dir.join("cert.pem"), key: dir.join("key.pem") };
-    write_file(&files.ca, &issuer.pem(), 0o644)?;
+    write_file(&files.ca, &ca, 0o644)?;
     write_file(&files.cert, &cert.pem(), 0o644)?;
     write_file(&files.key, &key.serialize_pem(), 0o600)?;
     Ok(files)
@@ -99,6 +102,9 @@ fn server(kind: CertKind) -> Result<CertificateParams, rcgen::Error> {
     };
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(to, 1, 1);
+    if kind == CertKind::Authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
     Ok(params)
 }
 

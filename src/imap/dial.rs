@@ -2,10 +2,11 @@
 
 use super::error::{ImapError, TlsTrouble};
 use super::tls::{TlsConfigs, trouble};
-use crate::config::{Server, Tls};
+use crate::config::{MinTls, Server, Tls};
 use futures_util::future::BoxFuture;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -66,6 +67,12 @@ impl Dial for TcpDial {
             let tls =
                 TlsConnector::from(config).connect(name, stream).await.map_err(|error| match trouble(&error) {
                     Some(trouble) => failed(trouble),
+                    // Dovecot closes without an alert where no version fits.
+                    None if server.min_tls == MinTls::V13 && error.kind() == ErrorKind::UnexpectedEof => {
+                        let text =
+                            "the server closed the connection in the handshake, as those do that have no TLS 1.3";
+                        failed(TlsTrouble::NoCommonVersion(text.to_owned()))
+                    }
                     // The connection broke: a server that is just going down or coming up.
                     None => ImapError::Connect {
                         address: format!("{}:{}", server.host, server.port),

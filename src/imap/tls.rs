@@ -112,8 +112,12 @@ impl ServerCertVerifier for Witness {
     ) -> Result<ServerCertVerified, RustlsError> {
         let verdict = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verdict.map_err(|error| match error {
-            // A bad signature here: `ca_file` holds an authority of the same name with another key, an older one mostly.
-            RustlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            // The last two: an authority of the same name with another key is known, an older one mostly.
+            RustlsError::InvalidCertificate(
+                CertificateError::UnknownIssuer
+                | CertificateError::BadSignature
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            ) => {
                 let issuer = certificate::issuer(intermediates.last().unwrap_or(end_entity)).unwrap_or_default();
                 let stranger = Stranger { issuer, fingerprint: certificate::fingerprint(end_entity) };
                 RustlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(stranger))))

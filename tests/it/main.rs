@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod deliver;
 mod dovecot;
+mod dovecot_auth;
 mod e2e;
 mod house;
 mod imap_wire;

@@ -1,0 +1,127 @@
+//! XOAUTH2 and OAUTHBEARER against Dovecot's oauth2 passdb, which judges JWTs by itself.
+
+use super::{USER, account, connect_with, dovecot, is_in, login_error, open_dir, soon, write};
+use crate::oauth::jwt::{PUBLIC, signed};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mailbell::config::{Account, Auth, Credential, Oauth, OauthFlow};
+use mailbell::demo::dovecot::{Dovecot, Options};
+use mailbell::imap::{AccessToken, Bearer, LoginTrouble, TokenTrouble};
+use mailbell::model::{RawName, Secret};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use url::Url;
+
+/// A Dovecot that takes JWTs signed by the tests' key, whose `email` is the user.
+async fn judging() -> (TempDir, TempDir, Dovecot) {
+    let dir = open_dir();
+    write(dir.path(), "keys/default/RS256/default", PUBLIC);
+    let keys = dir.path().join("keys");
+    let conf = format!(
+        "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={}/\nusername_attribute = email\nscope = mail\n",
+        keys.display()
+    );
+    let conf = write(dir.path(), "oauth2.conf", &conf);
+    let extra = format!(
+        "auth_mechanisms = plain login xoauth2 oauthbearer\npassdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {}\n}}\n",
+        conf.display()
+    );
+    let (home, dovecot) = dovecot(Options { extra, ..Options::default() }).await;
+    (dir, home, dovecot)
+}
+
+fn oauth() -> Credential {
+    let flow = OauthFlow::ClientCredentials { client_id: "app".to_owned(), client_secret: Secret::new("s") };
+    let token_url = Url::parse("https://login.example/token").unwrap();
+    Credential::Oauth(Arc::new(Oauth { name: "corp".to_owned(), token_url, scope: None, flow }))
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn jwt(email: &str, lives: i64) -> String {
+    let now = now();
+    signed(&serde_json::json!({
+        "sub": email, "email": email, "scope": "mail", "iat": now - 100, "nbf": now - 100, "exp": now + lives,
+    }))
+}
+
+/// Gives these tokens, one after the other.
+struct Given(Mutex<Vec<String>>);
+
+impl Given {
+    fn of(tokens: impl IntoIterator<Item = String>) -> Arc<dyn Bearer> {
+        let mut tokens: Vec<_> = tokens.into_iter().collect();
+        tokens.reverse();
+        Arc::new(Self(Mutex::new(tokens)))
+    }
+
+    fn next(&self) -> Option<AccessToken> {
+        let mut tokens = self.0.lock().unwrap();
+        let generation = tokens.len() as u64;
+        let token = Secret::new(tokens.pop()?);
+        Some(AccessToken { token, lives_for: Some(Duration::from_secs(60)), generation })
+    }
+}
+
+impl Bearer for Given {
+    fn token<'a>(&'a self, _: &'a Account) -> BoxFuture<'a, Result<AccessToken, TokenTrouble>> {
+        std::future::ready(Ok(self.next().expect("a token"))).boxed()
+    }
+
+    fn instead_of<'a>(
+        &'a self,
+        _: &'a Account,
+        _: &'a AccessToken,
+    ) -> BoxFuture<'a, Result<Option<AccessToken>, TokenTrouble>> {
+        std::future::ready(Ok(self.next())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn both_mechanisms_are_taken() {
+    let (_dir, _home, dovecot) = judging().await;
+    for auth in [Auth::Xoauth2, Auth::Oauthbearer] {
+        is_in(connect_with(&Given::of([jwt(USER, 600)]), &account(&dovecot, auth, oauth())).await).await;
+    }
+    soon(|| dovecot.logins(USER) == 2).await;
+}
+
+#[tokio::test]
+async fn tokens_that_are_wrong_are_refused_and_told() {
+    let (_dir, _home, dovecot) = judging().await;
+    let mut forged = jwt(USER, 600);
+    forged.replace_range(forged.len() - 8..forged.len() - 4, "AAAA");
+    for auth in [Auth::Xoauth2, Auth::Oauthbearer] {
+        let account = account(&dovecot, auth, oauth());
+        for token in [jwt(USER, -10), jwt("lisi@corp.example", 600), forged.clone(), "opaque".to_owned()] {
+            let (trouble, text) = login_error(connect_with(&Given::of([token.clone()]), &account).await);
+            assert_eq!(trouble, LoginTrouble::TokenRefused, "{text}");
+            assert!(text.contains("status"), "Dovecot tells by a challenge: {text}");
+            assert!(!text.contains(&token[..6]), "{text}");
+        }
+        // One that has run out is replaced, and nobody notices.
+        is_in(connect_with(&Given::of([jwt(USER, -10), jwt(USER, 600)]), &account).await).await;
+    }
+}
+
+/// Dovecot lets a session live on when its token ends (Exchange and Gmail do not); what counts is that we know, and
+/// that the next login needs a new token and gets it.
+#[tokio::test]
+async fn a_token_may_end_during_the_session() {
+    let (_dir, _home, dovecot) = judging().await;
+    let account = account(&dovecot, Auth::Xoauth2, oauth());
+    let short = jwt(USER, 2);
+    let ends_at = now() + 2;
+    let bearer = Given::of([short.clone(), short, jwt(USER, 600)]);
+    let mut session = connect_with(&bearer, &account).await.unwrap();
+    assert!(session.expires_in().unwrap() <= Duration::from_secs(60));
+    while now() <= ends_at {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    session.examine(&RawName::new(b"INBOX")).await.unwrap();
+    is_in(connect_with(&bearer, &account).await).await;
+    session.logout().await;
+}
