@@ -4,7 +4,7 @@
 mod flows;
 pub mod jwt;
 mod refusals;
-mod server;
+pub mod server;
 mod sharing;
 
 use crate::support;

@@ -1,13 +1,16 @@
 //! XOAUTH2 and OAUTHBEARER against Dovecot's oauth2 passdb, which judges JWTs by itself.
 
 use super::{USER, account, connect_with, dovecot, is_in, login_error, open_dir, soon, write};
-use crate::oauth::jwt::{PUBLIC, signed};
+use crate::oauth::jwt::{KEY, PUBLIC, signed, verified};
+use crate::oauth::server::{TokenServer, token};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use mailbell::clock::SystemClock;
 use mailbell::config::{Account, Auth, Credential, Oauth, OauthFlow};
 use mailbell::demo::dovecot::{Dovecot, Options};
 use mailbell::imap::{AccessToken, Bearer, LoginTrouble, TokenTrouble};
-use mailbell::model::{RawName, Secret};
+use mailbell::model::{RawName, Secret, Timestamp};
+use mailbell::oauth::Tokens;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -124,4 +127,30 @@ async fn a_token_may_end_during_the_session() {
     session.examine(&RawName::new(b"INBOX")).await.unwrap();
     is_in(connect_with(&bearer, &account).await).await;
     session.logout().await;
+}
+
+/// Google's way from end to end: an assertion for the user, a token for it, a login with that.
+#[tokio::test]
+async fn a_service_account_logs_in_by_its_own_token() {
+    let (_dir, _home, dovecot) = judging().await;
+    let server = TokenServer::start(|_, asked| {
+        let (_, claims) = verified(asked.get("assertion"));
+        token(&jwt(claims["sub"].as_str().unwrap(), 3600), 3600)
+    })
+    .await;
+    let flow = OauthFlow::ServiceAccount {
+        issuer: "bell@corp.iam.example".to_owned(),
+        key_id: None,
+        private_key: Secret::new(KEY),
+    };
+    let source = Oauth { name: "corp".to_owned(), token_url: server.url.clone(), scope: Some("mail".to_owned()), flow };
+    let account = account(&dovecot, Auth::Oauthbearer, Credential::Oauth(Arc::new(source)));
+    let bearer: Arc<dyn Bearer> = Arc::new(Tokens::new(Arc::new(SystemClock::new(None, Timestamp(0)))));
+    for _ in 0..3 {
+        let session = connect_with(&bearer, &account).await;
+        let left = session.as_ref().unwrap().expires_in().unwrap();
+        assert!(left > Duration::from_secs(3500) && left <= Duration::from_secs(3600), "{left:?}");
+        is_in(session).await;
+    }
+    assert_eq!(server.count(), 1);
 }

@@ -7,7 +7,9 @@ use crate::support::{account, imap, secs};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mailbell::config::{Account, Auth, Credential, Oauth, OauthFlow, Tls};
-use mailbell::imap::{AccessToken, Bearer, ImapError, ImapSource, LoginTrouble, MailSession, MailSource, TokenTrouble};
+use mailbell::imap::{
+    AccessToken, Bearer, Dial, ImapError, ImapSource, LoginTrouble, MailSession, MailSource, TcpDial, TokenTrouble,
+};
 use mailbell::model::Secret;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -416,6 +418,16 @@ async fn no_secret_without_tls_but_on_the_machine_itself() {
             assert_eq!(said_to_nobody(&account, "t").await.0, LoginTrouble::Disabled, "{host}");
         }
     }
+}
+
+/// Whatever a name resolves to.
+#[tokio::test]
+async fn no_connection_without_tls_leaves_the_machine() {
+    let mut server = account().provider.server;
+    server.tls = Tls::None;
+    server.host = "192.0.2.1".to_owned();
+    let error = TcpDial::default().dial(&server).await.expect_err("a refusal");
+    assert!(matches!(&error, ImapError::Connect { reason, .. } if reason.contains("192.0.2.1 is not")), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
