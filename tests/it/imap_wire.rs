@@ -3,9 +3,12 @@
 mod auth;
 mod dovecot;
 mod fetch;
+mod guard;
 mod idle;
 mod login;
 mod look;
+mod many;
+mod notify;
 
 use crate::support::server::{Peer, PipeDial};
 use crate::support::{account, imap};

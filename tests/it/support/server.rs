@@ -1,5 +1,6 @@
 //! A scripted IMAP server over a pipe. The script is a test's own code: it waits for the line that it expects before it
-//! answers, and a client that says something else fails the test with the whole conversation.
+//! answers, and a client that says something else fails the test with the whole conversation. So does, in every test, a
+//! command that could change a mailbox.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -16,6 +17,33 @@ use tokio::time::{Instant, timeout};
 const PIPE_BYTES: usize = 256 * 1024;
 /// No step of a client may take longer: above every time-out in use.
 const PATIENCE: Duration = Duration::from_secs(2 * 86_400);
+
+/// All that may ever be said: none of it changes a mailbox.
+const HARMLESS: [&str; 15] = [
+    "CAPABILITY",
+    "STARTTLS",
+    "LOGIN ",
+    "AUTHENTICATE ",
+    "ID (",
+    "NAMESPACE",
+    "LIST ",
+    "EXAMINE ",
+    "STATUS ",
+    "NOTIFY SET ",
+    "UID FETCH ",
+    "UID SEARCH ",
+    "NOOP",
+    "IDLE",
+    "LOGOUT",
+];
+
+/// Whether a command leaves every mailbox as it is: nothing but [`HARMLESS`], and no FETCH that sets \\Seen.
+pub fn is_harmless(command: &str) -> bool {
+    let fetched = command.replace("BODY.PEEK[", "").replace("RFC822.SIZE", "");
+    let sets_seen =
+        command.starts_with("UID FETCH ") && ["BODY[", "RFC822", "BINARY["].iter().any(|w| fetched.contains(w));
+    HARMLESS.iter().any(|word| command.starts_with(word)) && !sets_seen
+}
 
 /// A dial whose far ends are given to the test.
 #[derive(Clone, Debug, Default)]
@@ -150,6 +178,7 @@ impl Peer {
         match line.split_once(' ') {
             Some((tag, command)) => {
                 self.tag = tag.to_owned();
+                assert!(is_harmless(command), "this may change a mailbox:\n{}", self.conversation());
                 Some(command.to_owned())
             }
             None => Some(line),
