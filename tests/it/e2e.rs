@@ -4,6 +4,7 @@ mod advice;
 mod checks;
 mod crash;
 mod cyrus;
+mod faults;
 mod folders;
 mod mail;
 mod measure;

@@ -173,6 +173,24 @@ impl World {
         line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// What `mailbell status --json` prints.
+    pub fn all_status(&self) -> Value {
+        let out = self.command(&["status", "--json"]).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    /// What it prints of this user's account.
+    pub fn status(&self, user: &str) -> Value {
+        let all = self.all_status();
+        all["accounts"].as_array().unwrap().iter().find(|a| a["account"] == address(user)).unwrap().clone()
+    }
+
+    /// Waits until the account of this user is in this state.
+    pub async fn is_in_state(&self, user: &str, state: &str) {
+        self.until(&format!("{user} is {state}"), async || self.status(user)["state"] == state).await;
+    }
+
     /// Waits until every account is bound, also where WeCom gives no token.
     pub async fn bound(&self) {
         self.until("bound", async || {
