@@ -68,3 +68,22 @@ pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateEr
         _ => Err(StateError::Record("no version".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mark of mailbell 0.1.0 as it first was: five bytes and more, without MAILBOXID.
+    #[test]
+    fn marks_of_the_first_format_are_read() {
+        let first = (7_u32, 300_u32, Timestamp(1), Timestamp(2));
+        let bytes = to_bytes(&first).unwrap();
+        let mark = mark_from_bytes(&bytes).unwrap();
+        let same = Mark { uid_validity: 7, next: 300, bound_at: Timestamp(1), looked_at: Timestamp(2), mailbox_id: None };
+        assert_eq!(mark, same);
+        let now = Mark { mailbox_id: Some(9), ..same };
+        assert_eq!(mark_from_bytes(&mark_to_bytes(&now).unwrap()).unwrap(), now);
+        assert!(matches!(mark_from_bytes(&[3, 1]), Err(StateError::Newer { found: 3, known: 2 })));
+        assert!(matches!(mark_from_bytes(&[]), Err(StateError::Record(_))));
+    }
+}

@@ -7,6 +7,7 @@ mod commits;
 mod killed;
 mod limits;
 mod opening;
+mod reports;
 
 use mailbell::model::{AccountId, AlertKind, Item, Letter, LetterId, Mark, RawName, Recipient, Sender, Timestamp};
 use mailbell::state::{Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, Store};
