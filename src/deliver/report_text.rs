@@ -1,7 +1,7 @@
 //! What people read of an account in trouble. Pure.
 
 use super::cut::cut;
-use crate::config::Account;
+use crate::config::{Account, Part};
 use crate::model::{AccountId, Lang, Timestamp, Trouble};
 use crate::parse::clean;
 use jiff::tz::TimeZone;
@@ -66,9 +66,29 @@ pub(super) fn for_user(account: &Account, trouble: &Trouble, case: &Case, lang: 
             safe(folder)
         ),
     };
-    match &case.reason {
-        Some(reason) => format!("{head}\n{}{}", lang.pick("原因：", "Reason: "), reason_text(reason)),
-        None => head,
+    let mut text = head;
+    if let Some(reason) = &case.reason {
+        text += &format!("\n{}{}", lang.pick("原因：", "Reason: "), reason_text(reason));
+    }
+    if *trouble == Trouble::LoginRefused {
+        for (at, step) in login_steps(account, case.reason.as_deref().unwrap_or_default(), lang).iter().enumerate() {
+            text += &format!("\n{}. {}", at + 1, safe(step));
+        }
+    }
+    text
+}
+
+/// What the member can do about a refused login: what the server's words mean, and where the password is made.
+fn login_steps(account: &Account, reason: &str, lang: Lang) -> Vec<String> {
+    let member = || account.provider.steps(Part::Member, lang);
+    let own_password = account.proof() == Part::Member;
+    match account.answer_to(reason, lang) {
+        Some(meaning) => {
+            let more = if meaning.then.contains(&Part::Member) { member() } else { Vec::new() };
+            meaning.steps.into_iter().chain(more).collect()
+        }
+        None if own_password => member(),
+        None => Vec::new(),
     }
 }
 
@@ -138,4 +158,55 @@ fn safe(text: &str) -> String {
 fn local(time: Timestamp, zone: &TimeZone) -> String {
     let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
     time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    fn account(provider: &str) -> std::sync::Arc<Account> {
+        let text = format!(
+            "[wecom]\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1\nsecret = \"s\"\n[[account]]\nuser = \"lisi\"\n\
+             email = \"lisi@corp.example\"\nprovider = \"{provider}\"\npassword = \"p\"\n"
+        );
+        load_text(std::path::Path::new("x.toml"), &text, &|_| None).unwrap().accounts.remove(0)
+    }
+
+    #[test]
+    fn every_message_fits_and_holds_no_markup() {
+        let reason = format!("login: refused: ERR.LOGIN.REQCODE <a href=\"x\">\u{202e}{}", "长".repeat(900));
+        for provider in ["exmail", "qq", "netease-qiye", "aliyun", "gmail"] {
+            for lang in [Lang::ZhCn, Lang::En] {
+                for trouble in [Trouble::Blind, Trouble::LoginRefused, Trouble::Folder("项目/<b>".into())] {
+                    let case = Case { since: Timestamp(0), until: None, reason: Some(reason.clone()) };
+                    let text = for_user(&account(provider), &trouble, &case, lang, &TimeZone::UTC);
+                    assert!(text.len() <= 2048, "{} bytes: {text}", text.len());
+                    assert!(!text.contains(['<', '>', '\u{202e}']) && text.contains("lisi@corp.example"), "{text}");
+                    let over = Case { until: Some(Timestamp(1000)), ..case };
+                    assert!(for_user(&account(provider), &trouble, &over, lang, &TimeZone::UTC).len() < 600);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_login_says_where_the_password_is_made() {
+        let case = Case { since: Timestamp(0), until: None, reason: Some("login: refused: whatever".to_owned()) };
+        let text = for_user(&account("netease-qiye"), &Trouble::LoginRefused, &case, Lang::ZhCn, &TimeZone::UTC);
+        assert!(text.contains("授权码") && text.contains("\n1. "), "{text}");
+        let blind = for_user(&account("netease-qiye"), &Trouble::Blind, &case, Lang::ZhCn, &TimeZone::UTC);
+        assert!(!blind.contains("\n1. "), "{blind}");
+    }
+
+    #[test]
+    fn administrators_read_a_list() {
+        let case = |reason: &str| Case { since: Timestamp(0), until: None, reason: Some(reason.repeat(50)) };
+        let cases: BTreeMap<_, _> = (0..50)
+            .map(|n| ((AccountId::new(&format!("user{n}@corp.example")), Trouble::Blind), case("no answer ")))
+            .collect();
+        let texts = for_admins(&cases, Lang::En, &TimeZone::UTC, Timestamp(0));
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].len() <= 2048 && texts[0].contains("and 30 more"), "{}", texts[0]);
+    }
 }
