@@ -3,7 +3,7 @@
 
 use super::world::{Setup, World};
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the server answers, by the name of the command; all else is OK.
@@ -25,7 +25,7 @@ async fn serve(stream: TcpStream, script: Script) {
         out = match (scripted, name) {
             (Some((_, "hang up")), _) => return,
             (Some((_, answer)), _) => format!("{tag} {answer}\r\n"),
-            (None, "CAPABILITY") => format!("* CAPABILITY IMAP4rev1 ID AUTH=PLAIN\r\n{tag} OK done\r\n"),
+            (None, "CAPABILITY") => format!("* CAPABILITY IMAP4rev1 ID AUTH=PLAIN AUTH=XOAUTH2\r\n{tag} OK done\r\n"),
             (None, "LIST") => format!("* LIST () \"/\" INBOX\r\n{tag} OK done\r\n"),
             (None, "EXAMINE") => {
                 format!("* 0 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 1] ok\r\n{tag} OK done\r\n")
@@ -48,6 +48,42 @@ async fn server(script: Script) -> u16 {
     port
 }
 
+/// Starts a token source that always answers so; its port.
+async fn token_source(status: &'static str, body: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let (mut line, mut length) = (String::new(), 0);
+                while stream.read_line(&mut line).await.is_ok_and(|n| n > 2) {
+                    if let Some(said) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = said.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+                stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    });
+    port
+}
+
+/// A section that asks this port for tokens.
+fn oauth(port: u16) -> String {
+    format!(
+        "[oauth.corp]\nflow = \"client_credentials\"\ntoken_url = \"http://127.0.0.1:{port}/token\"\n\
+         client_id = \"x\"\nclient_secret = \"hunter2\"\n"
+    )
+}
+
 /// What `check` says of one account at `provider`, whose server is played by the script. `{port}` is filled in.
 async fn told(world: &World, provider: &str, script: Script, more: &str) -> [String; 2] {
     let port = server(script).await;
@@ -56,7 +92,11 @@ async fn told(world: &World, provider: &str, script: Script, more: &str) -> [Str
     let section = format!("[provider.{provider}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n");
     let account = "[[account]]\nuser = \"zhangsan\"\nemail = \"zhangsan@corp.example\"\n";
     let text = format!("{wecom}{section}{more}{account}provider = \"{provider}\"\n");
-    let text = if more.contains("master_user") { text } else { text + "password = \"hunter2\"\n" };
+    let text = match more {
+        more if more.contains("master_user") => text,
+        more if more.contains("[oauth.corp]") => text + "oauth = \"corp\"\n",
+        _ => text + "password = \"hunter2\"\n",
+    };
     let file = world.dir.path().join(format!("{provider}-{port}.toml"));
     std::fs::write(&file, text).unwrap();
     ["en", "zh-CN"].map(|lang| {
@@ -188,6 +228,58 @@ async fn a_master_user_that_may_not_is_told_what_is_missing() {
     let [en, zh] = told(&world, "cyrus", REFUSED, more).await;
     holds(&en, &["may not open this mailbox", "proxyservers"]);
     holds(&zh, &["无权打开这个邮箱", "proxyservers"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_are_not_given_or_not_taken_are_told_apart() {
+    let world = world().await;
+    let expired = r#"{"error": "invalid_client", "error_description": "AADSTS7000222: The provided client secret keys for app 'x' are expired."}"#;
+    let more = oauth(token_source("401 Unauthorized", expired).await);
+    let [en, zh] = told(&world, "exchange-online", &[], &more).await;
+    holds(&en, &["client secret has ended", "Certificates & secrets", "client_secret"]);
+    holds(&zh, &["客户端密码已过期", "client_secret"]);
+    let more = oauth(token_source("401 Unauthorized", r#"{"error": "unauthorized_client"}"#).await);
+    let [en, zh] = told(&world, "gmail", &[], &more).await;
+    holds(
+        &en,
+        &[
+            "has not allowed this app",
+            "so that Gmail / Google Workspace takes tokens",
+            "1. ",
+            "Manage Domain Wide Delegation",
+        ],
+    );
+    holds(&zh, &["没有授权这个应用", "接受令牌", "1. ", "管理全网域授权"]);
+    let token = r#"{"access_token": "hunter2-token", "token_type": "Bearer", "expires_in": 3600}"#;
+    let more = oauth(token_source("200 OK", token).await);
+    let [en, zh] = told(&world, "exchange-online", &[("AUTHENTICATE", "NO AUTHENTICATE failed.")], &more).await;
+    holds(
+        &en,
+        &[
+            "does not take the token",
+            "1. ",
+            "IMAP.AccessAsApp",
+            "New-ServicePrincipal",
+            "6. For each mailbox: Add-MailboxPermission",
+            "IMAP is on",
+        ],
+    );
+    holds(
+        &zh,
+        &[
+            "不接受用此令牌",
+            "1. ",
+            "IMAP.AccessAsApp",
+            "New-ServicePrincipal",
+            "6. 对每个邮箱执行 Add-MailboxPermission",
+            "开启了 IMAP",
+        ],
+    );
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [en, zh] = told(&world, "exchange-online", &[], &oauth(closed)).await;
+    holds(&en, &["token source does not answer"]);
+    holds(&zh, &["令牌服务没有应答"]);
+    assert!(!en.contains("1. ") && !zh.contains("1. "), "{en}{zh}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
