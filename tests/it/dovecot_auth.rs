@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod certificates;
-mod tokens;
+pub mod tokens;
 
 use crate::support;
 use mailbell::config::{Account, Auth, Credential, Server, Tls};
@@ -24,7 +24,7 @@ async fn dovecot(options: Options) -> (tempfile::TempDir, Dovecot) {
 }
 
 /// A directory that Dovecot's user may read.
-fn open_dir() -> tempfile::TempDir {
+pub fn open_dir() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap()
 }
@@ -109,7 +109,7 @@ async fn login_and_plain_take_any_password() {
 }
 
 /// A master user who may log in for everybody (imap-servers F.6).
-const MASTER: &str = "auth_master_user_separator = *
+pub const MASTER: &str = "auth_master_user_separator = *
 passdb {
   driver = static
   args = user=mailbell password=ma*ster

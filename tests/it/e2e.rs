@@ -6,6 +6,7 @@ mod crash;
 mod cyrus;
 mod faults;
 mod folders;
+mod logins;
 mod mail;
 mod measure;
 mod metrics;

@@ -11,26 +11,30 @@ use mailbell::demo::dovecot::{Dovecot, Options};
 use mailbell::imap::{AccessToken, Bearer, LoginTrouble, TokenTrouble};
 use mailbell::model::{RawName, Secret, Timestamp};
 use mailbell::oauth::Tokens;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use url::Url;
 
-/// A Dovecot that takes JWTs signed by the tests' key, whose `email` is the user.
-async fn judging() -> (TempDir, TempDir, Dovecot) {
-    let dir = open_dir();
-    write(dir.path(), "keys/default/RS256/default", PUBLIC);
-    let keys = dir.path().join("keys");
+/// Lines for a Dovecot that takes JWTs signed by the tests' key, whose `email` is the user; its files lie in `dir`.
+pub fn judge(dir: &Path) -> String {
+    write(dir, "keys/default/RS256/default", PUBLIC);
+    let keys = dir.join("keys");
     let conf = format!(
         "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={}/\nusername_attribute = email\nscope = mail\n",
         keys.display()
     );
-    let conf = write(dir.path(), "oauth2.conf", &conf);
-    let extra = format!(
+    let conf = write(dir, "oauth2.conf", &conf);
+    format!(
         "auth_mechanisms = plain login xoauth2 oauthbearer\npassdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {}\n}}\n",
         conf.display()
-    );
-    let (home, dovecot) = dovecot(Options { extra, ..Options::default() }).await;
+    )
+}
+
+async fn judging() -> (TempDir, TempDir, Dovecot) {
+    let dir = open_dir();
+    let (home, dovecot) = dovecot(Options { extra: judge(dir.path()), ..Options::default() }).await;
     (dir, home, dovecot)
 }
 
@@ -44,7 +48,8 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-fn jwt(email: &str, lives: i64) -> String {
+/// A token for this user that ends in so many seconds.
+pub fn jwt(email: &str, lives: i64) -> String {
     let now = now();
     signed(&serde_json::json!({
         "sub": email, "email": email, "scope": "mail", "iat": now - 100, "nbf": now - 100, "exp": now + lives,
