@@ -154,6 +154,11 @@ impl<S> Framed<S> {
             self.out.extend_from_slice(STAND_IN);
             return;
         }
+        if starts_with(&response, b"* ENABLED") {
+            // The parser takes it for a list of capabilities.
+            self.out.extend_from_slice(STAND_IN);
+            return;
+        }
         match code::read(&response) {
             Some(Code::Alert(text)) => self.news.alerts.push(text),
             Some(Code::NotifyOver) => self.news.notify_over = true,
@@ -184,9 +189,11 @@ fn with_crlf(response: &[u8]) -> Vec<u8> {
 }
 
 fn is_kept(response: &[u8]) -> bool {
-    [&b"* LIST "[..], b"* LSUB ", b"* STATUS ", b"* NAMESPACE "]
-        .iter()
-        .any(|word| response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+    [&b"* LIST "[..], b"* LSUB ", b"* STATUS ", b"* NAMESPACE "].iter().any(|word| starts_with(response, word))
+}
+
+fn starts_with(response: &[u8], word: &[u8]) -> bool {
+    response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// The response as async-imap can read it, or the response itself where there is no such form.
@@ -198,7 +205,7 @@ fn acceptable(response: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
         return Ok(response);
     }
     let word = b"* CAPABILITY ";
-    if response.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+    if starts_with(&response, word) {
         let words = String::from_utf8_lossy(response.get(word.len()..).unwrap_or_default()).into_owned();
         let words: Vec<_> = words.split_ascii_whitespace().filter(|w| w.is_ascii()).collect();
         let rewritten = format!("* CAPABILITY IMAP4rev1 {}\r\n", words.join(" ")).into_bytes();

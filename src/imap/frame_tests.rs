@@ -63,6 +63,13 @@ fn a_capability_line_without_imap4rev1_is_understood() {
     assert_eq!(out, "* CAPABILITY IMAP4rev1 IMAP4rev2 IDLE\r\n");
 }
 
+/// The parser gives it out as a list of capabilities.
+#[test]
+fn enabled_is_no_list_of_capabilities() {
+    let (out, framed) = through(b"* ENABLED CONDSTORE\r\n* enabled\r\n");
+    assert_eq!((out.as_str(), framed.dropped()), ("* OK kept\r\n* OK kept\r\n", 0));
+}
+
 #[test]
 fn folder_lines_are_kept_as_bytes() {
     let list = b"* LIST (\\HasNoChildren) \".\" \"a\\\"b \xd6\xd0\"\r\n";

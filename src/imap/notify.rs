@@ -118,6 +118,7 @@ pub(super) async fn notify(
         }
     }
     wire.told.begin(folders, &found);
+    found.retain(|(name, _)| Some(name) != open);
     Ok(found)
 }
 

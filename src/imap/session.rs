@@ -177,7 +177,10 @@ impl MailSession for Session {
     }
 
     fn take_told(&mut self) -> Vec<(RawName, Look)> {
-        self.wire.told.take()
+        let mut told = self.wire.told.take();
+        // Of the open folder EXISTS tells; some servers may say it twice.
+        told.retain(|(name, _)| Some(name) != self.open.as_ref());
+        told
     }
 
     fn notify_ended(&self) -> bool {

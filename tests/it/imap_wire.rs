@@ -9,6 +9,9 @@ mod login;
 mod look;
 mod many;
 mod notify;
+mod odd;
+mod whole;
+mod words;
 
 use crate::support::server::{Peer, PipeDial};
 use crate::support::{account, imap};

@@ -128,13 +128,10 @@ async fn news_in_the_middle_of_other_commands_are_kept() {
         session.examine(&folders[0]).await.unwrap();
     };
     tokio::join!(client, part);
-    assert_eq!(
-        session.take_told(),
-        [(folders[1].clone(), look(Some(8), 9, 5)), (folders[0].clone(), look(Some(7), 5, 4))]
-    );
+    assert_eq!(session.take_told(), [(folders[1].clone(), look(Some(8), 9, 5))], "`a` is open now");
     // Waiting news need no IDLE.
     let asked = Notify::new();
-    tokio::join!(session.noop(), peer.answer("NOOP", "* STATUS a (MESSAGES 9 UIDNEXT 10)\r\n")).0.unwrap();
+    tokio::join!(session.noop(), peer.answer("NOOP", "* STATUS b (MESSAGES 9 UIDNEXT 10)\r\n")).0.unwrap();
     for _ in 0..2 {
         assert_eq!(session.idle(Instant::now() + secs(240), &asked).await, Ok(Wake::Pushed));
     }
@@ -152,6 +149,18 @@ async fn anothers_news_are_no_answer() {
     let folder = RawName::new(b"a");
     assert_eq!(tokio::join!(session.status(&folder), part).0.unwrap(), Look::default());
     assert_eq!(session.take_told(), [(RawName::new(b"b"), look(Some(8), 7, 3))]);
+}
+
+/// STATUS of the open folder says what EXISTS does: it wakes, and is told of no other folder.
+#[tokio::test(start_paused = true)]
+async fn the_open_folder_is_no_other() {
+    let (mut session, mut peer) = notified().await;
+    let woken = idle(&mut *session, &mut peer, async |peer: &mut Peer| {
+        peer.send("* STATUS INBOX (MESSAGES 4 UIDNEXT 11)\r\n").await;
+    })
+    .await;
+    assert_eq!(woken, (Ok(Wake::Pushed), secs(0)));
+    assert!(session.take_told().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
