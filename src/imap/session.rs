@@ -58,7 +58,7 @@ struct Session {
 }
 
 impl Session {
-    /// Whether folders have a MAILBOXID (RFC 8474); else it is never asked for, and not believed.
+    /// Whether folders have a MAILBOXID (RFC 8474); else none is believed.
     fn object_id(&self) -> bool {
         has(&self.capabilities, "OBJECTID")
     }
@@ -163,13 +163,11 @@ impl MailSession for Session {
     }
 
     fn status<'a>(&'a mut self, folder: &'a RawName) -> BoxFuture<'a, Result<Look, ImapError>> {
-        let object_id = self.object_id();
-        Box::pin(list_status::status(&mut self.wire, folder, object_id))
+        Box::pin(list_status::status(&mut self.wire, folder))
     }
 
     fn list_status<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {
-        let object_id = self.object_id();
-        Box::pin(list_status::list_status(&mut self.wire, folders, object_id))
+        Box::pin(list_status::list_status(&mut self.wire, folders))
     }
 
     fn notify<'a>(&'a mut self, folders: &'a [RawName]) -> BoxFuture<'a, Result<Vec<(RawName, Look)>, ImapError>> {

@@ -277,11 +277,16 @@ impl World {
 
     /// Waits until a member sees each of these words, and checks that none is seen twice.
     pub async fn sees(&self, user: &str, words: &[&str]) {
-        self.until(&format!("{user} sees {words:?}"), async || {
+        let began = Instant::now();
+        loop {
             let text = self.chat_text(user).await;
-            words.iter().all(|w| text.contains(w))
-        })
-        .await;
+            if words.iter().all(|w| text.contains(w)) {
+                break;
+            }
+            let log = self.log();
+            assert!(began.elapsed() < PATIENCE, "{user} waits in vain for {words:?} and sees:\n{text}\n{log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let text = self.chat_text(user).await;
         for word in words {
             assert_eq!(text.matches(word).count(), 1, "{word} is seen twice:\n{text}");

@@ -297,3 +297,29 @@ async fn logout_is_short_whatever_the_server_does() {
     session.logout().await;
     assert!(began.elapsed() <= secs(2));
 }
+
+/// Cyrus 3.6.1 and 3.10.2 tell any bytes as the MAILBOXID of a folder that is not open, others each time, so that the
+/// folder would seem made anew at each look.
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_id_is_believed_of_the_open_folder_alone() {
+    let (mut session, mut peer) = session_with("IDLE OBJECTID LIST-STATUS").await;
+    let (folder, other) = (RawName::new(b"a"), RawName::new(b"b"));
+    let line = b"* STATUS a (MESSAGES 3 UIDNEXT 12 UIDVALIDITY 7 MAILBOXID (~\xcdR,\xf7U))\r\n";
+    let part = async {
+        peer.expect(&format!("STATUS \"a\" {STATUS_ITEMS}")).await;
+        peer.send_bytes(line).await;
+        peer.send("{tag} OK done\r\n").await;
+        peer.expect(&format!("LIST \"\" (\"a\" \"b\") RETURN (STATUS {STATUS_ITEMS})")).await;
+        peer.send_bytes(line).await;
+        peer.send("{tag} OK done\r\n").await;
+        peer.answer("EXAMINE \"a\"", "* 3 EXISTS\r\n* OK [UIDNEXT 12] x\r\n* OK [MAILBOXID (F1)] x\r\n").await;
+    };
+    let looks = async {
+        let status = session.status(&folder).await.unwrap();
+        let listed = session.list_status(&[folder.clone(), other]).await.unwrap();
+        (status, listed, session.examine(&folder).await.unwrap())
+    };
+    let ((status, listed, examined), ()) = tokio::join!(looks, part);
+    assert_eq!((status, listed), (look(7, 12, 3), vec![(folder, look(7, 12, 3))]));
+    assert!(examined.mailbox_id.is_some());
+}
