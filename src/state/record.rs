@@ -79,7 +79,8 @@ mod tests {
         let first = (7_u32, 300_u32, Timestamp(1), Timestamp(2));
         let bytes = to_bytes(&first).unwrap();
         let mark = mark_from_bytes(&bytes).unwrap();
-        let same = Mark { uid_validity: 7, next: 300, bound_at: Timestamp(1), looked_at: Timestamp(2), mailbox_id: None };
+        let same =
+            Mark { uid_validity: 7, next: 300, bound_at: Timestamp(1), looked_at: Timestamp(2), mailbox_id: None };
         assert_eq!(mark, same);
         let now = Mark { mailbox_id: Some(9), ..same };
         assert_eq!(mark_from_bytes(&mark_to_bytes(&now).unwrap()).unwrap(), now);

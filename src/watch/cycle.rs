@@ -225,7 +225,7 @@ impl<'a> Cycle<'a> {
     async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.tried = true);
         let now = self.watcher.clock.steady();
-        let renewal = shortened(self.watcher.account.provider.renew.unwrap_or(self.watcher.imap.idle_renew));
+        let renewal = shortened(self.renewal());
         let limit = until.since(now).min(renewal);
         let deadline = Instant::now() + limit;
         let seat = &self.watcher.seat;
@@ -317,6 +317,12 @@ impl<'a> Cycle<'a> {
             }
             self.watcher.health.note(&self.watcher.account.id, |account| account.server_alert = Some(text));
         }
+    }
+
+    /// How long at most the server is not asked anything.
+    fn renewal(&self) -> Duration {
+        let (usual, here) = (self.watcher.imap.idle_renew, self.watcher.account.provider.renew);
+        here.map_or(usual, |renew| renew.min(usual))
     }
 
     pub(super) fn sweep_interval(&self) -> Duration {

@@ -12,10 +12,7 @@ fn told(admin: bool) -> Told {
 }
 
 fn report(trouble: Trouble, told: Option<Told>, text: &str) -> Report {
-    Report {
-        troubles: vec![(account(), trouble, told)],
-        alerts: vec![(user("zhangsan"), text.as_bytes().to_vec())],
-    }
+    Report { troubles: vec![(account(), trouble, told)], alerts: vec![(user("zhangsan"), text.as_bytes().to_vec())] }
 }
 
 async fn what_was_told_is_known_after_a_restart(place: Place) {
