@@ -73,7 +73,7 @@ pub enum Detail {
 pub enum Wake {
     /// The server announced letters in the open folder.
     Pushed,
-    /// NOTIFY told of other folders only: see [`MailSession::take_told`].
+    /// NOTIFY told of other folders only, see [`MailSession::take_told`], or was ended by the server.
     Told,
     /// The time was up.
     Quiet,

@@ -69,7 +69,7 @@ async fn another_folders_news_end_idle_at_once() {
         peer.send("* STATUS a (MESSAGES 1 UIDNEXT 2)\r\n* STATUS b (UIDNEXT 6 MESSAGES 2)\r\n").await;
     })
     .await;
-    assert_eq!(woken, (Ok(Wake::Pushed), secs(30)));
+    assert_eq!(woken, (Ok(Wake::Told), secs(30)));
     // Both came in one piece, and what was left out is as it was.
     let folders = names(&["a", "b"]);
     let expected = [(folders[0].clone(), look(Some(7), 2, 1)), (folders[1].clone(), look(Some(8), 6, 2))];
@@ -133,7 +133,7 @@ async fn news_in_the_middle_of_other_commands_are_kept() {
     let asked = Notify::new();
     tokio::join!(session.noop(), peer.answer("NOOP", "* STATUS b (MESSAGES 9 UIDNEXT 10)\r\n")).0.unwrap();
     for _ in 0..2 {
-        assert_eq!(session.idle(Instant::now() + secs(240), &asked).await, Ok(Wake::Pushed));
+        assert_eq!(session.idle(Instant::now() + secs(240), &asked).await, Ok(Wake::Told));
     }
     assert_eq!(session.take_told().len(), 1);
 }
@@ -159,7 +159,7 @@ async fn the_open_folder_is_no_other() {
         peer.send("* STATUS INBOX (MESSAGES 4 UIDNEXT 11)\r\n").await;
     })
     .await;
-    assert_eq!(woken, (Ok(Wake::Pushed), secs(0)));
+    assert_eq!(woken, (Ok(Wake::Told), secs(0)));
     assert!(session.take_told().is_empty());
 }
 
@@ -208,7 +208,7 @@ async fn an_overflow_ends_it_and_idle() {
         peer.send("* OK [NOTIFICATIONOVERFLOW] too many\r\n").await;
     })
     .await;
-    assert_eq!(woken, (Ok(Wake::Pushed), secs(9)));
+    assert_eq!(woken, (Ok(Wake::Told), secs(9)));
     assert!(session.notify_ended());
     let quiet = idle(&mut *session, &mut peer, async |_: &mut Peer| {}).await;
     assert_eq!(quiet.0, Ok(Wake::Quiet), "told once");

@@ -187,7 +187,7 @@ async fn a_session_one_byte_at_a_time_is_the_same() {
     assert_eq!((whole.end.clone(), whole.steps.len()), (None, 11), "{whole:?}");
     assert!(whole.steps.iter().all(|(_, told)| told.starts_with("Ok(")), "{whole:?}");
     let idle = whole.steps.iter().find(|(step, _)| *step == "idle").unwrap();
-    assert_eq!(idle.1, "Ok(Pushed)");
+    assert_eq!(idle.1, "Ok(Told)");
     let slow = live(Twist { at: 0, kind: Kind::Trickle }).await;
     assert_eq!((slow.end, slow.steps), (None, whole.steps));
 }
