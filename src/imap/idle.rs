@@ -30,8 +30,8 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
         }
     }
     let wake = loop {
-        if wire.has_grown() || wire.told.is_news() {
-            break Wake::Pushed;
+        if let Some(news) = take_news(wire) {
+            break news;
         }
         tokio::select! {
             biased;
@@ -47,7 +47,10 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
     wire.write_line("DONE", b"DONE").await?;
     let finished = timeout(DONE_TIMEOUT, wire.finish("IDLE", &tag, &mut |_| {})).await;
     finished.map_err(|_| ImapError::Timeout { step: "DONE", limit: DONE_TIMEOUT })??;
-    Ok(take_news(wire).unwrap_or(wake))
+    Ok(match (wake, take_news(wire)) {
+        (Wake::Pushed, _) | (_, Some(Wake::Pushed)) => Wake::Pushed,
+        (wake, news) => news.unwrap_or(wake),
+    })
 }
 
 /// Whether letters came to the open folder, or NOTIFY has something to tell. The first is forgotten, the other stays

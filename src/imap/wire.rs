@@ -161,11 +161,6 @@ impl Wire {
         std::mem::take(&mut self.grown)
     }
 
-    /// Whether letters came, without forgetting it.
-    pub(super) fn has_grown(&self) -> bool {
-        self.grown
-    }
-
     /// The next response, without a limit in time; for IDLE. Dropping it at any point loses nothing.
     pub(super) async fn next(&mut self) -> Result<Event, ImapError> {
         let event = match self.client.read_response().await {

@@ -177,7 +177,11 @@ impl Watcher {
             Err(_) => LoginResult::Failed,
         });
         let unreachable = connected.as_ref().is_err_and(is_unreachable);
-        self.hosts.report(&server.host, server.port, !unreachable);
+        // Without a token nobody was asked, so nothing is known of the host.
+        let no_token = [LoginTrouble::SourceDown, LoginTrouble::SourceRefused];
+        if !matches!(&connected, Err(ImapError::Login { trouble, .. }) if no_token.contains(trouble)) {
+            self.hosts.report(&server.host, server.port, !unreachable);
+        }
         connected
     }
 }

@@ -22,6 +22,9 @@ const JITTER: f64 = 0.1;
 /// After a server has ended IDLE by itself, it is asked again not before; some end it at once, each time.
 pub(super) const ENDED_IDLE: Duration = Duration::from_secs(10);
 
+/// A token that is hardly alive is used until its server ends it: no session is left sooner than this.
+const LEAST_SESSION: Duration = Duration::from_secs(10);
+
 /// Sessions are left at most so long before their access token ends.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 
@@ -381,7 +384,8 @@ impl<'a> Cycle<'a> {
 
 /// When to leave a session whose token lives so long: a little before, and not all sessions at one time.
 fn before_expiry(left: Duration) -> Duration {
-    left.saturating_sub(BEFORE_EXPIRY.min(left / 4).mul_f64(0.5 + 0.5 * rand::random::<f64>()))
+    let early = BEFORE_EXPIRY.min(left / 4).mul_f64(0.5 + 0.5 * rand::random::<f64>());
+    left.saturating_sub(early).max(LEAST_SESSION)
 }
 
 /// A little less than `full`.

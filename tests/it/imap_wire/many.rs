@@ -130,7 +130,8 @@ async fn what_comes_later_is_not_mistaken() {
 #[tokio::test(start_paused = true)]
 async fn mailbox_ids() {
     let (mut session, mut peer) = session_with("LIST-STATUS OBJECTID").await;
-    let items = "(MESSAGES UIDNEXT UIDVALIDITY MAILBOXID)";
+    // Of folders that are not open Cyrus 3.6 tells any bytes: not asked for.
+    let items = "(MESSAGES UIDNEXT UIDVALIDITY)";
     let folders = names(&["a", "b"]);
     let part = async {
         peer.answer("EXAMINE \"a\"", "* 1 EXISTS\r\n* OK [MAILBOXID (F-a)] Ok\r\n").await;
@@ -145,10 +146,9 @@ async fn mailbox_ids() {
         assert!(id(&opened).is_some());
         assert_eq!(id(&session.examine(&folders[1]).await.unwrap()), None, "not the one of the folder before");
         let status = session.status(&folders[0]).await.unwrap();
-        assert_eq!((id(&status), status.uid_next), (id(&opened), Some(2)));
+        assert_eq!((id(&status), status.uid_next), (None, Some(2)));
         let looks = session.list_status(&folders).await.unwrap();
-        assert_eq!(id(&looks[0].1), id(&opened));
-        assert!(id(&looks[1].1).is_some_and(|other| Some(other) != id(&opened)));
+        assert_eq!((id(&looks[0].1), id(&looks[1].1), looks[1].1.uid_next), (None, None, Some(4)));
     };
     tokio::join!(client, part);
 }
