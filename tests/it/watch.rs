@@ -5,4 +5,5 @@ mod cut;
 mod fault;
 mod modes;
 mod pace;
+mod quirks;
 mod session;

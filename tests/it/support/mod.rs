@@ -9,6 +9,7 @@ pub mod mailbox;
 pub mod proxy;
 pub mod recorder;
 pub mod server;
+pub mod wired;
 
 use mailbell::config::{Account, Auth, Credential, Imap, MinTls, Mode, Provider, Server, Subscription, Tls};
 use mailbell::model::{AccountId, Owner, Recipient, Secret};
