@@ -2,12 +2,12 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test soak bench fmt lint tools
+.PHONY: help demo test soak bench fmt lint tools dovecot
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-demo: tools ## a mailbox, a WeCom and mailbell between them, all on this machine; see it in the browser
+demo: dovecot ## a mailbox, a WeCom and mailbell between them, all on this machine; see it in the browser
 	$(CARGO) run --release --locked -- demo
 
 test: tools lint ## everything that must hold before a change goes in
@@ -31,5 +31,8 @@ lint: ## format and clippy; licenses and sources of dependencies where cargo-den
 	  echo 'cargo-deny is not installed: licenses and sources of dependencies are not checked'; \
 	fi
 
-tools: ## installs Dovecot, the IMAP server of the demo and the tests, if it is missing
+tools: dovecot ## installs Dovecot and fetches Cyrus, the IMAP servers of the tests, if they are missing
+	@.ci/fetch-cyrus
+
+dovecot: ## installs Dovecot, which the demo needs too, if it is missing
 	@.ci/install-dovecot

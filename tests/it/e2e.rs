@@ -10,6 +10,7 @@ mod logins;
 mod mail;
 mod measure;
 mod metrics;
+mod modes;
 mod service;
 mod status;
 mod world;

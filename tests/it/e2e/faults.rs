@@ -1,7 +1,7 @@
 //! Faults of the network and of the server, between the binary and a real Dovecot: what is found out, told, healed,
 //! and announced once.
 
-use super::world::{PATIENCE, Setup, World, address};
+use super::world::{Setup, World, address};
 use crate::support::proxy::{Ending, Proxy, Way};
 use mailbell::demo::dovecot::Options as DovecotOptions;
 use serde_json::json;
@@ -91,28 +91,23 @@ async fn black_hole(way: Way, length: Duration, imap: &str, blind_after: Duratio
     took
 }
 
+/// Where nobody answers a SYN, and where a gateway takes new connections into the hole, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_black_hole_is_told_of_and_healed() {
-    let took = black_hole(Way::Deaf, SECOND * 25, QUICK, SECOND * 15).await;
-    assert!(took < SECOND * 30, "{took:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_takes_connections_into_a_black_hole_is_found_out() {
-    let took = black_hole(Way::Hole, SECOND * 25, QUICK, SECOND * 15).await;
-    assert!(took < SECOND * 30, "{took:?}");
+async fn black_holes_are_told_of_and_healed() {
+    let hole = |way| black_hole(way, SECOND * 25, QUICK, SECOND * 15);
+    let (deaf, silent) = tokio::join!(hole(Way::Deaf), hole(Way::Hole));
+    assert!(deaf < SECOND * 30 && silent < SECOND * 30, "{deaf:?}, {silent:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: make soak"]
 async fn ten_minutes_of_black_hole() {
     let minute = SECOND * 60;
-    for way in [Way::Deaf, Way::Hole] {
-        // The defaults but for the report, which is to come within the ten minutes.
-        let took = black_hole(way, minute * 10, "blind_after = \"5m\"", minute * 5).await;
-        println!("{way:?}: all announced {took:?} after the network was back");
-        assert!(took < SECOND * 30, "{way:?}: {took:?}");
-    }
+    // The defaults but for the report, which is to come within the ten minutes.
+    let hole = |way| black_hole(way, minute * 10, "blind_after = \"5m\"", minute * 5);
+    let (deaf, silent) = tokio::join!(hole(Way::Deaf), hole(Way::Hole));
+    println!("all announced {deaf:?} after SYNs were answered again, {silent:?} after what was connected spoke again");
+    assert!(deaf < SECOND * 30 && silent < SECOND * 30, "{deaf:?}, {silent:?}");
 }
 
 /// A front that takes connections while nothing is behind it.
@@ -122,9 +117,9 @@ async fn a_front_that_drops_connections_is_probed_as_a_host_that_is_down() {
     let logins = world.dovecot.logins(&address("zhangsan"));
     proxy.set_way(Way::Drop);
     proxy.close_all();
-    let before = proxy.came().len();
+    let dropped = Instant::now();
     sleep(SECOND * 16).await;
-    let tries = proxy.came().len() - before;
+    let tries = proxy.came().iter().filter(|visit| visit.at > dropped).count();
     // As a host that is down: one probe each 10 s, whatever number of accounts it has.
     assert!((1..=3).contains(&tries), "{tries} tries in 16 s");
     assert_eq!(world.dovecot.logins(&address("zhangsan")), logins);
@@ -181,6 +176,7 @@ async fn two_hundred_accounts_come_back_within_the_limit_after_a_restart() {
         let logins = world.dovecot.logins(&address(user));
         assert!(logins <= 3, "{logins} logins of {user}");
     }
+    assert_eq!(world.counts().await["duplicates"], json!(0));
     let by_second = logins_by_second(&world.dovecot.log());
     // Lines of the log come a moment after the logins, some of one second in the next.
     let most = by_second.values().max().unwrap();
@@ -220,5 +216,4 @@ async fn mail_just_before_hibernation_is_found_by_the_renewal() {
     }
     assert!(begun.elapsed() < SECOND * 14, "{:?}", begun.elapsed());
     assert_eq!(world.counts().await["duplicates"], json!(0));
-    assert!(PATIENCE > SECOND * 30);
 }
