@@ -55,7 +55,8 @@ async fn connections_that_end_in_the_middle_lose_and_repeat_nothing() {
         subjects.push(subject);
         let words: Vec<_> = subjects.iter().map(String::as_str).collect();
         world.sees("zhangsan", &words).await;
-        assert_eq!(proxy.came()[before].from_server, after, "the cut came");
+        let visit = proxy.came()[before];
+        assert!(visit.ended_at.is_some() && visit.from_server == after, "the cut came: {visit:?}");
     }
 }
 
@@ -117,9 +118,9 @@ async fn a_front_that_drops_connections_is_probed_as_a_host_that_is_down() {
     let logins = world.dovecot.logins(&address("zhangsan"));
     proxy.set_way(Way::Drop);
     proxy.close_all();
-    let dropped = Instant::now();
+    let before = proxy.came().len();
     sleep(SECOND * 16).await;
-    let tries = proxy.came().iter().filter(|visit| visit.at > dropped).count();
+    let tries = proxy.came().len() - before;
     // As a host that is down: one probe each 10 s, whatever number of accounts it has.
     assert!((1..=3).contains(&tries), "{tries} tries in 16 s");
     assert_eq!(world.dovecot.logins(&address("zhangsan")), logins);
@@ -197,16 +198,13 @@ async fn mail_just_before_hibernation_is_found_by_the_renewal() {
         sleep((SECOND * u32::try_from(n + 1).unwrap() / 10).saturating_sub(ready.elapsed())).await;
         world.mail(user, "入睡之前", &format!("h{n}")).await;
     }
-    let mut late = 0;
     for user in &users {
         world.sees(user, &["入睡之前"]).await;
-        late += usize::from(ready.elapsed() > SECOND * 5);
     }
-    println!("{late} found by the renewal");
     assert!(ready.elapsed() < SECOND * 14, "{:?}", ready.elapsed());
-    // Those who sleep are woken by mail.
-    world.until("all sleep", async || world.dovecot.processes().len() < 30).await;
-    sleep(SECOND * 2).await;
+    let name = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    assert!(world.dovecot.processes().iter().any(|id| name(id).contains("imap-hibernate")));
+    // And once more, wherever in their sleep they are.
     let begun = Instant::now();
     for user in &users {
         world.mail(user, "入睡之后", "z").await;

@@ -167,10 +167,12 @@ async fn serve(listener: StdListener, mut rules: watch::Receiver<Rules>, visits:
         tokio::select! {
             accepted = listener.accept() => {
                 let (stream, _) = accepted.unwrap();
+                // What holds now holds for it, though the test may go on before its task begins.
+                let first = rules.borrow().clone();
                 let mut visits_now = visits.lock().unwrap();
                 visits_now.push(Visit { at: Instant::now(), from_client: 0, from_server: 0, ended_at: None });
                 let visit = VisitAt { visits: visits.clone(), index: visits_now.len() - 1 };
-                connections.spawn(carry(stream, rules.clone(), visit));
+                connections.spawn(carry(stream, first, rules.clone(), visit));
             }
             changed = rules.changed() => if changed.is_err() { return },
         }
@@ -236,18 +238,16 @@ async fn until(rules: &mut watch::Receiver<Rules>, so: impl FnMut(&Rules) -> boo
 }
 
 /// The life of one connection.
-async fn carry(mut client: TcpStream, rules: watch::Receiver<Rules>, visit: VisitAt) {
-    let closings = rules.borrow().closings;
+async fn carry(mut client: TcpStream, first: Rules, rules: watch::Receiver<Rules>, visit: VisitAt) {
     let mut closed = rules.clone();
     tokio::select! {
-        () = life(&mut client, rules, &visit) => {}
-        () = until(&mut closed, |rules| rules.closings != closings) => reset(&client),
+        () = life(&mut client, &first, rules, &visit) => {}
+        () = until(&mut closed, |rules| rules.closings != first.closings) => reset(&client),
     }
     visit.end();
 }
 
-async fn life(client: &mut TcpStream, rules: watch::Receiver<Rules>, visit: &VisitAt) {
-    let first = rules.borrow().clone();
+async fn life(client: &mut TcpStream, first: &Rules, rules: watch::Receiver<Rules>, visit: &VisitAt) {
     match first.way {
         Way::Drop => return,
         Way::Hole | Way::Deaf => return lose(client, None, visit).await,
@@ -258,7 +258,7 @@ async fn life(client: &mut TcpStream, rules: watch::Receiver<Rules>, visit: &Vis
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut holes = rules.clone();
     let ended = tokio::select! {
-        ended = both_ways(client, &mut server, &rules, visit) => ended,
+        ended = both_ways(client, &mut server, first.cut, &rules, visit) => ended,
         () = until(&mut holes, |rules| rules.holes != first.holes) => return lose(client, Some(server), visit).await,
     };
     if !matches!(ended, Ok(()) | Err(Stop::Cut(Ending::Fin))) {
@@ -288,10 +288,10 @@ async fn lose(client: &mut TcpStream, server: Option<TcpStream>, visit: &VisitAt
 async fn both_ways(
     client: &mut TcpStream,
     server: &mut TcpStream,
+    cut: Option<(u64, Ending)>,
     rules: &watch::Receiver<Rules>,
     visit: &VisitAt,
 ) -> Result<(), Stop> {
-    let cut = rules.borrow().cut;
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let heard = |bytes| visit.note(|visit| visit.from_client += bytes);
