@@ -51,6 +51,8 @@ pub(super) struct Watched {
     pub(super) parked: u32,
     /// How many lists in a row it was missing from.
     pub(super) missing: u32,
+    /// NOTIFY was asked for it and said nothing of it: it will not be told of.
+    pub(super) untold: bool,
 }
 
 impl Watched {
@@ -66,6 +68,7 @@ impl Watched {
             refused: 0,
             parked: 0,
             missing: 0,
+            untold: false,
         }
     }
 }
@@ -95,8 +98,6 @@ pub(super) struct Cycle<'a> {
     pub(super) no_uid_next: bool,
     pub(super) mode: WatchMode,
     pub(super) why: String,
-    /// How many folders NOTIFY was asked for.
-    pub(super) notified: usize,
     pub(super) sweep_at: Timestamp,
     /// From then on the next sync is a thorough one, whatever starts it.
     pub(super) thorough_at: Timestamp,
@@ -131,7 +132,6 @@ impl<'a> Cycle<'a> {
             no_uid_next: false,
             mode: WatchMode::Poll,
             why: String::new(),
-            notified: 0,
             sweep_at: now,
             thorough_at: now,
             pushed_at: None,
@@ -352,7 +352,7 @@ impl<'a> Cycle<'a> {
             shown: watched.folder.shown.clone(),
             fresh_at: watched.fresh_at,
             pushed: match self.mode {
-                WatchMode::Notify => true,
+                WatchMode::Notify => at == self.main || !watched.untold,
                 WatchMode::Idle => at == self.main || self.bells.hears(&watched.folder.raw),
                 WatchMode::Poll => false,
             },

@@ -5,6 +5,7 @@ use crate::config::Mode;
 use crate::health::WatchMode;
 use crate::imap::Offer;
 use crate::model::Timestamp;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A way of being told that failed so often in a row is believed no more. Dovecot 2.3 misses a letter now and then
@@ -99,8 +100,15 @@ impl Cycle<'_> {
         let names: Vec<_> = self.folders.iter().map(|watched| watched.folder.raw.clone()).collect();
         match self.session.notify(&names).await {
             Ok(looks) => {
+                let told: HashSet<_> = looks.iter().map(|(name, _)| name).collect();
+                for watched in &mut self.folders {
+                    watched.untold = !told.contains(&watched.folder.raw);
+                }
+                if let Some(main) = self.folders.get_mut(self.main) {
+                    // Of the open folder STATUS says nothing.
+                    main.untold = false;
+                }
                 self.take_told(looks);
-                self.notified = names.len();
                 Ok(())
             }
             Err(error) if error.is_answer() => {

@@ -85,8 +85,9 @@ impl Cycle<'_> {
     fn others(&self, thorough: bool, told_of_all: bool, due: &HashMap<RawName, Option<Look>>) -> Vec<RawName> {
         let many = !self.has_list_status() && self.folders.len() > ONE_BY_ONE;
         let all = thorough || !(told_of_all || many);
-        let names = self.folders.iter().enumerate().filter(|(at, _)| *at != self.main).map(|(_, w)| &w.folder.raw);
-        names.filter(|name| all || due.contains_key(*name)).cloned().collect()
+        let others = self.folders.iter().enumerate().filter(|(at, _)| *at != self.main).map(|(_, watched)| watched);
+        let wanted = others.filter(|w| all || due.contains_key(&w.folder.raw) || (w.untold && !many));
+        wanted.map(|watched| watched.folder.raw.clone()).collect()
     }
 
     fn has_list_status(&self) -> bool {
@@ -130,7 +131,8 @@ impl Cycle<'_> {
             None => self.session.status(&raw).await,
         };
         let Some(told) = self.or_refused(at, looked)? else { return Ok(false) };
-        if counts && self.mode == WatchMode::Notify && self.has_known_news(at, &told) {
+        let untold = self.folders.get(at).is_some_and(|watched| watched.untold);
+        if counts && !untold && self.mode == WatchMode::Notify && self.has_known_news(at, &told) {
             self.missed_by_notify();
         }
         // No UIDNEXT from STATUS (NetEase, imap-servers A.3), or from EXAMINE (Courier): only opening tells.

@@ -57,7 +57,6 @@ struct Rules {
 /// One connection that came.
 #[derive(Clone, Copy, Debug)]
 pub struct Visit {
-    pub at: Instant,
     /// Bytes that the client has said, whether or not they have gone on.
     pub from_client: u64,
     /// Bytes that have reached the client.
@@ -170,7 +169,7 @@ async fn serve(listener: StdListener, mut rules: watch::Receiver<Rules>, visits:
                 // What holds now holds for it, though the test may go on before its task begins.
                 let first = rules.borrow().clone();
                 let mut visits_now = visits.lock().unwrap();
-                visits_now.push(Visit { at: Instant::now(), from_client: 0, from_server: 0, ended_at: None });
+                visits_now.push(Visit { from_client: 0, from_server: 0, ended_at: None });
                 let visit = VisitAt { visits: visits.clone(), index: visits_now.len() - 1 };
                 connections.spawn(carry(stream, first, rules.clone(), visit));
             }
