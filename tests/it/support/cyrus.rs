@@ -176,6 +176,9 @@ impl Drop for Cyrus {
 }
 
 /// Writes both configuration files; the path of `imapd.conf`.
+///
+/// `event_exclude_specialuse` is `\Junk` where nothing is said: 3.10.2 then never tells of letters in that folder by NOTIFY
+/// (seen on 2026-11-22), and only the sweep finds them.
 fn write_conf(home: &Path, root: &Path, runner: &Runner, files: &CertFiles, ports: [u16; 3]) -> PathBuf {
     let (dir, user, bin) = (home.display(), &runner.name, root.join("usr/lib/cyrus/bin"));
     let (bin, cert, key) = (bin.display(), files.cert.display(), files.key.display());
@@ -186,7 +189,8 @@ fn write_conf(home: &Path, root: &Path, runner: &Runner, files: &CertFiles, port
          virtdomains: userid\ndefaultdomain: corp.example\nallowplaintext: yes\nsasl_pwcheck_method: alwaystrue\n\
          sasl_mech_list: PLAIN LOGIN\nidlesocket: {dir}/conf/socket/idle\nlmtpsocket: {dir}/conf/socket/lmtp\n\
          notifysocket: {dir}/conf/socket/notify\ntls_server_cert: {cert}\ntls_server_key: {key}\n\
-         delete_mode: immediate\nduplicatesuppression: no\nspecialusealways: yes\nautocreate_quota: 0\n"
+         delete_mode: immediate\nduplicatesuppression: no\nspecialusealways: yes\nautocreate_quota: 0\n\
+         event_exclude_specialuse: \\Trash\n"
     );
     let conf = home.join("imapd.conf");
     std::fs::write(&conf, imapd).unwrap();
