@@ -93,9 +93,13 @@ impl Cyrus {
         let home = tempfile::Builder::new().prefix("mailbell-cyrus-").tempdir().unwrap();
         runner.give(home.path());
         if runner.ids.is_some() && !others_may_pass(&root) {
-            let copied = Command::new("cp").arg("-rL").arg(&root).arg(home.path().join("programs")).status().unwrap();
-            assert!(copied.success());
-            root = home.path().join("programs");
+            let place = home.path().join("programs");
+            std::fs::create_dir_all(place.join("usr/lib")).unwrap();
+            for (from, to) in [("libs", "."), ("usr/lib/cyrus", "usr/lib")] {
+                let copied = Command::new("cp").arg("-r").args([root.join(from), place.join(to)]).status().unwrap();
+                assert!(copied.success());
+            }
+            root = place;
         }
         for part in ["conf", "conf/socket", "conf/log", "spool"] {
             std::fs::create_dir(home.path().join(part)).unwrap();
