@@ -4,9 +4,11 @@
 //! does not take (imap-servers H.1). The open folder is named by SELECTED-DELAYED; without it, its own news would stop
 //! (RFC 5465 section 3.1), and plain SELECTED may renumber letters in the middle of a FETCH.
 //!
-//! Dovecot 2.3 takes names in UTF-8 here. To one in modified UTF-7 it says OK, and never tells of that folder (tried
-//! with 2.3.19, 2026-11). So the looks that come with the answer are compared with what was asked for, and where some
-//! are missing the other spelling is tried.
+//! Dovecot takes names in UTF-8 here. To one in modified UTF-7 it says OK, and never tells of that folder; and a second
+//! NOTIFY SET on one connection makes it look at the disk now and then in place of being told by it (tried with 2.3.19
+//! and 2.4.1, 2026-11: 0.5 s became up to `mailbox_idle_check_interval`, 30 s by default). So names go in UTF-8 first, and
+//! as RFC 5465 has them only where the looks that come with the answer show that none was understood; and who wants
+//! other folders asks on a new connection.
 
 use super::error::ImapError;
 use super::folder_name;
@@ -34,8 +36,6 @@ pub(super) struct Told {
     ended: bool,
     /// The end is news that nobody was told yet.
     just_ended: bool,
-    /// The server wants names in UTF-8.
-    utf8: bool,
 }
 
 impl Told {
@@ -103,20 +103,21 @@ pub(super) async fn notify(
     folders: &[RawName],
     open: Option<&RawName>,
 ) -> Result<Vec<(RawName, Look)>, ImapError> {
-    let utf8 = wire.told.utf8;
-    wire.told = Told { utf8, ..Told::default() };
-    let mut found = set(wire, folders, utf8).await?;
-    let missing = |f: &&RawName| Some(*f) != open && spelling(f, true) != spelling(f, false) && !has(&found, f);
-    if folders.iter().any(|folder| missing(&folder)) {
-        match set(wire, folders, !utf8).await {
-            Ok(others) if others.len() > found.len() => {
-                wire.told.utf8 = !utf8;
-                found = others;
-            }
-            Err(error) if !error.is_answer() => return Err(error),
-            _ => found = set(wire, folders, utf8).await?,
-        }
-    }
+    wire.told = Told::default();
+    let odd: Vec<_> = folders.iter().filter(|f| Some(*f) != open && spelling(f, true) != spelling(f, false)).collect();
+    let knows_some = |found: &[(RawName, Look)]| odd.iter().any(|folder| has(found, folder));
+    let mut found = match set(wire, folders, true).await {
+        // One that is known by this spelling shows that it is right for all.
+        Ok(found) if odd.is_empty() || knows_some(&found) => found,
+        Err(error) if odd.is_empty() || !error.is_answer() => return Err(error),
+        first => match (first, set(wire, folders, false).await) {
+            (_, Err(error)) if !error.is_answer() => return Err(error),
+            (_, Ok(found)) if knows_some(&found) => found,
+            // Neither tells of them: the first was as good.
+            (Ok(_), _) => set(wire, folders, true).await?,
+            (Err(_), second) => second?,
+        },
+    };
     wire.told.begin(folders, &found);
     found.retain(|(name, _)| Some(name) != open);
     Ok(found)

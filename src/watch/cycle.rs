@@ -25,6 +25,9 @@ pub(super) const ENDED_IDLE: Duration = Duration::from_secs(10);
 /// A token that is hardly alive is used until its server ends it: no session is left sooner than this.
 const LEAST_SESSION: Duration = Duration::from_secs(10);
 
+/// After so long without a proof of life all folders are looked at, at once.
+const AWAY: Duration = Duration::from_secs(30);
+
 /// Sessions are left at most so long before their access token ends.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 
@@ -51,8 +54,12 @@ pub(super) struct Watched {
     pub(super) parked: u32,
     /// How many lists in a row it was missing from.
     pub(super) missing: u32,
-    /// NOTIFY was asked for it and said nothing of it: it will not be told of.
+    /// NOTIFY was asked for it and does not tell of it.
     pub(super) untold: bool,
+    /// How often in a row it was found to have letters that NOTIFY did not tell of.
+    pub(super) missed: u32,
+    /// The place of its subscription.
+    pub(super) subscription: usize,
 }
 
 impl Watched {
@@ -69,6 +76,8 @@ impl Watched {
             parked: 0,
             missing: 0,
             untold: false,
+            missed: 0,
+            subscription: chosen.subscription,
         }
     }
 }
@@ -143,13 +152,15 @@ impl<'a> Cycle<'a> {
         cycle.find_folders().await?;
         cycle.main = cycle.best_main();
         let look = cycle.open_main().await?;
-        cycle.live();
+        let silent = cycle.live();
         if cycle.has_news(cycle.main, &look) {
             cycle.push(cycle.main, None);
         }
         cycle.settle_mode().await?;
         // A lone folder was just looked at; others wait for their sweep, at a fresh start for none.
         cycle.sweep_at = match cycle.memory.swept_at {
+            // Who was away looks at what nobody told of meanwhile.
+            Some(_) if silent > AWAY && cycle.folders.len() > 1 => now,
             Some(swept) => swept.plus(cycle.sweep_interval()),
             None if cycle.folders.len() > 1 => now,
             None => now.plus(cycle.sweep_interval()),
@@ -158,11 +169,13 @@ impl<'a> Cycle<'a> {
         Ok(cycle)
     }
 
-    /// From now on each response of the server is a proof of life: a folder is open.
-    fn live(&mut self) {
+    /// From now on each response of the server is a proof of life: a folder is open. How long there was none.
+    fn live(&mut self) -> Duration {
         let (clock, pulse) = (self.watcher.clock.clone(), self.watcher.health.pulse(&self.watcher.account.id));
+        let silent = pulse.last().map_or(Duration::ZERO, |last| clock.steady().since(last));
         self.session.on_heard(std::sync::Arc::new(move || pulse.beat(clock.steady())));
         self.heard();
+        silent
     }
 
     /// The life of the session.
@@ -218,7 +231,9 @@ impl<'a> Cycle<'a> {
                 |at: &usize| self.folders.get(*at).is_some_and(|w| w.settled.is_some_and(|s| s.uid_next.is_some()));
             let is_about_new = |at: &usize| look.uid_next.is_some() || !knows_next(at);
             if let Some(at) = found.filter(|at| is_about_new(at) && self.has_news(*at, &look)) {
-                self.memory.notify.told();
+                if let Some(watched) = self.folders.get_mut(at) {
+                    watched.missed = 0;
+                }
                 self.push(at, Some(look));
             }
         }
@@ -377,8 +392,11 @@ impl<'a> Cycle<'a> {
         let most = usize::try_from(self.watcher.connections).unwrap_or(1).saturating_sub(1);
         let none = self.mode != WatchMode::Idle || self.memory.fewer_until.is_some_and(|until| now < until);
         let others = self.folders.iter().enumerate().filter(|(at, w)| *at != self.main && w.realtime && w.refused == 0);
-        let wanted = others.map(|(_, watched)| watched.folder.clone()).take(if none { 0 } else { most }).collect();
-        self.bells.want(wanted);
+        let mut wanted: Vec<_> = others.map(|(_, watched)| (watched.subscription, watched.folder.clone())).collect();
+        // The first of the config come first.
+        wanted.sort_by_key(|(subscription, _)| *subscription);
+        wanted.truncate(if none { 0 } else { most });
+        self.bells.want(wanted.into_iter().map(|(_, folder)| folder).collect());
     }
 }
 

@@ -100,6 +100,8 @@ struct Memory {
     /// Until then the account has one connection only.
     fewer_until: Option<Timestamp>,
     alerts_told: HashSet<String>,
+    /// Folders that NOTIFY does not tell of, though it is asked to.
+    untold: HashSet<RawName>,
     /// When the present session had its first folder open.
     begun_at: Option<Instant>,
     /// The kind of the failure that was last told, so that it is told once.
@@ -130,6 +132,8 @@ enum End {
     Stale,
     #[error("the access token of the session ends soon")]
     TokenEnds,
+    #[error("NOTIFY is to be asked for other folders")]
+    OtherFolders,
 }
 
 impl Watcher {
@@ -157,7 +161,9 @@ impl Watcher {
                 memory.failures = 0;
             }
             // An outage of the host is no failure of the account's; the probe keeps its pace.
-            if !matches!(&ended, End::Imap(error) if is_unreachable(error)) && !matches!(ended, End::TokenEnds) {
+            if !matches!(&ended, End::Imap(error) if is_unreachable(error))
+                && !matches!(ended, End::TokenEnds | End::OtherFolders)
+            {
                 memory.failures = memory.failures.saturating_add(1);
             }
             let delay = self.learn(&mut memory, &ended);
@@ -215,6 +221,7 @@ impl Watcher {
             // The probe of the host keeps the pace.
             End::Imap(error) if is_unreachable(error) => ("unreachable", AccountState::Waiting, Duration::ZERO),
             End::Imap(error) if error.is_token_expiry() => ("token", AccountState::Waiting, AFTER_TOKEN),
+            End::OtherFolders => ("folders", AccountState::Waiting, Duration::ZERO),
             End::TokenEnds => ("token", AccountState::Waiting, AFTER_TOKEN.mul_f64(jitter)),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
@@ -243,7 +250,7 @@ impl Watcher {
         let account = self.log_name();
         let reason = self.plain(&end.to_string(), "");
         // A connection that ends is everyday; told when it happens again before a session survived.
-        let everyday = matches!(kind, "lost" | "bye" | "token") && memory.failures < 3;
+        let everyday = matches!(kind, "lost" | "bye" | "token" | "folders") && memory.failures < 3;
         if memory.told != Some(kind) && !everyday {
             memory.told = Some(kind);
             let next_try_s = next_try.as_secs();

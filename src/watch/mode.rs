@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// A way of being told that failed so often in a row is believed no more. Dovecot 2.3 misses a letter now and then
 /// (imap-servers B.5), a server that does not push misses all of them.
-const MISSES: u32 = 3;
+pub(super) const MISSES: u32 = 3;
 /// For so long; then it may show again what it can.
 const DISTRUST: Duration = Duration::from_secs(24 * 3600);
 
@@ -102,7 +102,8 @@ impl Cycle<'_> {
             Ok(looks) => {
                 let told: HashSet<_> = looks.iter().map(|(name, _)| name).collect();
                 for watched in &mut self.folders {
-                    watched.untold = !told.contains(&watched.folder.raw);
+                    let raw = &watched.folder.raw;
+                    watched.untold = !told.contains(raw) || self.memory.untold.contains(raw);
                 }
                 if let Some(main) = self.folders.get_mut(self.main) {
                     // Of the open folder STATUS says nothing.

@@ -2,12 +2,13 @@
 
 use super::End;
 use super::cycle::{Cycle, Moment};
+use super::mode::MISSES;
 use crate::health::WatchMode;
 use crate::imap::ImapError;
 use crate::metrics::{self, Trigger};
 use crate::model::{Look, RawName};
 use std::collections::HashMap;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// The most sweeps that a refused folder waits.
 const PARK_SWEEPS: u32 = 4;
@@ -39,7 +40,8 @@ impl Cycle<'_> {
             // A push may be about a letter that could not be seen when UIDNEXT had counted it already.
             self.scan(self.main, &look, Moment { thorough: true, ..moment }).await?;
         }
-        if thorough && self.may_find_more() && self.find_folders().await? {
+        let found_others = thorough && self.may_find_more() && self.find_folders().await?;
+        if found_others && self.mode != WatchMode::Notify {
             self.settle_mode().await?;
         }
         let others = self.others(thorough, told_of_all, &due);
@@ -68,7 +70,11 @@ impl Cycle<'_> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.synced_at = Some(ended));
         self.note_state();
         self.heard();
-        Ok(())
+        match found_others && self.mode == WatchMode::Notify {
+            // A second NOTIFY on one connection is not what it was (see `imap/notify.rs`).
+            true => Err(End::OtherFolders),
+            false => Ok(()),
+        }
     }
 
     fn count(&mut self, thorough: bool) {
@@ -131,9 +137,8 @@ impl Cycle<'_> {
             None => self.session.status(&raw).await,
         };
         let Some(told) = self.or_refused(at, looked)? else { return Ok(false) };
-        let untold = self.folders.get(at).is_some_and(|watched| watched.untold);
-        if counts && !untold && self.mode == WatchMode::Notify && self.has_known_news(at, &told) {
-            self.missed_by_notify();
+        if counts && self.mode == WatchMode::Notify && self.has_known_news(at, &told) {
+            self.missed_by_notify(at);
         }
         // No UIDNEXT from STATUS (NetEase, imap-servers A.3), or from EXAMINE (Courier): only opening tells.
         let look_again = moment.thorough && (self.is_behind(at, &told) || self.no_uid_next);
@@ -158,16 +163,28 @@ impl Cycle<'_> {
         Ok(true)
     }
 
-    /// NOTIFY did not tell of a folder; after a few of those it is not asked for any more.
-    fn missed_by_notify(&mut self) {
-        let why = "the server has NOTIFY, but did not tell of letters that were there";
-        if self.memory.notify.missed(self.watcher.clock.steady(), why) {
-            warn!(account = %self.watcher.log_name(), "{why}; going on without it");
-            // Nothing is lost by what it still tells until the next session.
-            self.mode = WatchMode::Idle;
-            why.clone_into(&mut self.why);
-            self.want_bells();
+    /// NOTIFY did not tell of a folder. After a few of those it is not believed about this one (Cyrus leaves out special
+    /// uses), and when there is none left that it tells of, it is not asked for any more.
+    fn missed_by_notify(&mut self, at: usize) {
+        let Some(watched) = self.folders.get_mut(at).filter(|watched| !watched.untold) else { return };
+        watched.missed += 1;
+        if watched.missed < MISSES {
+            return;
         }
+        watched.untold = true;
+        self.memory.untold.insert(watched.folder.raw.clone());
+        let folder = if self.watcher.personal { &*watched.folder.shown } else { "<folder>" };
+        info!(account = %self.watcher.log_name(), folder, "NOTIFY does not tell of a folder; the sweep does");
+        let main = self.main;
+        if self.folders.iter().enumerate().any(|(at, watched)| at != main && !watched.untold) {
+            return;
+        }
+        let why = "the server has NOTIFY, but did not tell of letters that were there";
+        self.memory.notify.refused(self.watcher.clock.steady(), why.to_owned());
+        // Nothing is lost by what it still tells until the next session.
+        self.mode = WatchMode::Idle;
+        why.clone_into(&mut self.why);
+        self.want_bells();
     }
 
     /// Whether a folder that is bound has news.

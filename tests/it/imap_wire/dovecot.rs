@@ -107,6 +107,7 @@ async fn notify_and_idle_on_one_connection_for_five_folders() {
     world.save("项目/乙");
     pushed(&mut *session).await;
     let mut told = session.take_told();
+    eprintln!("TOLD {told:?}");
     if told.len() < 2 {
         pushed(&mut *session).await;
         told.extend(session.take_told());

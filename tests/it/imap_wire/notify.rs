@@ -222,7 +222,7 @@ async fn an_overflow_ends_it_and_idle() {
 
 /// Dovecot 2.3 takes UTF-8 names here, and says OK to others without ever telling of them.
 #[tokio::test(start_paused = true)]
-async fn the_other_spelling_is_tried_where_a_folder_is_missing() {
+async fn the_other_spelling_is_tried_where_none_is_understood() {
     let (mut session, mut peer) = session_with("NOTIFY").await;
     let folders = names(&["&mHl27g-", "a", "R&-D"]);
     let (raw, utf8) =
@@ -230,42 +230,50 @@ async fn the_other_spelling_is_tried_where_a_folder_is_missing() {
     let a = "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n";
     let all = format!("{a}* STATUS {{6}}\r\n项目 (MESSAGES 2 UIDNEXT 3)\r\n* STATUS R&D (MESSAGES 0 UIDNEXT 1)\r\n");
     let part = async {
-        peer.answer(&raw, a).await;
-        peer.answer(&utf8, &all).await;
+        // A second NOTIFY would harm Dovecot: with one name understood there is none.
+        peer.answer(&utf8, &all.replace("* STATUS R&D", "* STATUS other")).await;
         peer.answer("NOOP", "* STATUS \"项目\" (MESSAGES 3 UIDNEXT 4)\r\n").await;
-        // From now on at once; where it is still incomplete the first spelling is tried, and the better one stays.
+        // As RFC 5465 has it.
+        peer.answer(&utf8, a).await;
+        peer.answer(&raw, &all.replace("{6}\r\n项目", "&mHl27g-")).await;
+        // Neither.
         peer.answer(&utf8, a).await;
         peer.answer(&raw, "").await;
         peer.answer(&utf8, a).await;
     };
     let client = async {
         let found = session.notify(&folders).await.unwrap();
-        assert_eq!(found.iter().map(|(name, _)| name).collect::<Vec<_>>(), folders.iter().collect::<Vec<_>>());
+        assert_eq!(found.iter().map(|(name, _)| name).collect::<Vec<_>>(), folders[..2].iter().collect::<Vec<_>>());
         session.noop().await.unwrap();
         assert_eq!(session.take_told(), [(folders[0].clone(), look(None, 4, 3))]);
+        assert_eq!(session.notify(&folders).await.unwrap().len(), 3);
         assert_eq!(session.notify(&folders).await.unwrap().len(), 1);
     };
     tokio::join!(client, part);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_spelling_leaves_the_first_in_place() {
+async fn a_refused_spelling_gives_way_to_the_other() {
     let (mut session, mut peer) = session_with("NOTIFY").await;
     let folders = names(&["&mHl27g-", "a"]);
     let raw = format!("{SET}\"&mHl27g-\" \"a\"{EVENTS}");
     let part = async {
-        peer.answer(&raw, "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n").await;
         peer.expect_start(&format!("{SET}\"项目\" \"a\"")).await;
         peer.send("{tag} BAD 8-bit data\r\n").await;
         peer.answer(&raw, "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n").await;
         peer.answer("NOOP", "* STATUS a (MESSAGES 1 UIDNEXT 2)\r\n").await;
+        for _ in 0..2 {
+            peer.expect_start("NOTIFY").await;
+            peer.send("{tag} NO [NOTIFICATIONOVERFLOW] no\r\n").await;
+        }
     };
     let client = async {
         assert_eq!(session.notify(&folders).await.unwrap().len(), 1);
         session.noop().await.unwrap();
+        assert_eq!(session.take_told(), [(folders[1].clone(), look(None, 2, 1))]);
+        assert!(matches!(session.notify(&folders).await, Err(ImapError::No { command: "NOTIFY", .. })));
     };
     tokio::join!(client, part);
-    assert_eq!(session.take_told(), [(folders[1].clone(), look(None, 2, 1))]);
 }
 
 /// The open folder is never in the answer, so nothing is missing there.
@@ -275,7 +283,7 @@ async fn the_open_folder_is_not_missed() {
     let folders = names(&["&mHl27g-", "a"]);
     let part = async {
         peer.answer("EXAMINE \"&mHl27g-\"", "").await;
-        peer.answer(&format!("{SET}\"&mHl27g-\" \"a\"{EVENTS}"), "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n").await;
+        peer.answer(&format!("{SET}\"项目\" \"a\"{EVENTS}"), "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n").await;
     };
     let client = async {
         session.examine(&folders[0]).await.unwrap();
@@ -289,6 +297,7 @@ async fn a_name_in_other_bytes_is_a_literal() {
     let (mut session, mut peer) = session_with("NOTIFY").await;
     let folders = [RawName::new(b"\xcf\xee\xc4\xbf"), RawName::new(b"a")];
     let part = async {
+        peer.answer(&format!("{SET}\"项目\" \"a\"{EVENTS}"), "* STATUS a (MESSAGES 0 UIDNEXT 1)\r\n").await;
         peer.expect(&format!("{SET}{{4}}")).await;
         peer.send("+ go on\r\n").await;
         peer.expect_raw(&[b"\xcf\xee\xc4\xbf \"a\"", EVENTS.as_bytes()].concat()).await;

@@ -201,22 +201,34 @@ async fn a_server_that_misses_now_and_then_is_believed() {
         .await;
 }
 
+/// Cyrus leaves out folders of a special use (`event_exclude_specialuse`).
 #[tokio::test(start_paused = true)]
-async fn a_folder_that_notify_forgets_is_found_by_the_sweep_and_notify_given_up() {
+async fn folders_that_notify_forgets_are_swept_and_with_the_last_of_them_it_is_given_up() {
     let mailbox = Mailbox::new(&FIVE);
     mailbox.office().notify = true;
     let watch = Watch::of(&FIVE);
     watch
         .during(mailbox.clone(), async {
             sleep(secs(10)).await;
-            mailbox.change("合同", |cabinet| cabinet.unnoticed = true);
-            for at in 1..=3 {
-                mailbox.arrive("合同", &format!("letter {at}"), watch.clock.now());
-                assert!(stored(&watch, at).await <= secs(300), "{at}");
-                sleep(secs(300)).await;
+            let mut stored_so_far = 0;
+            for (forgotten, folder) in FIVE[1..].iter().enumerate() {
+                assert_eq!(now_of(&watch).mode, Some(WatchMode::Notify), "{forgotten} forgotten");
+                mailbox.change(folder, |cabinet| cabinet.unnoticed = true);
+                for at in 1..=3 {
+                    stored_so_far += 1;
+                    mailbox.arrive(folder, &format!("{folder} {at}"), watch.clock.now());
+                    assert!(stored(&watch, stored_so_far).await <= secs(300), "{folder} {at}");
+                    sleep(secs(300)).await;
+                }
+                let told = now_of(&watch).folders.iter().filter(|f| f.pushed).count();
+                assert_eq!(told, if forgotten == 3 { 1 } else { 4 - forgotten });
+                if let Some(next) = FIVE.get(forgotten + 2) {
+                    stored_so_far += 1;
+                    mailbox.arrive(next, &format!("{next} told"), watch.clock.now());
+                    assert!(stored(&watch, stored_so_far).await <= secs(3), "the others are told of at once");
+                }
             }
-            let health = now_of(&watch);
-            assert_eq!(health.mode, Some(WatchMode::Idle), "{health:?}");
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Idle));
         })
         .await;
 }
@@ -418,4 +430,47 @@ async fn a_refusal_is_tried_again_soon_once_and_then_rarely() {
             })
             .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_all_folders_are_looked_at() {
+    let mailbox = Mailbox::new(&["INBOX", "合同"]);
+    let watch = Watch::of(&["INBOX", "合同"]);
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(400)).await;
+            mailbox.office().refuses = Some(ImapError::Lost("outage".to_owned()));
+            mailbox.cut();
+            sleep(secs(120)).await;
+            mailbox.arrive("合同", "meanwhile", watch.clock.now());
+            mailbox.office().refuses = None;
+            let began = watch.clock.now();
+            while mailbox.alive() == 0 {
+                sleep(secs(1)).await;
+            }
+            stored(&watch, 1).await;
+            let took = watch.clock.now().since(began);
+            // Half a minute of it is the pause before the next try.
+            assert!(took < secs(130), "{took:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_comes_under_notify_is_told_of_too() {
+    let mailbox = Mailbox::new(&["INBOX", "项目-甲"]);
+    mailbox.office().notify = true;
+    let watch = Watch::of(&["INBOX", "项目*"]);
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(30)).await;
+            let fresh = mailbox.office().folders["项目-甲"].clone();
+            mailbox.office().folders.insert("项目-乙".to_owned(), fresh);
+            sleep(secs(700)).await;
+            assert_eq!((mailbox.alive(), mailbox.count("NOTIFY")), (1, 2), "asked anew on a new connection");
+            assert_eq!(mailbox.office().connects.len(), 2);
+            mailbox.arrive("项目-乙", "in the new one", watch.clock.now());
+            assert!(stored(&watch, 1).await <= secs(3));
+        })
+        .await;
 }
