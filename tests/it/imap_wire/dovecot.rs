@@ -101,20 +101,15 @@ async fn notify_and_idle_on_one_connection_for_five_folders() {
     pushed(&mut *session).await;
     assert!(session.take_told().is_empty());
     assert_eq!(session.examine(&folders[4]).await.unwrap().uid_next, Some(2));
-    // Between two IDLEs, with another folder open.
+    // Between two IDLEs, with another folder open. Of the one that was open before, Dovecot does not tell then (tried with
+    // 2.3.19): opening it does.
     session.examine(&folders[0]).await.unwrap();
     world.save("INBOX");
     world.save("项目/乙");
     pushed(&mut *session).await;
-    let mut told = session.take_told();
-    eprintln!("TOLD {told:?}");
-    if told.len() < 2 {
-        pushed(&mut *session).await;
-        told.extend(session.take_told());
-    }
-    let mut names: Vec<_> = told.iter().map(|(name, _)| decode_folder_name(&name.0)).collect();
-    names.sort();
-    assert_eq!(names, ["INBOX", "项目/乙"]);
+    let told: Vec<_> = session.take_told().iter().map(|(name, _)| decode_folder_name(&name.0)).collect();
+    assert!(told.contains(&"项目/乙".to_owned()), "{told:?}");
+    assert_eq!(session.examine(&folders[4]).await.unwrap().uid_next, Some(3));
     assert!(!session.notify_ended());
 }
 
