@@ -140,6 +140,8 @@ pub struct AccountHealth {
     pub tried: bool,
     /// Since when it is blind.
     pub blind_since: Option<Timestamp>,
+    /// How often in a row its login was refused.
+    pub refusals: u32,
     /// Whether its login was refused so often, or so clearly, that people are to be told.
     pub refusal_is_sure: bool,
     /// When its worker last went a step, whatever the server did; `None` while it waits for a time of its own choosing.
@@ -164,6 +166,7 @@ impl AccountHealth {
             folders: Vec::new(),
             tried: false,
             blind_since: None,
+            refusals: 0,
             refusal_is_sure: false,
             stirred_at: None,
         }

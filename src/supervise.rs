@@ -127,7 +127,9 @@ impl Supervisor {
         let deadlines = self.shared.deadlines();
         let mut hanging = Vec::new();
         self.shared.health.each(|id, account| {
-            match (deadlines.is_blind(account.silent_for(now)), account.blind_since) {
+            // A refused login has a name of its own, and is told as such.
+            let blind = account.refusals == 0 && deadlines.is_blind(account.silent_for(now));
+            match (blind, account.blind_since) {
                 (true, None) => account.blind_since = Some(account.pulse.last().unwrap_or(account.since)),
                 (false, Some(_)) => account.blind_since = None,
                 _ => {}

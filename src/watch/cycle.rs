@@ -381,6 +381,7 @@ impl<'a> Cycle<'a> {
             account.next_try = None;
             account.last_error = None;
             account.error_at = None;
+            account.refusals = 0;
             account.refusal_is_sure = false;
             account.folders = folders;
         });

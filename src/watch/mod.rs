@@ -243,6 +243,7 @@ impl Watcher {
             account.error_at = Some(now);
             account.next_try = Some(now.plus(next_try));
             account.stirred_at = None;
+            account.refusals = memory.refusals;
             account.refusal_is_sure =
                 state == AccountState::LoginRefused && memory.refusals >= if sure { SURE } else { UNSURE };
             account.tried = true;

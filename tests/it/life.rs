@@ -176,7 +176,8 @@ async fn a_restart_does_not_tell_again_what_was_told() {
     // Another process over the same store.
     let house = House { health: Arc::default(), ..house };
     house.during(&mailbox, sleep(secs(2 * 3600))).await;
-    assert_eq!(house.told().await, []);
+    assert_eq!(house.told().await, [], "neither again, nor as blind");
+    assert_eq!(house.now_of(0).state, AccountState::LoginRefused);
     mailbox.office().refuses = None;
     let house = House { health: Arc::default(), ..house };
     house.during(&mailbox, sleep(secs(60))).await;
