@@ -108,19 +108,23 @@ async fn login_and_plain_take_any_password() {
     }
 }
 
-/// A master user who may log in for everybody (imap-servers F.6).
-pub const MASTER: &str = "auth_master_user_separator = *
-passdb {
-  driver = static
-  args = user=mailbell password=ma*ster
-  master = yes
-  result_success = continue
+/// Whether this machine's Dovecot is configured as 2.4 is.
+pub fn is_2_4() -> bool {
+    mailbell::demo::dovecot::find().unwrap().1.is_from_2_4()
 }
-";
+
+/// A master user who may log in for everybody (imap-servers F.6).
+pub fn master_user() -> String {
+    let passdb = match is_2_4() {
+        false => "passdb {\n  driver = static\n  args = user=mailbell password=ma*ster\n",
+        true => "passdb static {\n  username_filter = mailbell\n  password = ma*ster\n",
+    };
+    format!("auth_master_user_separator = *\n{passdb}  master = yes\n  result_success = continue\n}}\n")
+}
 
 #[tokio::test]
 async fn a_master_user_logs_in_for_others_in_both_ways() {
-    let (_dir, dovecot) = dovecot(Options { extra: MASTER.to_owned(), ..Options::default() }).await;
+    let (_dir, dovecot) = dovecot(Options { extra: master_user(), ..Options::default() }).await;
     let master = |password: &str| Credential::Master { user: "mailbell".to_owned(), password: Secret::new(password) };
     for auth in [Auth::Login, Auth::Plain] {
         is_in(connect(&account(&dovecot, auth, master("ma*ster"))).await).await;
@@ -137,7 +141,8 @@ async fn a_master_user_logs_in_for_others_in_both_ways() {
 #[tokio::test]
 async fn a_server_that_wants_tls_says_so_before_the_password() {
     // Dovecot trusts a connection from an address to itself; from 127.0.0.1 to 127.0.0.2 it does not.
-    let extra = "listen = 127.0.0.1 127.0.0.2\ndisable_plaintext_auth = yes\n".to_owned();
+    let no_cleartext = if is_2_4() { "auth_allow_cleartext = no" } else { "disable_plaintext_auth = yes" };
+    let extra = format!("listen = 127.0.0.1 127.0.0.2\n{no_cleartext}\n");
     let (_dir, dovecot) = dovecot(Options { extra, ..Options::default() }).await;
     let mut account = account(&dovecot, Auth::Login, password(PASSWORD));
     account.provider.server.port = dovecot.imap_port();

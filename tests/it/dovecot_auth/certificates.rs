@@ -1,6 +1,6 @@
 //! TLS with a real server: STARTTLS, versions, and certificates that are wrong in every way.
 
-use super::{PASSWORD, account, connect, dovecot, is_in, open_dir, password, source, write};
+use super::{PASSWORD, account, connect, dovecot, is_2_4, is_in, open_dir, password, source, write};
 use mailbell::config::{Auth, MinTls, Tls};
 use mailbell::demo::dovecot::{CertKind, Options};
 use mailbell::imap::{ImapError, MailSource, TlsTrouble};
@@ -41,7 +41,10 @@ async fn tls_1_2_alone_is_not_enough_where_1_3_is_asked_for() {
         "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = limits\n[limits]\nMaxProtocol = TLSv1.2\n";
     let dir = open_dir();
     let conf = write(dir.path(), "openssl.cnf", conf);
-    let extra = format!("import_environment = $import_environment OPENSSL_CONF={}\n", conf.display());
+    let extra = match is_2_4() {
+        false => format!("import_environment = $import_environment OPENSSL_CONF={}\n", conf.display()),
+        true => format!("import_environment {{\n  OPENSSL_CONF = {}\n}}\n", conf.display()),
+    };
     let (_home, dovecot) = dovecot(Options { extra, ..Options::default() }).await;
     let mut account = account(&dovecot, Auth::Login, password(PASSWORD));
     is_in(connect(&account).await).await;

@@ -44,7 +44,7 @@ async fn a_slow_line_and_single_bytes_cost_nothing_but_time() {
 async fn connections_that_end_in_the_middle_lose_and_repeat_nothing() {
     let (world, proxy) = behind("").await;
     let mut subjects = Vec::new();
-    for (n, (after, ending)) in [(700, Ending::Rst), (2100, Ending::Fin), (3300, Ending::Rst)].into_iter().enumerate() {
+    for (n, (after, ending)) in [(700, Ending::Rst), (2100, Ending::Fin), (2600, Ending::Rst)].into_iter().enumerate() {
         proxy.set_cut(Some((after, ending)));
         proxy.close_all();
         let before = proxy.came().len();

@@ -2,7 +2,7 @@
 
 use super::world::{Setup, World, said};
 use crate::dovecot_auth::tokens::{judge, jwt};
-use crate::dovecot_auth::{MASTER, open_dir};
+use crate::dovecot_auth::{master_user, open_dir};
 use crate::oauth::server::{TokenServer, error, token};
 use mailbell::demo::dovecot::{Dovecot, Options as DovecotOptions};
 
@@ -68,7 +68,7 @@ async fn a_master_user_of_the_provider_watches_for_all() {
         )
     }
     for auth in ["", "auth = \"login\"\n"] {
-        let dovecot = DovecotOptions { extra: MASTER.to_owned(), ..DovecotOptions::default() };
+        let dovecot = DovecotOptions { extra: master_user(), ..DovecotOptions::default() };
         let setup = Setup {
             users: vec!["zhangsan", "lisi"],
             dovecot,
