@@ -100,6 +100,8 @@ impl Pulse {
 pub struct FolderHealth {
     /// Its name for people.
     pub shown: Arc<str>,
+    /// Since when it is watched in this run (steady clock).
+    pub since: Timestamp,
     /// When it was last known to hold nothing unread by us (steady clock): a look, a push, or a proof of life of the
     /// connection that would have told.
     pub fresh_at: Option<Timestamp>,

@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Account, Config, Imap};
-use crate::health::Health;
+use crate::health::{AccountState, Health};
 use crate::imap::MailSource;
 use crate::model::{AccountId, Owner};
 use crate::rules::budget::Allowance;
@@ -127,8 +127,8 @@ impl Supervisor {
         let deadlines = self.shared.deadlines();
         let mut hanging = Vec::new();
         self.shared.health.each(|id, account| {
-            // A refused login has a name of its own, and is told as such.
-            let blind = account.refusals == 0 && deadlines.is_blind(account.silent_for(now));
+            // A refused login has a name of its own, and is told as such; what comes after it is not that any more.
+            let blind = account.state != AccountState::LoginRefused && deadlines.is_blind(account.silent_for(now));
             match (blind, account.blind_since) {
                 (true, None) => account.blind_since = Some(account.pulse.last().unwrap_or(account.since)),
                 (false, Some(_)) => account.blind_since = None,

@@ -159,7 +159,7 @@ impl Reporter {
             } else if matches!(account.state, AccountState::Watching | AccountState::Polling) {
                 let mut fresh = Vec::new();
                 for folder in &account.folders {
-                    let last = folder.fresh_at.unwrap_or(account.since);
+                    let last = folder.fresh_at.unwrap_or(folder.since);
                     if self.deadlines.is_folder_blind(now.since(last)) {
                         let case = Case { since: since(last), until: None, reason: folder.refused.clone() };
                         troubles.insert((id.clone(), Trouble::Folder(folder.shown.clone())), case);
@@ -184,7 +184,11 @@ impl Reporter {
                 seen.over.push((key.clone(), Case { since: told.since, until: Some(wall), reason: None }));
             }
         }
-        seen.begun = troubles.into_iter().filter(|(key, _)| !told.contains_key(key)).collect();
+        // Why an account is silent was told already, if its login was refused before.
+        let known = |(id, trouble): &(AccountId, Trouble)| {
+            *trouble == Trouble::Blind && told.contains_key(&(id.clone(), Trouble::LoginRefused))
+        };
+        seen.begun = troubles.into_iter().filter(|(key, _)| !told.contains_key(key) && !known(key)).collect();
         seen
     }
 

@@ -363,8 +363,10 @@ impl<'a> Cycle<'a> {
     /// Shows mode and folders.
     pub(super) fn note_state(&self) {
         let state = if self.mode == WatchMode::Poll { AccountState::Polling } else { AccountState::Watching };
+        let now = self.watcher.clock.steady();
         let folders = self.folders.iter().enumerate().map(|(at, watched)| FolderHealth {
             shown: watched.folder.shown.clone(),
+            since: now,
             fresh_at: watched.fresh_at,
             pushed: match self.mode {
                 WatchMode::Notify => at == self.main || !watched.untold,
@@ -373,7 +375,7 @@ impl<'a> Cycle<'a> {
             },
             refused: watched.said.clone(),
         });
-        let folders: Vec<_> = folders.collect();
+        let mut folders: Vec<_> = folders.collect();
         self.watcher.health.note(&self.watcher.account.id, |account| {
             account.state = state;
             account.mode = Some(self.mode);
@@ -383,6 +385,14 @@ impl<'a> Cycle<'a> {
             account.error_at = None;
             account.refusals = 0;
             account.refusal_is_sure = false;
+            // A session that has not looked at all of them yet takes over what the one before knew.
+            let known: HashMap<_, _> = account.folders.iter().map(|f| (&f.shown, (f.since, f.fresh_at))).collect();
+            for folder in &mut folders {
+                if let Some((since, fresh_at)) = known.get(&folder.shown) {
+                    folder.since = *since;
+                    folder.fresh_at = folder.fresh_at.max(*fresh_at);
+                }
+            }
             account.folders = folders;
         });
     }

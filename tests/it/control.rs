@@ -99,7 +99,13 @@ async fn all_that_is_known_is_told_in_seconds() {
         a.error_at = Some(began.plus(secs(30)));
         a.next_try = Some(began.plus(Duration::from_millis(100_001)));
         a.server_alert = Some("quota".to_owned());
-        let folder = |shown: &str| FolderHealth { shown: shown.into(), fresh_at: None, pushed: false, refused: None };
+        let folder = |shown: &str| FolderHealth {
+            shown: shown.into(),
+            since: began,
+            fresh_at: None,
+            pushed: false,
+            refused: None,
+        };
         let refused = FolderHealth { refused: Some("NO permission".to_owned()), ..folder("项目/甲") };
         a.folders = vec![FolderHealth { fresh_at: Some(began), pushed: true, ..folder("INBOX") }, refused];
     });
@@ -190,7 +196,13 @@ async fn ten_thousand_accounts_come_in_one_answer() {
     let accounts: Vec<_> = (0..10_000).map(of).collect();
     for account in &accounts {
         bench.health.add(&account.id, bench.clock.steady());
-        let folder = FolderHealth { shown: "项目/甲".into(), fresh_at: None, pushed: true, refused: None };
+        let folder = FolderHealth {
+            shown: "项目/甲".into(),
+            since: bench.clock.steady(),
+            fresh_at: None,
+            pushed: true,
+            refused: None,
+        };
         bench.health.note(&account.id, |a| a.folders = vec![folder; 5]);
     }
     bench.service.update(&accounts);

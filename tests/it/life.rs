@@ -2,7 +2,7 @@
 //! supervisor, workers and reporter, on paused time, with mailboxes in memory.
 
 use crate::support::clock::PausedClock;
-use crate::support::mailbox::Mailbox;
+use crate::support::mailbox::{Cabinet, Mailbox};
 use crate::support::recorder::Recorder;
 use crate::support::{account, imap, secs};
 use futures_util::FutureExt;
@@ -258,6 +258,79 @@ async fn a_worker_that_hangs_begins_anew() {
             sleep(secs(10)).await;
             let stored = house.state.stored.lock().unwrap().len();
             assert_eq!((stored, house.now_of(0).state), (1, AccountState::Watching));
+        })
+        .await;
+}
+
+/// A new session has not looked at all folders yet: that is no reason to call them blind.
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_makes_no_folder_blind() {
+    let mut two = account();
+    two.subscriptions = vec![Subscription::to(&["*"])];
+    let house = House::of(vec![two]);
+    let mailbox = Mailbox::new(&["INBOX", "合同"]);
+    house
+        .during(&mailbox, async {
+            sleep(secs(3600)).await;
+            // Something has just been heard, so the sweep goes on as it was.
+            mailbox.change("INBOX", Cabinet::touch);
+            mailbox.ring();
+            sleep(secs(5)).await;
+            mailbox.cut();
+            sleep(secs(600)).await;
+            assert_eq!(mailbox.office().connects.len(), 2);
+            let told = house.told().await;
+            assert!(!told.iter().any(|(_, text)| text.contains("合同")), "{told:?}");
+            // One that comes and is refused at once has its time, too.
+            let mut fresh = Cabinet::default();
+            fresh.refused = true;
+            mailbox.office().folders.insert("新".to_owned(), fresh);
+            sleep(secs(600)).await;
+            let told = house.told().await;
+            assert!(!told.iter().any(|(_, text)| text.contains("新")), "{told:?}");
+            sleep(secs(900)).await;
+            assert_eq!(house.told().await.len(), 2, "then it is told");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_goes_away_after_a_refused_login_makes_blind() {
+    let house = House::of(vec![account()]);
+    let mailbox = Mailbox::new(&["INBOX"]);
+    let refused = ImapError::Login { trouble: LoginTrouble::Refused, text: "NO going down".into() };
+    house
+        .during(&mailbox, async {
+            sleep(secs(30)).await;
+            mailbox.office().refuses = Some(refused);
+            mailbox.cut();
+            sleep(secs(30)).await;
+            assert_eq!(house.now_of(0).refusals, 1);
+            mailbox.office().silent = true;
+            sleep(secs(1200)).await;
+            assert_eq!(house.now_of(0).state, AccountState::Blind);
+            assert_eq!(house.told().await.len(), 2);
+        })
+        .await;
+}
+
+/// Of one trouble people are told once: what becomes of the host of a login that was refused is no more news.
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_that_was_told_is_not_told_as_blind() {
+    let house = House::of(vec![account()]);
+    let mailbox = Mailbox::new(&["INBOX"]);
+    let refused = ImapError::Login { trouble: LoginTrouble::WrongPassword, text: "[AUTHENTICATIONFAILED] no".into() };
+    mailbox.office().refuses = Some(refused);
+    house
+        .during(&mailbox, async {
+            sleep(secs(300)).await;
+            assert_eq!(house.told().await.len(), 2);
+            mailbox.office().silent = true;
+            sleep(secs(7200)).await;
+            assert_eq!(house.told().await, []);
+            (mailbox.office().silent, mailbox.office().refuses) = (false, None);
+            sleep(secs(600)).await;
+            assert_eq!(house.told().await.len(), 2, "over, once");
         })
         .await;
 }
