@@ -49,7 +49,7 @@ const UNSURE: u32 = 3;
 const FEWER: Duration = Duration::from_secs(3600);
 /// After too many connections, or a login that is out of order for now.
 const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Duration::from_secs(900) };
-/// After a session that ended with its access token: a new one is all that is needed.
+/// After a session that was left because its access token ends soon: a new one is all that is needed.
 const AFTER_TOKEN: Duration = Duration::from_secs(1);
 /// A session that lived so long resets the delays; a greeting does not.
 const SURVIVED: Duration = Duration::from_secs(60);
@@ -132,7 +132,7 @@ enum End {
     Stale,
     #[error("the access token of the session ends soon")]
     TokenEnds,
-    #[error("NOTIFY is to be asked for other folders")]
+    #[error("NOTIFY is to be asked for other folders, or again")]
     OtherFolders,
 }
 
@@ -220,7 +220,10 @@ impl Watcher {
             },
             // The probe of the host keeps the pace.
             End::Imap(error) if is_unreachable(error) => ("unreachable", AccountState::Waiting, Duration::ZERO),
-            End::Imap(error) if error.is_token_expiry() => ("token", AccountState::Waiting, AFTER_TOKEN),
+            // A new one may be no better in the eyes of its server.
+            End::Imap(error) if error.is_token_expiry() => {
+                ("token", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter))
+            }
             End::OtherFolders => ("folders", AccountState::Waiting, Duration::ZERO),
             End::TokenEnds => ("token", AccountState::Waiting, AFTER_TOKEN.mul_f64(jitter)),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),

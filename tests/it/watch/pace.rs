@@ -234,3 +234,13 @@ async fn an_idle_that_is_no_wait_is_no_busy_loop() {
     let idles = mailbox.count("IDLE");
     assert!(idles <= 300, "{idles} times IDLE in 20 minutes");
 }
+
+/// A server that takes a token at the login and calls it expired right after, for ever.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_never_good_enough_is_no_storm_of_logins() {
+    let (watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX"]));
+    mailbox.office().refuses = Some(ImapError::Bye("Session invalidated - AccessTokenExpired".to_owned()));
+    watch.during(mailbox.clone(), sleep(HOUR)).await;
+    let logins = mailbox.office().connects.len();
+    assert!((12..=40).contains(&logins), "{logins} logins in an hour");
+}
