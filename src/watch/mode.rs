@@ -95,6 +95,21 @@ impl Cycle<'_> {
         Ok(())
     }
 
+    /// In a sweep: what was not believed, or had no room, for a time is tried again after it. Whether that is NOTIFY, and
+    /// so takes a new connection.
+    pub(super) async fn settle_again(&mut self) -> Result<bool, super::End> {
+        let now = self.watcher.clock.steady();
+        let trust = (&self.memory.notify, &self.memory.idle);
+        let wanted = self.watcher.account.mode;
+        let (mode, _) = choose(wanted, self.session.offer(), self.folders.len(), trust, now);
+        match mode {
+            mode if mode == self.mode => self.want_bells(),
+            WatchMode::Notify => return Ok(true),
+            _ => self.settle_mode().await?,
+        }
+        Ok(false)
+    }
+
     /// NOTIFY for all folders; what it says of them is looked at like a push. Refused: the next best way.
     pub(super) async fn ask_notify(&mut self) -> Result<(), super::End> {
         let names: Vec<_> = self.folders.iter().map(|watched| watched.folder.raw.clone()).collect();

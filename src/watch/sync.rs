@@ -44,6 +44,7 @@ impl Cycle<'_> {
         if found_others && self.mode != WatchMode::Notify {
             self.settle_mode().await?;
         }
+        let ask_again = thorough && !found_others && self.settle_again().await?;
         let others = self.others(thorough, told_of_all, &due);
         let mut looks = self.look_at_many(&others, &due).await?;
         for name in &others {
@@ -70,7 +71,7 @@ impl Cycle<'_> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.synced_at = Some(ended));
         self.note_state();
         self.heard();
-        match found_others && self.mode == WatchMode::Notify {
+        match ask_again || found_others && self.mode == WatchMode::Notify {
             // A second NOTIFY on one connection is not what it was (see `imap/notify.rs`).
             true => Err(End::OtherFolders),
             false => Ok(()),

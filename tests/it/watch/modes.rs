@@ -474,3 +474,65 @@ async fn a_folder_that_comes_under_notify_is_told_of_too() {
         })
         .await;
 }
+
+fn logins(mailbox: &Mailbox) -> usize {
+    mailbox.office().connects.len()
+}
+
+/// A day of distrust is a day, also where a connection lives for weeks; and so is an hour with fewer connections.
+#[tokio::test(start_paused = true)]
+async fn who_is_not_believed_is_tried_again_in_the_same_session() {
+    let mailbox = Mailbox::new(&["INBOX"]);
+    mailbox.office().idle_is_deaf = true;
+    let watch = Watch::new();
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(10)).await;
+            for at in 1..=3 {
+                mailbox.arrive("INBOX", &format!("letter {at}"), watch.clock.now());
+                sleep(secs(600)).await;
+            }
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Poll));
+            mailbox.office().idle_is_deaf = false;
+            sleep(secs(23 * 3600)).await;
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Poll));
+            sleep(secs(2 * 3600)).await;
+            assert_eq!((now_of(&watch).mode, logins(&mailbox)), (Some(WatchMode::Idle), 1));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn notify_is_asked_again_after_its_day_on_a_connection_of_its_own() {
+    let mailbox = Mailbox::new(&FIVE);
+    mailbox.office().notify = true;
+    let watch = Watch::of(&FIVE);
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(10)).await;
+            mailbox.overflow();
+            sleep(secs(23 * 3600)).await;
+            assert_eq!((now_of(&watch).mode, logins(&mailbox)), (Some(WatchMode::Idle), 1));
+            sleep(secs(2 * 3600)).await;
+            assert_eq!((now_of(&watch).mode, logins(&mailbox)), (Some(WatchMode::Notify), 2));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_hour_with_fewer_connections_there_are_more_again() {
+    let mailbox = Mailbox::new(&["INBOX", "合同"]);
+    let mut watch = Watch::of(&["INBOX", "合同"]);
+    watch.account.subscriptions = vec![Subscription { realtime: Some(true), ..Subscription::to(&["*"]) }];
+    mailbox.office().most_sessions = Some(0);
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(10)).await;
+            mailbox.office().most_sessions = None;
+            sleep(secs(1800)).await;
+            assert_eq!(mailbox.idling(), ["INBOX"]);
+            sleep(secs(2400)).await;
+            assert_eq!(mailbox.idling(), ["INBOX", "合同"]);
+        })
+        .await;
+}
