@@ -44,7 +44,9 @@ impl Cycle<'_> {
         for chosen in chosen {
             if known.insert(chosen.folder.raw.clone()) {
                 let mark = marks.get(&chosen.folder.raw).copied();
-                self.folders.push(Watched::new(chosen, mark));
+                let mut watched = Watched::new(chosen, mark);
+                watched.said = self.memory.unread.get(&watched.folder.raw).cloned();
+                self.folders.push(watched);
                 found = true;
             }
         }

@@ -102,6 +102,8 @@ struct Memory {
     alerts_told: HashSet<String>,
     /// Folders that NOTIFY does not tell of, though it is asked to.
     untold: HashSet<RawName>,
+    /// Folders that open, and whose letters the server refuses: what it said.
+    unread: HashMap<RawName, String>,
     /// When the present session had its first folder open.
     begun_at: Option<Instant>,
     /// The kind of the failure that was last told, so that it is told once.

@@ -110,6 +110,11 @@ impl Cycle<'_> {
         Ok(false)
     }
 
+    /// Whether NOTIFY, once asked, tells of any folder but the main one.
+    pub(super) fn is_told_of_another(&self) -> bool {
+        self.folders.iter().enumerate().any(|(at, watched)| at != self.main && !watched.untold)
+    }
+
     /// NOTIFY for all folders; what it says of them is looked at like a push. Refused: the next best way.
     pub(super) async fn ask_notify(&mut self) -> Result<(), super::End> {
         let names: Vec<_> = self.folders.iter().map(|watched| watched.folder.raw.clone()).collect();
@@ -125,7 +130,13 @@ impl Cycle<'_> {
                     main.untold = false;
                 }
                 self.take_told(looks);
-                Ok(())
+                if self.folders.len() < 2 || self.is_told_of_another() {
+                    return Ok(());
+                }
+                self.memory.untold.clear();
+                let why = "the server has NOTIFY, but tells of no other folder";
+                self.memory.notify.refused(self.watcher.clock.steady(), why.to_owned());
+                Box::pin(self.settle_mode()).await
             }
             Err(error) if error.is_answer() => {
                 let now = self.watcher.clock.steady();

@@ -3,7 +3,7 @@
 use super::cycle::{Cycle, Moment, Watched};
 use super::read::{self, Fragile};
 use super::{End, folders};
-use crate::imap::{Detail, RawLetter, UidSet};
+use crate::imap::{Detail, ImapError, RawLetter, UidSet};
 use crate::metrics;
 use crate::model::{Item, Look, Mark, Timestamp, Uid};
 use crate::parse::{self, Source};
@@ -20,6 +20,11 @@ const LOOK_ALIKES: Duration = Duration::from_secs(10);
 const SEARCHED_AT_ONCE: usize = 500;
 /// So many of the newest letters are remembered when a folder is bound.
 const REMEMBERED_AT_BINDING: usize = 1000;
+
+/// Whether an answer to one command is about the whole session.
+fn is_about_all(error: &ImapError) -> bool {
+    error.is_token_expiry() || error.suggested_wait().is_some()
+}
 
 impl Cycle<'_> {
     /// Whether a look shows something to fetch (or to bind) that was not looked for before.
@@ -52,9 +57,27 @@ impl Cycle<'_> {
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
             _ => self.looked(at, look, moment).await,
         }?;
+        let now = self.watcher.clock.steady();
         if let Some(watched) = self.folders.get_mut(at) {
             watched.settled = Some(*look);
+            self.memory.unread.remove(&watched.folder.raw);
+            (watched.refused, watched.said, watched.fresh_at) = (0, None, Some(now));
         }
+        Ok(())
+    }
+
+    /// Brings the open folder up to date, if the server lets us: one whose letters it refuses stops no other. A server
+    /// that wants to be left alone for a while, or another token, says so of all.
+    pub(super) async fn try_scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
+        let refused = match self.scan(at, look, moment).await {
+            Err(End::Imap(error)) if error.is_answer() && !is_about_all(&error) => error,
+            scanned => return scanned,
+        };
+        if let Some(watched) = self.folders.get_mut(at) {
+            watched.settled = Some(*look);
+            self.memory.unread.insert(watched.folder.raw.clone(), refused.to_string());
+        }
+        let _ = self.or_refused(at, Err(refused))?;
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl Cycle<'_> {
                 self.missed().await?;
             }
             // A push may be about a letter that could not be seen when UIDNEXT had counted it already.
-            self.scan(self.main, &look, Moment { thorough: true, ..moment }).await?;
+            self.try_scan(self.main, &look, Moment { thorough: true, ..moment }).await?;
         }
         let found_others = thorough && self.may_find_more() && self.find_folders().await?;
         if found_others && self.mode != WatchMode::Notify {
@@ -151,11 +151,7 @@ impl Cycle<'_> {
         }
         let opened = self.session.examine(&raw).await;
         if let Some(look) = self.or_refused(at, opened)? {
-            match self.scan(at, &look, moment).await {
-                // One folder whose letters the server refuses does not stop the others.
-                Err(End::Imap(error)) if error.is_answer() => drop(self.or_refused(at, Err(error))?),
-                scanned => scanned?,
-            }
+            self.try_scan(at, &look, moment).await?;
             // The next STATUS is compared with this one: the two commands may tell different things of one folder.
             if let Some(watched) = self.folders.get_mut(at) {
                 watched.settled = Some(told);
@@ -176,10 +172,11 @@ impl Cycle<'_> {
         self.memory.untold.insert(watched.folder.raw.clone());
         let folder = if self.watcher.personal { &*watched.folder.shown } else { "<folder>" };
         info!(account = %self.watcher.log_name(), folder, "NOTIFY does not tell of a folder; the sweep does");
-        let main = self.main;
-        if self.folders.iter().enumerate().any(|(at, watched)| at != main && !watched.untold) {
+        if self.is_told_of_another() {
             return;
         }
+        // When it is tried again, it is with all of them.
+        self.memory.untold.clear();
         let why = "the server has NOTIFY, but did not tell of letters that were there";
         self.memory.notify.refused(self.watcher.clock.steady(), why.to_owned());
         // Nothing is lost by what it still tells until the next session.
@@ -195,14 +192,17 @@ impl Cycle<'_> {
 
     /// A folder that the server refuses is told once and parked: tried in the next sweep, then more and more rarely. The
     /// others go on.
-    fn or_refused(&mut self, at: usize, looked: Result<Look, ImapError>) -> Result<Option<Look>, End> {
+    pub(super) fn or_refused(&mut self, at: usize, looked: Result<Look, ImapError>) -> Result<Option<Look>, End> {
         let now = self.watcher.clock.steady();
         match looked {
             Ok(look) => {
-                if let Some(watched) = self.folders.get_mut(at) {
+                // One that opens and cannot be read is well when it was read; one with news is fresh then, too.
+                let has_news = self.has_news(at, &look);
+                let unread = &self.memory.unread;
+                if let Some(watched) = self.folders.get_mut(at).filter(|w| !unread.contains_key(&w.folder.raw)) {
                     watched.refused = 0;
                     watched.said = None;
-                    watched.fresh_at = Some(now);
+                    watched.fresh_at = if has_news { watched.fresh_at } else { Some(now) };
                 }
                 Ok(Some(look))
             }

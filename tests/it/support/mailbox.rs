@@ -60,6 +60,8 @@ pub struct Cabinet {
     pub tells_next: bool,
     /// Whether opening and looking is refused.
     pub refused: bool,
+    /// Whether it opens, and every FETCH in it is refused.
+    pub unreadable: bool,
     /// Whether LIST-STATUS leaves it out, with OK all the same (RFC 5819 section 2).
     pub left_out: bool,
     /// Whether NOTIFY keeps silent about it.
@@ -80,6 +82,7 @@ impl Default for Cabinet {
             next: 1,
             tells_next: true,
             refused: false,
+            unreadable: false,
             left_out: false,
             unnoticed: false,
             mailbox_id: None,

@@ -182,3 +182,33 @@ async fn steady_pushes_do_not_put_off_what_only_a_sweep_finds() {
     };
     watch.during(mailbox.clone(), story).await;
 }
+
+/// Whichever folder it is, the open one included: it is no reason to end the session, and no secret.
+#[tokio::test(start_paused = true)]
+async fn a_folder_whose_letters_are_all_refused_does_not_hold_up_the_rest() {
+    for bad in ["INBOX", "a"] {
+        let (watch, mailbox) = (Watch::of(&["*"]), Mailbox::new(&["INBOX", "a", "b"]));
+        let story = async {
+            sleep(secs(30)).await;
+            mailbox.change(bad, |c| c.unreadable = true);
+            mailbox.arrive(bad, "late", watch.clock.now());
+            sleep(secs(10)).await;
+            mailbox.arrive("b", "in time", watch.clock.now());
+            sleep(secs(301)).await;
+            assert_eq!(watch.subjects().await, ["in time"], "{bad}");
+            sleep(secs(1200)).await;
+            let health = watch.health.accounts()[&watch.account.id].clone();
+            let folder = health.folders.iter().find(|f| &*f.shown == bad).unwrap().clone();
+            let stale_for = watch.clock.now().since(folder.fresh_at.unwrap());
+            assert!(folder.refused.is_some() && stale_for > secs(1200), "{bad}: {stale_for:?} {folder:?}");
+            assert!(watch.state.syncs() < 20, "{bad}: {} syncs", watch.state.syncs());
+            mailbox.change(bad, |c| c.unreadable = false);
+            sleep(secs(1600)).await;
+            assert_eq!(watch.subjects().await, ["late"], "{bad}");
+            let health = watch.health.accounts()[&watch.account.id].clone();
+            assert!(health.folders.iter().all(|f| f.refused.is_none()), "{bad}: {health:?}");
+            assert_eq!(mailbox.office().connects.len(), 1, "{bad}");
+        };
+        watch.during(mailbox.clone(), story).await;
+    }
+}

@@ -536,3 +536,50 @@ async fn after_an_hour_with_fewer_connections_there_are_more_again() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn notify_that_tells_of_no_other_folder_gives_way_to_connections_of_their_own() {
+    let mailbox = Mailbox::new(&["INBOX", "合同", "报销"]);
+    mailbox.office().notify = true;
+    for folder in ["合同", "报销"] {
+        mailbox.change(folder, |cabinet| cabinet.unnoticed = true);
+    }
+    let mut watch = Watch::of(&["INBOX", "合同", "报销"]);
+    watch.account.subscriptions = vec![
+        Subscription { realtime: Some(true), ..Subscription::to(&["INBOX", "合同"]) },
+        Subscription::to(&["报销"]),
+    ];
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(10)).await;
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Idle), "{}", now_of(&watch).why);
+            mailbox.arrive("合同", "at once", watch.clock.now());
+            assert!(stored(&watch, 1).await < secs(3));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_that_notify_forgot_are_told_of_when_it_is_tried_again() {
+    let mailbox = Mailbox::new(&["INBOX", "合同"]);
+    mailbox.office().notify = true;
+    let watch = Watch::of(&["INBOX", "合同"]);
+    watch
+        .during(mailbox.clone(), async {
+            sleep(secs(10)).await;
+            mailbox.change("合同", |cabinet| cabinet.unnoticed = true);
+            for at in 1..=3 {
+                mailbox.arrive("合同", &format!("letter {at}"), watch.clock.now());
+                sleep(secs(600)).await;
+            }
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Idle));
+            mailbox.change("合同", |cabinet| cabinet.unnoticed = false);
+            sleep(secs(25 * 3600)).await;
+            let health = now_of(&watch);
+            assert_eq!(health.mode, Some(WatchMode::Notify));
+            assert!(health.folders.iter().all(|folder| folder.pushed), "{health:?}");
+            mailbox.arrive("合同", "told again", watch.clock.now());
+            assert!(stored(&watch, 4).await < secs(3));
+        })
+        .await;
+}

@@ -136,6 +136,9 @@ impl Desk {
         self.say(format!("FETCH {detail:?} {set:?}")).await?;
         let name = self.open.clone().unwrap_or_default();
         let cabinet = self.mailbox.office().folders.get(&name).cloned().unwrap_or_default();
+        if cabinet.unreadable {
+            return Err(ImapError::No { command: "UID FETCH", text: "cannot be read".to_owned() });
+        }
         let asked = |uid: Uid| match set {
             UidSet::Range(from, to) => (*from..=*to).contains(&uid),
             UidSet::From(from) => uid >= *from,
