@@ -136,7 +136,8 @@ impl Supervisor {
             }
             let Some(stirred_at) = account.stirred_at else { return };
             if deadlines.hangs(now.since(account.pulse.last().map_or(stirred_at, |beat| beat.max(stirred_at)))) {
-                account.stirred_at = Some(now);
+                // The new one waits for its turn first.
+                account.stirred_at = None;
                 hanging.push(id.clone());
             }
         });

@@ -335,6 +335,25 @@ async fn a_refused_login_that_was_told_is_not_told_as_blind() {
         .await;
 }
 
+/// It waits for its turn to log in, maybe for long: that is no hanging.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_begins_anew_is_not_judged_before_its_session() {
+    let house = House::of(vec![account()]);
+    let mailbox = Mailbox::new(&["INBOX"]);
+    house
+        .during(&mailbox, async {
+            sleep(secs(30)).await;
+            mailbox.office().hangs = true;
+            sleep(secs(300)).await;
+            mailbox.office().silent = true;
+            while mailbox.office().connects.len() < 2 {
+                sleep(secs(1)).await;
+            }
+            assert_eq!(house.now_of(0).stirred_at, None);
+        })
+        .await;
+}
+
 /// Only so that the example stays one: a config's admins reach the reporter.
 #[test]
 fn the_reporter_takes_its_administrators_from_the_config() {
