@@ -165,7 +165,9 @@ impl<'a> Cycle<'a> {
             None if cycle.folders.len() > 1 => now,
             None => now.plus(cycle.sweep_interval()),
         };
-        cycle.thorough_at = cycle.sweep_at;
+        // Sessions put it off no more than pushes do.
+        let due = cycle.memory.thorough_at.map(|last| last.plus(cycle.sweep_interval()));
+        cycle.thorough_at = due.map_or(cycle.sweep_at, |due| due.min(cycle.sweep_at));
         Ok(cycle)
     }
 

@@ -86,8 +86,10 @@ pub struct Watcher {
 #[derive(Debug, Default)]
 struct Memory {
     fragile: HashMap<RawName, Fragile>,
-    /// When all folders were last looked at (steady clock).
+    /// When the last sync was (steady clock).
     swept_at: Option<Timestamp>,
+    /// When all folders were last looked at (steady clock).
+    thorough_at: Option<Timestamp>,
     told_missing: bool,
     failures: u32,
     /// How often in a row the login was refused.

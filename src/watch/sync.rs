@@ -63,6 +63,7 @@ impl Cycle<'_> {
         let told = self.session.take_told();
         self.take_told(told);
         if thorough {
+            self.memory.thorough_at = Some(steady);
             self.thorough_at = steady.plus(self.sweep_interval());
         }
         self.memory.swept_at = Some(steady);

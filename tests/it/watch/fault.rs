@@ -1,7 +1,7 @@
 //! One bad thing stops one thing: letters, folders and sessions that break.
 
 use crate::support::desk::Watch;
-use crate::support::mailbox::{Fault, Mailbox};
+use crate::support::mailbox::{Cabinet, Fault, Mailbox};
 use crate::support::secs;
 use mailbell::health::AccountState;
 use std::time::Duration;
@@ -211,4 +211,29 @@ async fn a_folder_whose_letters_are_all_refused_does_not_hold_up_the_rest() {
         };
         watch.during(mailbox.clone(), story).await;
     }
+}
+
+/// Neither do sessions that end again and again, with pushes in between.
+#[tokio::test(start_paused = true)]
+async fn short_sessions_do_not_put_off_what_only_a_sweep_finds() {
+    // So many that a push is no reason to look at all of them.
+    let names: Vec<String> = (0..40).map(|n| format!("f{n}")).chain(["INBOX".to_owned()]).collect();
+    let mailbox = Mailbox::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let watch = Watch::of(&["*"]);
+    let story = async {
+        sleep(secs(30)).await;
+        mailbox.arrive("f39", "found", watch.clock.now());
+        for _ in 0..20 {
+            for _ in 0..2 {
+                sleep(secs(100)).await;
+                mailbox.change("INBOX", Cabinet::touch);
+                mailbox.ring();
+            }
+            sleep(secs(5)).await;
+            mailbox.cut();
+            sleep(secs(5)).await;
+        }
+        assert_eq!(watch.subjects().await, ["found"]);
+    };
+    watch.during(mailbox.clone(), story).await;
 }
