@@ -4,7 +4,7 @@
 use super::{RECONNECT, Watcher, hosts, is_unreachable};
 use crate::imap::{ImapError, LoginTrouble, MailSession, Wake};
 use crate::metrics::{self, LoginResult};
-use crate::model::{Folder, RawName};
+use crate::model::{Folder, Look, RawName};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{HashMap, HashSet};
@@ -105,9 +105,10 @@ impl Bells {
     /// One folder's connections, one after the other.
     async fn bell(&self, watcher: &Watcher, folder: &Folder) -> Infallible {
         let mut failures = 0;
+        let mut known = None;
         loop {
             let began = Instant::now();
-            let Err(error) = self.listen(watcher, folder).await;
+            let Err(error) = self.listen(watcher, folder, &mut known).await;
             self.unhear(&folder.raw);
             let delay = match &error {
                 ImapError::Login { trouble: LoginTrouble::Temporary, .. } => RECONNECT.most,
@@ -129,18 +130,25 @@ impl Bells {
         }
     }
 
-    /// One connection, to its end.
-    async fn listen(&self, watcher: &Watcher, folder: &Folder) -> Result<Infallible, ImapError> {
+    /// One connection, to its end. `known` is what the one before found in the folder.
+    async fn listen(
+        &self,
+        watcher: &Watcher,
+        folder: &Folder,
+        known: &mut Option<Look>,
+    ) -> Result<Infallible, ImapError> {
         let mut session = watcher.connect(|| {}).await?;
         let _open = watcher.count_connection();
-        session.examine(&folder.raw).await?;
+        let look = session.examine(&folder.raw).await?;
         if !session.offer().idle {
             let text = "the server has no IDLE".to_owned();
             return Err(ImapError::Bad { command: "IDLE", text });
         }
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.raw.clone());
-        // What came while nobody listened.
-        self.ring(watcher, &folder.raw);
+        // What came while nobody listened; without UIDNEXT nobody knows.
+        if known.replace(look) != Some(look) || look.uid_next.is_none() {
+            self.ring(watcher, &folder.raw);
+        }
         loop {
             if self.told(watcher, &mut *session).await? {
                 self.ring(watcher, &folder.raw);

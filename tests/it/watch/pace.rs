@@ -4,6 +4,7 @@ use crate::support::desk::Watch;
 use crate::support::mailbox::Mailbox;
 use crate::support::secs;
 use crate::support::server::PipeDial;
+use mailbell::config::Subscription;
 use mailbell::imap::{ImapError, ImapSource, LoginTrouble};
 use mailbell::rules::backoff::Backoff;
 use std::sync::Arc;
@@ -243,4 +244,21 @@ async fn a_token_that_is_never_good_enough_is_no_storm_of_logins() {
     watch.during(mailbox.clone(), sleep(HOUR)).await;
     let logins = mailbox.office().connects.len();
     assert!((12..=40).contains(&logins), "{logins} logins in an hour");
+}
+
+/// A folder's own connection that ends and comes back, with nothing new, is no reason for a sync.
+#[tokio::test(start_paused = true)]
+async fn connections_of_folders_that_come_and_go_do_not_eat_the_budget() {
+    let mailbox = Mailbox::new(&["INBOX", "a"]);
+    let mut watch = Watch::of(&["*"]);
+    watch.account.subscriptions = vec![Subscription { realtime: Some(true), ..Subscription::to(&["*"]) }];
+    let story = async {
+        // The account's own session has begun, the folder's has not.
+        sleep(Duration::from_millis(100)).await;
+        mailbox.office().lives = Some(secs(70));
+        sleep(HOUR).await;
+        let (logins, syncs) = (mailbox.office().connects.len(), watch.state.syncs());
+        assert!(logins > 40 && syncs < 20, "{logins} logins, {syncs} syncs");
+    };
+    watch.during(mailbox.clone(), story).await;
 }
