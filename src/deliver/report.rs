@@ -12,7 +12,7 @@ use crate::rules::life::Deadlines;
 use crate::state::{Report, State, StateError, Troubles};
 use crate::wecom::{Message, Push};
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -90,6 +90,13 @@ impl Reporter {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
+        if let Some(desk) = desk.as_mut().filter(|desk| desk.gathering_since.is_some()) {
+            let mut report = Report::default();
+            self.tell_admins(&mut report, desk);
+            if let Err(reason) = self.state.report(report, self.clock.steady()).await {
+                warn!(%reason, "administrators are not told what was gathered");
+            }
+        }
     }
 
     async fn look(&self, desk: &mut Option<Desk>) -> Result<(), StateError> {
@@ -147,6 +154,7 @@ impl Reporter {
         let (now, wall) = (self.clock.steady(), self.clock.wall());
         let mut troubles: BTreeMap<(AccountId, Trouble), Case> = BTreeMap::new();
         let mut well: HashMap<AccountId, Vec<Arc<str>>> = HashMap::new();
+        let mut watched: HashSet<(AccountId, Trouble)> = HashSet::new();
         self.health.each(|id, account| {
             let since = |at: Timestamp| wall.minus(now.since(at));
             let reason = account.last_error.clone();
@@ -159,6 +167,10 @@ impl Reporter {
             } else if matches!(account.state, AccountState::Watching | AccountState::Polling) {
                 let mut fresh = Vec::new();
                 for folder in &account.folders {
+                    let trouble = (id.clone(), Trouble::Folder(folder.shown.clone()));
+                    if told.contains_key(&trouble) {
+                        watched.insert(trouble);
+                    }
                     let last = folder.fresh_at.unwrap_or(folder.since);
                     if self.deadlines.is_folder_blind(now.since(last)) {
                         let case = Case { since: since(last), until: None, reason: folder.refused.clone() };
@@ -180,7 +192,14 @@ impl Reporter {
                 (Trouble::Folder(shown), Some(fresh)) => fresh.contains(shown),
                 (Trouble::Blind | Trouble::LoginRefused, Some(_)) => true,
             };
-            if is_over {
+            // A folder that only a pattern took, and that is gone from the server, is nobody's trouble any more.
+            if let Trouble::Folder(shown) = &key.1
+                && well.contains_key(&account.id)
+                && !watched.contains(key)
+                && !account.subscriptions.iter().flat_map(|s| &s.folders).any(|name| **name == **shown)
+            {
+                seen.gone.push(key.clone());
+            } else if is_over {
                 seen.over.push((key.clone(), Case { since: told.since, until: Some(wall), reason: None }));
             }
         }
@@ -243,6 +262,6 @@ struct Desk {
 struct Seen {
     begun: Vec<((AccountId, Trouble), Case)>,
     over: Vec<((AccountId, Trouble), Case)>,
-    /// Of accounts that are not in the config any more.
+    /// Of accounts that are not in the config any more, and folders that are not on the server.
     gone: Vec<(AccountId, Trouble)>,
 }

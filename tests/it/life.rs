@@ -92,6 +92,7 @@ impl House {
                 command_timeout: imap().command_timeout,
             },
         };
+        let mut reporting = Box::pin(reporter.run(stop.clone()));
         let told = {
             let tick = async {
                 loop {
@@ -101,11 +102,12 @@ impl House {
             };
             tokio::select! {
                 () = tick => unreachable!(),
-                () = reporter.run(stop.clone()) => unreachable!(),
+                () = &mut reporting => unreachable!(),
                 told = story => told,
             }
         };
         assert!(supervisor.stop(secs(5)).await);
+        reporting.await;
         told
     }
 
@@ -352,6 +354,45 @@ async fn a_worker_that_begins_anew_is_not_judged_before_its_session() {
             assert_eq!(house.now_of(0).stirred_at, None);
         })
         .await;
+}
+
+/// What was deleted after people were told of it is no trouble any more, and a new one under its name is told anew.
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_is_gone_is_no_trouble_any_more() {
+    let mut all = account();
+    all.subscriptions = vec![Subscription::to(&["*"])];
+    let house = House::of(vec![all]);
+    let mailbox = Mailbox::new(&["INBOX", "a"]);
+    house
+        .during(&mailbox, async {
+            sleep(secs(30)).await;
+            mailbox.change("a", |cabinet| cabinet.refused = true);
+            sleep(secs(2000)).await;
+            assert_eq!(house.told().await.len(), 2);
+            let gone = mailbox.office().folders.remove("a").unwrap();
+            sleep(secs(2000)).await;
+            assert_eq!(house.state.troubles().await.unwrap().len(), 0);
+            assert_eq!(house.told().await, [], "nobody said that it is watched again");
+            mailbox.office().folders.insert("a".to_owned(), gone);
+            sleep(secs(2000)).await;
+            assert_eq!(house.told().await.len(), 2);
+        })
+        .await;
+}
+
+/// The service ends while what is over is still gathered for the administrators.
+#[tokio::test(start_paused = true)]
+async fn administrators_are_told_that_it_is_over_before_the_end() {
+    let house = House::of(vec![account()]);
+    let mailbox = Mailbox::new(&["INBOX"]);
+    mailbox.office().silent = true;
+    house.during(&mailbox, sleep(secs(1200))).await;
+    assert_eq!(house.told().await.len(), 2);
+    mailbox.office().silent = false;
+    let house = House { health: Arc::default(), ..house };
+    house.during(&mailbox, sleep(secs(10))).await;
+    let told = house.told().await;
+    assert_eq!(told.len(), 2, "{told:?}");
 }
 
 /// Only so that the example stays one: a config's admins reach the reporter.
