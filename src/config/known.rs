@@ -260,7 +260,7 @@ impl Known {
     fn has_host(&self, host: &str) -> bool {
         let fronts = self.domain.values().filter_map(|front| front.host.as_deref());
         let regions = self.region.iter().map(|region| region.host.as_str());
-        self.host.as_deref().into_iter().chain(fronts).chain(regions).any(|own| own == host)
+        self.host.as_deref().into_iter().chain(fronts).chain(regions).any(|own| own.eq_ignore_ascii_case(host))
     }
 }
 
@@ -286,8 +286,11 @@ pub(super) fn by_host(host: &str) -> Option<&'static Known> {
     BUILT_IN.values().find(|known| known.has_host(host))
 }
 
-/// The host of a built-in provider that a misspelt one most resembles, if any does.
+/// The host of a built-in provider that a misspelt one most resembles, if any does; one that is spelt right is none.
 pub fn nearest_host(host: &str) -> Option<&'static str> {
+    if by_host(host).is_some() {
+        return None;
+    }
     let hosts = BUILT_IN.values().flat_map(|known| {
         let fronts = known.domain.values().filter_map(|front| front.host.as_deref());
         known.host.as_deref().into_iter().chain(fronts).chain(known.region.iter().map(Region::host))
@@ -396,6 +399,10 @@ mod tests {
         assert_eq!(nearest_host("imap.exmial.qq.com"), Some("imap.exmail.qq.com"));
         assert_eq!(nearest_host("imap.qiye.aliyum.com"), Some("imap.qiye.aliyun.com"));
         for other in ["imap.corp.example", "mail.corp.example", "no-such-host.invalid", "imap.example.com", ""] {
+            assert_eq!(nearest_host(other), None, "{other}");
+        }
+        // Not to be told "did you mean" of what was written.
+        for other in ["imap.exmail.qq.com", "IMAP.exmail.qq.com", "hwimap.exmail.qq.com"] {
             assert_eq!(nearest_host(other), None, "{other}");
         }
     }
