@@ -1,6 +1,6 @@
 //! What to do about an error of a server, in the user's language.
 
-use crate::config::{self, Account, Known, Meaning, Note, Part, Server, Tls};
+use crate::config::{self, Account, Known, Meaning, MinTls, Note, Part, Server, Tls};
 use crate::imap::{ImapError, LoginTrouble, TlsTrouble};
 use crate::model::Lang;
 
@@ -185,6 +185,19 @@ fn for_silence(server: &Server, lang: Lang) -> String {
 /// A port that speaks no TLS, or another kind, shows as TLS trouble: then `port` and `tls` are what to try first.
 fn for_tls_at(trouble: &TlsTrouble, server: &Server, lang: Lang) -> String {
     let text = match trouble {
+        TlsTrouble::NoCommonVersion(_) if server.min_tls == MinTls::V13 => {
+            let head = lang.pick(
+                "双方没有共同的 TLS 版本；配置要求 min_tls = \"1.3\"。依次尝试：",
+                "no TLS version in common, and the config demands min_tls = \"1.3\". Try in this order:",
+            );
+            let lower =
+                lang.pick("若允许 TLS 1.2，写 min_tls = \"1.2\"。", "If TLS 1.2 will do, write min_tls = \"1.2\".");
+            let raise = lang.pick(
+                "否则请邮件管理员在服务器上开启 TLS 1.3。",
+                "Else the mail administrator must switch TLS 1.3 on at the server.",
+            );
+            return with_steps(head.to_owned(), &[lower, raise]);
+        }
         TlsTrouble::Other(_) => for_tls(trouble, &server.host, lang),
         TlsTrouble::NoTls => lang
             .pick(
@@ -289,8 +302,85 @@ fn for_tls(trouble: &TlsTrouble, host: &str, lang: Lang) -> String {
     }
 }
 
+/// A master user was refused: by what it is, or for whom.
+fn for_refused_master(lang: Lang) -> String {
+    let head =
+        lang.pick("主用户的登录被拒绝。依次核对：", "the login of the master user was refused. Check in this order:");
+    let secret = lang.pick(
+        "[provider.NAME] 中的 master_user 和 master_password 没有写错。",
+        "master_user and master_password in [provider.NAME] are spelt right.",
+    );
+    let account = lang.pick(
+        "服务器上有这个邮箱；服务器要用别的登录名时，在该账号中写 login = \"登录名\"。",
+        "The server has this mailbox; if it knows it by another name than the address, write login = \"NAME\" in the account.",
+    );
+    let allowed = lang.pick(
+        "邮件管理员已允许这个主用户代所有邮箱登录（Dovecot：passdb 中写 master = yes；Cyrus：proxyservers）。",
+        "The mail administrator has allowed this master user to log in for all (Dovecot: a passdb with master = yes; Cyrus: proxyservers).",
+    );
+    with_steps(head.to_owned(), &[secret, account, allowed])
+}
+
+/// A password was refused by a server of which nothing is known.
+fn for_refused_password(lang: Lang) -> String {
+    let head = lang.pick("登录被拒绝。依次尝试：", "the login was refused. Try in this order:");
+    let spelling = lang.pick(
+        "逐字核对 email 和 password；用它们登录一次网页邮箱，确认没有错。",
+        "Check email and password letter by letter; log in to the webmail with them once to see that they are right.",
+    );
+    let client = lang.pick(
+        "很多邮箱要用“客户端专用密码”或“授权码”，并先开启 IMAP：在网页邮箱的设置中查看。",
+        "Many providers want a client password or authorization code (客户端专用密码 / 授权码), and IMAP switched on first: see the settings of the webmail.",
+    );
+    let name = lang.pick(
+        "服务器要用别的登录名（例如不带 @ 的短名）时，在该账号中写 login = \"登录名\"。",
+        "If the server wants another login name than the address, such as a short one without @, write login = \"NAME\" in the account.",
+    );
+    let ask = lang.pick(
+        "仍不行时，请邮件管理员查看服务器日志：是否未开通 IMAP，或限制了登录的 IP。",
+        "If it stays, ask the mail administrator what the server's log says: IMAP may be closed for the account, or logins limited to certain addresses.",
+    );
+    with_steps(head.to_owned(), &[spelling, client, name, ask])
+}
+
+/// The server takes no login of this kind here: without TLS most take none, and with TLS it is about `auth`.
+fn for_disabled(server: &Server, lang: Lang) -> String {
+    if server.tls == Tls::None {
+        let head = lang.pick(
+            "服务器在不加密的连接上不接受登录，因此密码没有发出。依次尝试：",
+            "the server takes no login without TLS, so no password was sent. Try in this order:",
+        );
+        let implicit = lang.pick(
+            "改写 port = 993 和 tls = \"implicit\"，多数服务器都支持。",
+            "Write port = 993 and tls = \"implicit\": most servers have it.",
+        );
+        let starttls =
+            lang.pick("或者写 port = 143 和 tls = \"starttls\"。", "Or write port = 143 and tls = \"starttls\".");
+        return with_steps(head.to_owned(), &[implicit, starttls]);
+    }
+    let head = lang.pick(
+        "服务器不接受这种登录方式。依次尝试：",
+        "the server does not take this kind of login. Try in this order:",
+    );
+    let auth = lang.pick(
+        "如果写了 auth，删去它试一次：不写时，有 oauth 用 xoauth2，有主用户用 plain，否则用 login。",
+        "If there is a line auth, remove it and try: without it oauth goes by xoauth2, a master user by plain, all else by login.",
+    );
+    let other = lang.pick(
+        "仍不行时，把上面服务器的原话告诉邮件管理员，问清可用的方式：login、plain、xoauth2 或 oauthbearer，填入 auth。",
+        "If it stays, show the mail administrator the words above, ask which way is open (login, plain, xoauth2 or oauthbearer) and write it as auth.",
+    );
+    with_steps(head.to_owned(), &[auth, other])
+}
+
 fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
     let text = match trouble {
+        LoginTrouble::WrongPassword | LoginTrouble::Refused if account.proof() == Part::Master => {
+            return for_refused_master(lang);
+        }
+        LoginTrouble::WrongPassword | LoginTrouble::Refused if account.provider.known().is_none() => {
+            return for_refused_password(lang);
+        }
         LoginTrouble::WrongPassword | LoginTrouble::Refused => {
             let general = lang.pick(
                 "登录被拒绝：检查邮箱地址和密码；多数国内邮箱要用“客户端专用密码”或“授权码”，并先在网页邮箱中开启 IMAP",
@@ -332,10 +422,69 @@ fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
             "该邮箱的连接数已满：关闭一些邮件客户端，或请管理员提高每用户连接数",
             "the account has too many connections: close some mail clients, or ask the administrator to allow more",
         ),
-        LoginTrouble::Disabled => lang.pick(
-            "服务器在此连接上不接受这种登录方式：把 tls 改为 implicit 或 starttls，或把 auth 改为服务器提供的方式",
-            "the server does not take this kind of login on this connection: set tls to implicit or starttls, or auth to what the server offers",
-        ),
+        LoginTrouble::Disabled => return for_disabled(&account.provider.server, lang),
     };
     text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    use super::*;
+    use std::path::Path;
+
+    /// The advice for an account with these lines, in both languages.
+    fn advice(lines: &str, error: &ImapError) -> [String; 2] {
+        let text = format!(
+            "[wecom]\ncorp_id = \"x\"\nagent_id = 1\nsecret = \"x\"\n[provider.corp]\nhost = \"imap.corp.example\"\n\
+             master_user = \"m\"\nmaster_password = \"x\"\n[[account]]\nuser = \"z\"\nemail = \"z@corp.example\"\n{lines}"
+        );
+        let config = config::load_text(Path::new("mailbell.toml"), &text, &|_| None).unwrap();
+        [Lang::En, Lang::ZhCn].map(|lang| for_imap(error, &config.accounts[0], lang))
+    }
+
+    fn login(trouble: LoginTrouble, text: &str) -> ImapError {
+        ImapError::Login { trouble, text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_refused_master_user_is_told_of_the_master_user() {
+        let error = login(LoginTrouble::WrongPassword, "[AUTHENTICATIONFAILED] Authentication failed.");
+        for said in advice("provider = \"corp\"\n", &error) {
+            assert!(said.contains("master_user") && said.contains("master_password"), "{said}");
+            assert!(!said.contains("授权码"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_refused_password_of_an_unknown_server_is_told_of_the_login_name() {
+        let error = login(LoginTrouble::WrongPassword, "[AUTHENTICATIONFAILED] Authentication failed.");
+        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
+            assert!(said.contains("login = ") && said.contains("\n4. "), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_is_not_offered_is_told_by_tls() {
+        let error = login(LoginTrouble::Disabled, "LOGINDISABLED");
+        for said in advice("host = \"localhost\"\ntls = \"none\"\npassword = \"x\"\n", &error) {
+            assert!(said.contains("tls = \"implicit\"") && said.contains("tls = \"starttls\""), "{said}");
+        }
+        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
+            assert!(said.contains("auth") && !said.contains("starttls"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_tls_that_the_config_forbids_is_named() {
+        let trouble = TlsTrouble::NoCommonVersion("ProtocolVersion".to_owned());
+        let error = ImapError::Tls { host: "imap.corp.example".to_owned(), trouble };
+        let lines = "host = \"imap.corp.example\"\npassword = \"x\"\n";
+        for said in advice(&format!("{lines}min_tls = \"1.3\"\n"), &error) {
+            assert!(said.contains("1. ") && said.contains("min_tls = \"1.2\""), "{said}");
+        }
+        for said in advice(lines, &error) {
+            assert!(!said.contains("min_tls = \"1.2\""), "{said}");
+        }
+    }
 }
