@@ -5,7 +5,7 @@ use super::table::plain;
 use super::{FAILED, load};
 use crate::clock::SystemClock;
 use crate::config::{Account, Config, Imap, Mode, Subscription};
-use crate::imap::{ImapError, ImapSource, MailSource, Offer, TcpDial};
+use crate::imap::{ImapError, ImapSource, Listed, MailSource, Offer, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::oauth::Tokens;
 use crate::rules::pattern;
@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Accounts tried at one time: a check must not look like an attack to the mail server.
 const AT_ONCE: usize = 4;
+/// So many folders are named where one is missing; a mailbox may have ten thousand.
+const FOLDERS_NAMED: usize = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -242,9 +244,7 @@ async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang:
         }
     };
     for name in folders::missing(&account.subscriptions, &listed) {
-        let known: Vec<_> =
-            folders::choose(&[Subscription::to(&["*"])], &listed).iter().map(|f| f.folder.shown.to_string()).collect();
-        let advice = format!("{}{}", lang.pick("已有的文件夹：", "folders that exist: "), known.join(", "));
+        let advice = existing(&listed, &subject, lang);
         findings.push(if pattern::is_wild(name) {
             let text = format!("{}\"{name}\"", lang.pick("没有文件夹匹配：", "no folder matches: "));
             Finding::warning(&subject, text, advice)
@@ -276,6 +276,21 @@ async fn check_account(account: &Account, source: &ImapSource, imap: Imap, lang:
     findings
 }
 
+/// The folders that exist, so that a misspelt name can be put right; of very many only the first.
+fn existing(listed: &[Listed], account: &str, lang: Lang) -> String {
+    let all = folders::choose(&[Subscription::to(&["*"])], listed);
+    let named: Vec<_> = all.iter().take(FOLDERS_NAMED).map(|f| f.folder.shown.to_string()).collect();
+    let said = format!("{}{}", lang.pick("已有的文件夹：", "folders that exist: "), named.join(", "));
+    if all.len() == named.len() {
+        return said;
+    }
+    let more = lang.pick(
+        "{said} ……共 {all} 个，全部列出：mailbell folders {account}",
+        "{said} ... {all} in all; to see them: mailbell folders {account}",
+    );
+    more.replace("{all}", &all.len().to_string()).replace("{account}", account).replace("{said}", &said)
+}
+
 async fn examine(session: &mut dyn crate::imap::MailSession, folder: &RawName) -> Result<(), ImapError> {
     session.examine(folder).await.map(drop)
 }
@@ -284,7 +299,27 @@ async fn examine(session: &mut dyn crate::imap::MailSession, folder: &RawName) -
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
     use super::*;
-    use crate::imap::Listed;
+
+    fn listed<S: AsRef<str>>(names: &[S]) -> Vec<Listed> {
+        let one = |name: &S| Listed {
+            raw: RawName::new(name.as_ref().as_bytes()),
+            separator: Some(b'/'),
+            can_open: true,
+            uses: Vec::new(),
+            prefix: None,
+        };
+        names.iter().map(one).collect()
+    }
+
+    #[test]
+    fn ten_thousand_folders_are_not_all_named() {
+        let few = existing(&listed(&["INBOX", "a"]), "z@corp.example", Lang::En);
+        assert_eq!(few, "folders that exist: INBOX, a");
+        let names: Vec<_> = (0..10_000).map(|n| format!("f{n}")).collect();
+        let many = existing(&listed(&names), "z@corp.example", Lang::En);
+        assert!(many.starts_with("folders that exist: f0, f1,") && !many.contains("f30"), "{many}");
+        assert!(many.ends_with("10000 in all; to see them: mailbell folders z@corp.example"), "{many}");
+    }
 
     fn told(mode: &str, offer: Offer, names: &[&str], lang: Lang) -> String {
         let text = format!(
@@ -292,16 +327,7 @@ mod tests {
              host = \"imap.corp.example\"\npassword = \"x\"\nfolders = [\"*\"]\nmode = \"{mode}\"\n"
         );
         let config = crate::config::load_text(Path::new("mailbell.toml"), &text, &|_| None).unwrap();
-        let listed: Vec<_> = names
-            .iter()
-            .map(|name| Listed {
-                raw: RawName::new(name.as_bytes()),
-                separator: Some(b'/'),
-                can_open: true,
-                uses: Vec::new(),
-                prefix: None,
-            })
-            .collect();
+        let listed = listed(names);
         let chosen = folders::choose(&config.accounts[0].subscriptions, &listed);
         let finding = watched(&config.accounts[0], offer, &chosen, config.imap, lang);
         format!("{:?} {}", finding.level, finding.text)
