@@ -166,8 +166,29 @@ fn state_word(state: &str, lang: Lang) -> &str {
     lang.pick(chinese, state)
 }
 
+/// Why a mode was chosen, as the service says it, and in Chinese.
+const WHYS: [(&str, &str); 7] = [
+    ("the server has NOTIFY", "服务器有 NOTIFY"),
+    ("the server has no NOTIFY", "服务器没有 NOTIFY"),
+    ("the server has no IDLE", "服务器没有 IDLE"),
+    ("one folder, for which IDLE is enough", "只有一个文件夹，IDLE 就够了"),
+    ("the server has IDLE, but did not tell of letters that were there", "服务器声称有 IDLE，但来了邮件没有告知"),
+    ("the server has NOTIFY, but did not tell of letters that were there", "服务器声称有 NOTIFY，但来了邮件没有告知"),
+    ("the server has ended NOTIFY (NOTIFICATIONOVERFLOW)", "服务器中止了 NOTIFY（NOTIFICATIONOVERFLOW）"),
+];
+
+/// Why a mode was chosen, for people. Words of the config or of a server stay as they are.
+fn why_word(why: &str, lang: Lang) -> &str {
+    let chinese = WHYS.iter().find(|(english, _)| *english == why).map_or(why, |(_, chinese)| chinese);
+    lang.pick(chinese, why)
+}
+
 fn row(account: &AccountStatus, lang: Lang) -> Vec<String> {
-    let reason = if is_trouble(account) { account.last_error.as_ref() } else { account.why.as_ref() };
+    let reason = if is_trouble(account) {
+        account.last_error.as_deref()
+    } else {
+        account.why.as_deref().map(|why| why_word(why, lang))
+    };
     vec![
         account.account.clone(),
         state_word(&account.state, lang).to_owned(),
@@ -177,7 +198,7 @@ fn row(account: &AccountStatus, lang: Lang) -> Vec<String> {
         account.budget_left.to_string(),
         account.connections.to_string(),
         span(account.next_try_seconds),
-        reason.cloned().unwrap_or_default(),
+        reason.unwrap_or_default().to_owned(),
     ]
 }
 
@@ -192,7 +213,7 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
     add("接收人：", "recipients: ", Some(account.recipients.join(lang.pick("、", ", "))));
     let blind = account.blind_seconds.map(|seconds| span(Some(seconds)));
     add("无应答已有：", "blind for: ", blind);
-    add("方式的原因：", "why this mode: ", account.why.clone());
+    add("方式的原因：", "why this mode: ", account.why.as_deref().map(|why| why_word(why, lang).to_owned()));
     let since = match account.last_error_seconds {
         Some(seconds) => {
             let said = lang.pick("（{} 前）", " ({} ago)");
@@ -324,6 +345,22 @@ mod tests {
         assert!(all[1 + ROWS].contains("还有 9801 个邮箱"), "{}", all[1 + ROWS]);
         assert!(all[2 + ROWS].contains("共 10001 个邮箱：无应答 1，监视中 10000"), "{}", all[2 + ROWS]);
         assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 3);
+    }
+
+    #[test]
+    fn why_a_mode_was_chosen_is_told_in_chinese_too() {
+        let watch =
+            [include_str!("../watch/mode.rs"), include_str!("../watch/cycle.rs"), include_str!("../watch/sync.rs")];
+        for (english, chinese) in WHYS {
+            assert!(watch.iter().any(|source| source.contains(&format!("\"{english}\""))), "nobody says {english}");
+            let mut told = account("a@corp.example", "watching");
+            told.why = Some(english.to_owned());
+            assert!(row(&told, Lang::En).ends_with(&[english.to_owned()]));
+            let lines = text(&status(vec![told]), true, false, Lang::ZhCn);
+            let said = lines.iter().filter(|line| line.contains(chinese)).count();
+            assert!(said == 2 && !lines.join("\n").contains(english), "{lines:#?}");
+        }
+        assert_eq!(why_word("mode = \"poll\"", Lang::ZhCn), "mode = \"poll\"");
     }
 
     #[test]
