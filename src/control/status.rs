@@ -86,7 +86,7 @@ pub struct FolderStatus {
     pub folder: String,
     /// How long ago it was last known to hold nothing unread by mailbell.
     pub fresh_seconds: Option<u64>,
-    /// Whether the server tells of it at once.
+    /// Whether the server tells of it at once, now.
     pub pushed: bool,
     /// Why the server does not open it.
     pub refused: Option<String>,
@@ -206,15 +206,16 @@ fn account_status(account: &Account, health: &AccountHealth, now: Timestamp) -> 
         last_error_seconds: ago(health.error_at, now),
         next_try_seconds: health.next_try.map(|at| at.since(now).as_millis().div_ceil(1000)).map(whole),
         server_alert: health.server_alert.clone(),
-        folders: health.folders.iter().map(|folder| folder_status(folder, now)).collect(),
+        folders: health.folders.iter().map(|folder| folder_status(folder, health.mode.is_some(), now)).collect(),
     }
 }
 
-fn folder_status(folder: &FolderHealth, now: Timestamp) -> FolderStatus {
+fn folder_status(folder: &FolderHealth, session: bool, now: Timestamp) -> FolderStatus {
     FolderStatus {
         folder: folder.shown.to_string(),
         fresh_seconds: ago(folder.fresh_at, now),
-        pushed: folder.pushed,
+        // Without a session nobody tells of anything.
+        pushed: folder.pushed && session,
         refused: folder.refused.clone(),
     }
 }

@@ -127,6 +127,10 @@ async fn all_that_is_known_is_told_in_seconds() {
     assert_eq!((&status["states"]["connecting"], &status["states"]["login_refused"]), (&json!(1), &json!(1)));
     assert_eq!(status["channel"], json!({"state": "resting", "reason": "message/send: 45009", "token_held": true}));
     assert_eq!(status["uptime_seconds"], 60);
+    // Without a session nobody tells of anything at once.
+    bench.health.note(&id, |a| a.mode = None);
+    let status = serde_json::to_value(bench.status(None, Some("login_refused")).await).unwrap();
+    assert_eq!(status["accounts"][0]["folders"][0]["pushed"], false);
 }
 
 #[tokio::test(start_paused = true)]
