@@ -476,6 +476,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_url_that_gives_no_tokens_is_named() {
+        let error = login(LoginTrouble::SourceRefused, "[oauth.corp] HTTP 404, …; is token_url right?");
+        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
+            assert!(said.contains("token_url") && !said.contains("client_secret"), "{said}");
+        }
+    }
+
+    #[test]
     fn a_version_of_tls_that_the_config_forbids_is_named() {
         let trouble = TlsTrouble::NoCommonVersion("ProtocolVersion".to_owned());
         let error = ImapError::Tls { host: "imap.corp.example".to_owned(), trouble };
