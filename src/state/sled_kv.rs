@@ -12,7 +12,8 @@ use super::kv::{Batch, Kv, Pairs};
 use crate::unwind::caught;
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,8 @@ impl SledKv {
     /// In use by another process, not allowed, damaged beyond what can be rebuilt.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let directory = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
-        std::fs::create_dir_all(path).map_err(directory)?;
+        // Letters wait in there: a directory that is made here is for its user alone.
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(directory)?;
         // Only once the lock was ours: another process may be writing its snapshot just now.
         let mut db = open_db(path);
         if matches!(db, Err(StateError::Damaged { .. })) && remove_half_written(path).map_err(directory)? {
@@ -223,6 +225,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let _first = SledKv::open(dir.path()).unwrap();
         assert_eq!(SledKv::open(dir.path()).unwrap_err(), StateError::InUse(dir.path().to_owned()));
+    }
+
+    #[test]
+    fn a_new_directory_is_for_its_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let _kv = SledKv::open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     /// A large item is in a file that the log only names. Whether it was synced cannot be seen from here; that each such
