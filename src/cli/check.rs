@@ -195,7 +195,8 @@ fn watched(account: &Account, offer: Offer, chosen: &[Chosen], imap: Imap, lang:
     let has_notify = offer.notify && offer.idle;
     let (how, why) = match account.mode {
         Mode::Poll => (polling, said("poll")),
-        Mode::Idle => (idle, said("idle")),
+        Mode::Idle if offer.idle => (idle, said("idle")),
+        Mode::Idle => (polling, lacks("IDLE")),
         Mode::Notify if has_notify => (notify, said("notify")),
         Mode::Auto if has_notify && chosen.len() > 1 => {
             (notify, lang.pick("服务器有 NOTIFY", "the server has NOTIFY").to_owned())
@@ -207,11 +208,13 @@ fn watched(account: &Account, offer: Offer, chosen: &[Chosen], imap: Imap, lang:
         Mode::Auto | Mode::Notify => (polling, lacks("IDLE")),
     };
     let text = format!("{}{how} ({why})", lang.pick("监视方式：", "watched by "));
-    if account.mode == Mode::Notify && !has_notify {
-        let advice = lang.pick("可删去 mode = \"notify\"", "mode = \"notify\" can be removed");
-        return Finding::warning(&subject, text, advice);
-    }
-    Finding::ok(&subject, text)
+    let wanted = match account.mode {
+        Mode::Notify if !has_notify => "notify",
+        Mode::Idle if !offer.idle => "idle",
+        _ => return Finding::ok(&subject, text),
+    };
+    let advice = lang.pick("可删去 mode = \"{}\"", "mode = \"{}\" can be removed").replace("{}", wanted);
+    Finding::warning(&subject, text, advice)
 }
 
 /// What is worth knowing of the providers in use, once for each.
@@ -361,6 +364,7 @@ mod tests {
             ("notify", offer(false, true), one, "Warning watched by IDLE (the server has no NOTIFY)"),
             ("notify", offer(false, false), one, "Warning watched by polling, every 300 s (the server has no IDLE)"),
             ("idle", offer(true, true), one, "Ok watched by IDLE (mode = \"idle\")"),
+            ("idle", offer(false, false), two, "Warning watched by polling, every 300 s (the server has no IDLE)"),
             ("poll", offer(true, true), one, "Ok watched by polling, every 300 s (mode = \"poll\")"),
         ] {
             assert_eq!(told(mode, offer, names, Lang::En), wanted);
