@@ -214,8 +214,8 @@ fn folder_status(folder: &FolderHealth, session: bool, now: Timestamp) -> Folder
     FolderStatus {
         folder: folder.shown.to_string(),
         fresh_seconds: ago(folder.fresh_at, now),
-        // Without a session nobody tells of anything.
-        pushed: folder.pushed && session,
+        // Without a session nobody tells of anything, and nobody of a folder that does not open.
+        pushed: folder.pushed && session && folder.refused.is_none(),
         refused: folder.refused.clone(),
     }
 }

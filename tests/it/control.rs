@@ -106,7 +106,7 @@ async fn all_that_is_known_is_told_in_seconds() {
             pushed: false,
             refused: None,
         };
-        let refused = FolderHealth { refused: Some("NO permission".to_owned()), ..folder("项目/甲") };
+        let refused = FolderHealth { refused: Some("NO permission".to_owned()), pushed: true, ..folder("项目/甲") };
         a.folders = vec![FolderHealth { fresh_at: Some(began), pushed: true, ..folder("INBOX") }, refused];
     });
     bench.health.channel(Channel::Resting("message/send: 45009".to_owned()));
