@@ -7,3 +7,4 @@ mod modes;
 mod pace;
 mod quirks;
 mod session;
+mod trust;
