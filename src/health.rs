@@ -144,6 +144,8 @@ pub struct AccountHealth {
     pub blind_since: Option<Timestamp>,
     /// How often in a row its login was refused.
     pub refusals: u32,
+    /// When that began.
+    pub refused_since: Option<Timestamp>,
     /// Whether its login was refused so often, or so clearly, that people are to be told.
     pub refusal_is_sure: bool,
     /// When its worker last went a step, whatever the server did; `None` while it waits for a time of its own choosing.
@@ -169,6 +171,7 @@ impl AccountHealth {
             tried: false,
             blind_since: None,
             refusals: 0,
+            refused_since: None,
             refusal_is_sure: false,
             stirred_at: None,
         }

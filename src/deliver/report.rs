@@ -159,7 +159,7 @@ impl Reporter {
             let since = |at: Timestamp| wall.minus(now.since(at));
             let reason = account.last_error.clone();
             if account.state == AccountState::LoginRefused && account.refusal_is_sure {
-                let since = account.error_at.map_or(wall, since);
+                let since = account.refused_since.map_or(wall, since);
                 troubles.insert((id.clone(), Trouble::LoginRefused), Case { since, until: None, reason });
             } else if let Some(blind_since) = account.blind_since {
                 let case = Case { since: since(blind_since), until: None, reason };

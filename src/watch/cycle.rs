@@ -102,6 +102,8 @@ pub(super) struct Cycle<'a> {
     pub(super) folders: Vec<Watched>,
     /// Marks of folders that the server does not list any more: one of them may have been renamed.
     pub(super) orphans: Vec<Mark>,
+    /// Folders that the config names and the server does not list.
+    pub(super) missing: Vec<std::sync::Arc<str>>,
     pub(super) main: usize,
     /// EXAMINE gives no UIDNEXT here.
     pub(super) no_uid_next: bool,
@@ -137,6 +139,7 @@ impl<'a> Cycle<'a> {
             bells,
             folders: Vec::new(),
             orphans: Vec::new(),
+            missing: Vec::new(),
             main: 0,
             no_uid_next: false,
             mode: WatchMode::Poll,
@@ -377,7 +380,16 @@ impl<'a> Cycle<'a> {
             },
             refused: watched.said.clone(),
         });
-        let mut folders: Vec<_> = folders.collect();
+        let named: HashSet<_> = self.folders.iter().map(|watched| &watched.folder.shown).collect();
+        // Somebody wants them: they are shown, and in time reported.
+        let missing = self.missing.iter().filter(|name| !named.contains(name)).map(|name| FolderHealth {
+            shown: name.clone(),
+            since: now,
+            fresh_at: None,
+            pushed: false,
+            refused: Some("the server lists no such folder".to_owned()),
+        });
+        let mut folders: Vec<_> = folders.chain(missing).collect();
         self.watcher.health.note(&self.watcher.account.id, |account| {
             account.state = state;
             account.mode = Some(self.mode);
@@ -386,6 +398,7 @@ impl<'a> Cycle<'a> {
             account.last_error = None;
             account.error_at = None;
             account.refusals = 0;
+            account.refused_since = None;
             account.refusal_is_sure = false;
             // A session that has not looked at all of them yet takes over what the one before knew.
             let known: HashMap<_, _> = account.folders.iter().map(|f| (&f.shown, (f.since, f.fresh_at))).collect();

@@ -5,13 +5,16 @@ use super::End;
 use super::cycle::{Cycle, Watched};
 use super::folders;
 use crate::imap::Listed;
-use crate::model::{Look, Mark, RawName};
+use crate::model::{Look, Mark, RawName, UidValidity};
 use crate::rules::pattern;
 use std::collections::{HashMap, HashSet};
 use tracing::{info, warn};
 
 /// One unusable LIST answer is no deletion (imap-servers C.4).
 const MISSING_LISTS: u32 = 2;
+
+/// UIDVALIDITY made of the time (RFC 3501 2.3.1.1) lies above; NetEase gives 1 to every folder (imap-servers A.3).
+const TIMELIKE: UidValidity = 1_000_000;
 
 impl Cycle<'_> {
     /// Lists the folders where the patterns need it; known ones stay, with what is known of them. Whether something
@@ -32,6 +35,7 @@ impl Cycle<'_> {
                 warn!(account = %self.watcher.log_name(), missing = names, "folders of the config do not exist (yet)");
             }
             self.memory.told_missing = !missing.is_empty();
+            self.missing = missing.iter().filter(|name| !pattern::is_wild(name)).map(|name| (*name).into()).collect();
             self.orphans = orphans(&marks, &listed);
             folders::choose(subscriptions, &listed)
         };
@@ -83,15 +87,22 @@ impl Cycle<'_> {
         self.folders.iter().position(|watched| watched.realtime).unwrap_or(0)
     }
 
-    /// The mark of a folder that was renamed to this one (the same MAILBOXID, RFC 8474, under a name that is gone).
+    /// The mark of a folder that was renamed to this one: the same MAILBOXID (RFC 8474) under a name that is gone; where
+    /// there is none, the same UIDVALIDITY, if it is one that no two folders have by chance, and no lower UIDNEXT.
     pub(super) fn renamed(&self, look: &Look) -> Option<Mark> {
-        let id = look.mailbox_id?;
-        self.orphans.iter().filter(|mark| mark.mailbox_id == Some(id)).max_by_key(|mark| mark.looked_at).copied()
+        let same = |mark: &&Mark| match (look.mailbox_id, mark.mailbox_id) {
+            (Some(now), Some(then)) => now == then,
+            _ => {
+                look.uid_validity.is_some_and(|now| now >= TIMELIKE && now == mark.uid_validity)
+                    && look.uid_next >= Some(mark.next)
+            }
+        };
+        self.orphans.iter().filter(same).max_by_key(|mark| mark.looked_at).copied()
     }
 }
 
 /// The marks whose folders are not listed any more.
 fn orphans(marks: &HashMap<RawName, Mark>, listed: &[Listed]) -> Vec<Mark> {
     let names: HashSet<&RawName> = listed.iter().map(|mailbox| &mailbox.raw).collect();
-    marks.iter().filter(|(name, mark)| mark.mailbox_id.is_some() && !names.contains(name)).map(|(_, m)| *m).collect()
+    marks.iter().filter(|(name, _)| !names.contains(name)).map(|(_, mark)| *mark).collect()
 }

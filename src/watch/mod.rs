@@ -251,6 +251,7 @@ impl Watcher {
             account.next_try = Some(now.plus(next_try));
             account.stirred_at = None;
             account.refusals = memory.refusals;
+            account.refused_since = (memory.refusals > 0).then(|| account.refused_since.unwrap_or(now));
             account.refusal_is_sure =
                 state == AccountState::LoginRefused && memory.refusals >= if sure { SURE } else { UNSURE };
             account.tried = true;

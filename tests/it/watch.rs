@@ -4,6 +4,7 @@ mod arrive;
 mod cut;
 mod fault;
 mod modes;
+mod names;
 mod pace;
 mod quirks;
 mod session;
