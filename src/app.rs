@@ -154,7 +154,8 @@ fn spawn_reporter(
     (push, accounts): (Arc<dyn Push>, Arc<Accounts>),
     stop: &CancellationToken,
 ) {
-    let reporter = Reporter::new(config, state.clone(), push, clock.clone(), health.clone(), accounts);
+    let deadlines = Shared::deadlines(&config.imap);
+    let reporter = Reporter::new(config, deadlines, state.clone(), push, clock.clone(), health.clone(), accounts);
     let reporter_stop = stop.clone();
     supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
 }

@@ -46,12 +46,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn deadlines(&self) -> Deadlines {
+    /// When accounts, folders and workers count as silent for too long.
+    pub fn deadlines(imap: &Imap) -> Deadlines {
         Deadlines {
-            blind_after: self.imap.blind_after,
-            poll_interval: self.imap.poll_interval,
-            idle_renew: self.imap.idle_renew,
-            command_timeout: self.imap.command_timeout,
+            blind_after: imap.blind_after,
+            poll_interval: imap.poll_interval,
+            idle_renew: imap.idle_renew,
+            command_timeout: imap.command_timeout,
         }
     }
 
@@ -124,7 +125,7 @@ impl Supervisor {
     /// and a worker that hangs begins anew.
     pub fn check_life(&mut self) {
         let now = self.shared.clock.steady();
-        let deadlines = self.shared.deadlines();
+        let deadlines = Shared::deadlines(&self.shared.imap);
         let mut hanging = Vec::new();
         self.shared.health.each(|id, account| {
             // A refused login has a name of its own, and is told as such; what comes after it is not that any more.

@@ -52,6 +52,7 @@ impl Reporter {
     /// A reporter under a config.
     pub fn new(
         config: &Config,
+        deadlines: Deadlines,
         state: Arc<dyn State>,
         push: Arc<dyn Push>,
         clock: Arc<dyn Clock>,
@@ -67,12 +68,7 @@ impl Reporter {
             admins: config.admin.recipients.clone(),
             lang: config.alerts.lang,
             time_zone: config.alerts.time_zone.clone(),
-            deadlines: Deadlines {
-                blind_after: config.imap.blind_after,
-                poll_interval: config.imap.poll_interval,
-                idle_renew: config.imap.idle_renew,
-                command_timeout: config.imap.command_timeout,
-            },
+            deadlines,
         }
     }
 

@@ -13,7 +13,6 @@ use mailbell::health::{AccountHealth, AccountState, Health};
 use mailbell::imap::{ImapError, LoginTrouble};
 use mailbell::model::{AccountId, Lang, Recipient};
 use mailbell::rules::budget::Allowance;
-use mailbell::rules::life::Deadlines;
 use mailbell::rules::retry::{Next, Outcome};
 use mailbell::state::State;
 use mailbell::supervise::{Shared, Supervisor};
@@ -85,12 +84,7 @@ impl House {
             admins: self.admins.clone(),
             lang: Lang::En,
             time_zone: jiff::tz::TimeZone::UTC,
-            deadlines: Deadlines {
-                blind_after: imap().blind_after,
-                poll_interval: imap().poll_interval,
-                idle_renew: imap().idle_renew,
-                command_timeout: imap().command_timeout,
-            },
+            deadlines: Shared::deadlines(&imap()),
         };
         let mut reporting = Box::pin(reporter.run(stop.clone()));
         let told = {
@@ -403,6 +397,14 @@ fn the_reporter_takes_its_administrators_from_the_config() {
     let config: Config = mailbell::config::load_text(std::path::Path::new("x.toml"), text, &|_| None).unwrap();
     let state = Arc::new(Recorder::new());
     let clock = Arc::new(PausedClock::new());
-    let reporter = Reporter::new(&config, state, Arc::new(Plain), clock, Arc::default(), Arc::default());
+    let reporter = Reporter::new(
+        &config,
+        Shared::deadlines(&config.imap),
+        state,
+        Arc::new(Plain),
+        clock,
+        Arc::default(),
+        Arc::default(),
+    );
     assert_eq!(reporter.admins, [Recipient::User("wangwu".into())]);
 }
