@@ -1,6 +1,6 @@
 //! What each account and the channel to WeCom are doing now, for `/readyz`, logs and `status`.
 
-use crate::model::{AccountId, Timestamp};
+use crate::model::{AccountId, Lang, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,6 +73,75 @@ impl WatchMode {
     }
 }
 
+/// Why an account is watched as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The best there is.
+    HasNotify,
+    /// Not offered.
+    NoNotify,
+    /// Not offered.
+    NoIdle,
+    /// NOTIFY would bring nothing more.
+    OneFolder,
+    /// IDLE is not believed any more.
+    IdleMisses,
+    /// NOTIFY is not believed any more.
+    NotifyMisses,
+    /// NOTIFY was taken, and concerns nothing.
+    NotifyTellsNothing,
+    /// NOTIFICATIONOVERFLOW (RFC 5465).
+    NotifyEnded,
+    /// The config's words, or a server's.
+    Said(String),
+}
+
+impl Reason {
+    /// All but the words of others.
+    pub const ALL: [Self; 8] = [
+        Self::HasNotify,
+        Self::NoNotify,
+        Self::NoIdle,
+        Self::OneFolder,
+        Self::IdleMisses,
+        Self::NotifyMisses,
+        Self::NotifyTellsNothing,
+        Self::NotifyEnded,
+    ];
+
+    /// In words.
+    pub fn text(&self, lang: Lang) -> &str {
+        let (chinese, english) = match self {
+            Self::HasNotify => ("服务器有 NOTIFY", "the server has NOTIFY"),
+            Self::NoNotify => ("服务器没有 NOTIFY", "the server has no NOTIFY"),
+            Self::NoIdle => ("服务器没有 IDLE", "the server has no IDLE"),
+            Self::OneFolder => ("只有一个文件夹，IDLE 就够了", "one folder, for which IDLE is enough"),
+            Self::IdleMisses => (
+                "服务器声称有 IDLE，但来了邮件没有告知",
+                "the server has IDLE, but did not tell of letters that were there",
+            ),
+            Self::NotifyMisses => (
+                "服务器声称有 NOTIFY，但来了邮件没有告知",
+                "the server has NOTIFY, but did not tell of letters that were there",
+            ),
+            Self::NotifyTellsNothing => {
+                ("服务器声称有 NOTIFY，但不告知其他任何文件夹", "the server has NOTIFY, but tells of no other folder")
+            }
+            Self::NotifyEnded => {
+                ("服务器中止了 NOTIFY（NOTIFICATIONOVERFLOW）", "the server has ended NOTIFY (NOTIFICATIONOVERFLOW)")
+            }
+            Self::Said(words) => return words,
+        };
+        lang.pick(chinese, english)
+    }
+
+    /// The reason of these English words, as `status` carries them.
+    pub fn of(english: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|reason| reason.text(Lang::En) == english);
+        known.unwrap_or_else(|| Self::Said(english.to_owned()))
+    }
+}
+
 /// When a server last answered (steady clock): written at each response, by whatever connection of the account.
 #[derive(Debug)]
 pub struct Pulse(AtomicI64);
@@ -119,7 +188,7 @@ pub struct AccountHealth {
     /// How it is watched; `None` without a session.
     pub mode: Option<WatchMode>,
     /// Why so: what the server offers, lacks or got wrong.
-    pub why: String,
+    pub why: Option<Reason>,
     /// When its server last answered.
     pub pulse: Arc<Pulse>,
     /// When it was first to be watched in this run.
@@ -158,7 +227,7 @@ impl AccountHealth {
         Self {
             state: AccountState::Connecting,
             mode: None,
-            why: String::new(),
+            why: None,
             pulse: Arc::default(),
             since,
             synced_at: None,

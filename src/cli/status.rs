@@ -4,6 +4,7 @@ use super::table::{self, plain, span};
 use super::{FAILED, WRONG_USAGE, fail, load};
 use crate::config::Config;
 use crate::control::{self, AccountStatus, AskError, Refusal, Request, Status};
+use crate::health::Reason;
 use crate::model::Lang;
 use clap::ValueEnum;
 use std::path::Path;
@@ -166,26 +167,14 @@ fn state_word(state: &str, lang: Lang) -> &str {
     lang.pick(chinese, state)
 }
 
-/// Why a mode was chosen, as the service says it, and in Chinese.
-const WHYS: [(&str, &str); 7] = [
-    ("the server has NOTIFY", "服务器有 NOTIFY"),
-    ("the server has no NOTIFY", "服务器没有 NOTIFY"),
-    ("the server has no IDLE", "服务器没有 IDLE"),
-    ("one folder, for which IDLE is enough", "只有一个文件夹，IDLE 就够了"),
-    ("the server has IDLE, but did not tell of letters that were there", "服务器声称有 IDLE，但来了邮件没有告知"),
-    ("the server has NOTIFY, but did not tell of letters that were there", "服务器声称有 NOTIFY，但来了邮件没有告知"),
-    ("the server has ended NOTIFY (NOTIFICATIONOVERFLOW)", "服务器中止了 NOTIFY（NOTIFICATIONOVERFLOW）"),
-];
-
-/// Why a mode was chosen, for people. Words of the config or of a server stay as they are.
-fn why_word(why: &str, lang: Lang) -> &str {
-    let chinese = WHYS.iter().find(|(english, _)| *english == why).map_or(why, |(_, chinese)| chinese);
-    lang.pick(chinese, why)
+/// Why a mode was chosen, for people.
+fn why_word(why: &str, lang: Lang) -> String {
+    Reason::of(why).text(lang).to_owned()
 }
 
 fn row(account: &AccountStatus, lang: Lang) -> Vec<String> {
     let reason = if is_trouble(account) {
-        account.last_error.as_deref()
+        account.last_error.clone()
     } else {
         account.why.as_deref().map(|why| why_word(why, lang))
     };
@@ -198,7 +187,7 @@ fn row(account: &AccountStatus, lang: Lang) -> Vec<String> {
         account.budget_left.to_string(),
         account.connections.to_string(),
         span(account.next_try_seconds),
-        reason.unwrap_or_default().to_owned(),
+        reason.unwrap_or_default(),
     ]
 }
 
@@ -213,7 +202,7 @@ fn details(account: &AccountStatus, lang: Lang) -> Vec<String> {
     add("接收人：", "recipients: ", Some(account.recipients.join(lang.pick("、", ", "))));
     let blind = account.blind_seconds.map(|seconds| span(Some(seconds)));
     add("无应答已有：", "blind for: ", blind);
-    add("方式的原因：", "why this mode: ", account.why.as_deref().map(|why| why_word(why, lang).to_owned()));
+    add("方式的原因：", "why this mode: ", account.why.as_deref().map(|why| why_word(why, lang)));
     let since = match account.last_error_seconds {
         Some(seconds) => {
             let said = lang.pick("（{} 前）", " ({} ago)");
@@ -349,10 +338,8 @@ mod tests {
 
     #[test]
     fn why_a_mode_was_chosen_is_told_in_chinese_too() {
-        let watch =
-            [include_str!("../watch/mode.rs"), include_str!("../watch/cycle.rs"), include_str!("../watch/sync.rs")];
-        for (english, chinese) in WHYS {
-            assert!(watch.iter().any(|source| source.contains(&format!("\"{english}\""))), "nobody says {english}");
+        for reason in Reason::ALL {
+            let (english, chinese) = (reason.text(Lang::En), reason.text(Lang::ZhCn));
             let mut told = account("a@corp.example", "watching");
             told.why = Some(english.to_owned());
             assert!(row(&told, Lang::En).ends_with(&[english.to_owned()]));

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Account;
 use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
-use crate::model::{AccountId, Owner, Timestamp};
+use crate::model::{AccountId, Lang, Owner, Timestamp};
 use crate::rules::budget::{self, Allowance};
 use crate::state::{Outbox, State, StateError};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -196,7 +196,7 @@ fn account_status(account: &Account, health: &AccountHealth, now: Timestamp) -> 
         recipients: account.recipients.iter().map(ToString::to_string).collect(),
         state: health.state_told().word().to_owned(),
         mode: health.mode.map(|mode| mode.word().to_owned()),
-        why: Some(health.why.clone()).filter(|why| !why.is_empty()),
+        why: health.why.as_ref().map(|why| why.text(Lang::En).to_owned()),
         proof_of_life_seconds: ago(health.pulse.last(), now),
         blind_seconds: ago(health.blind_since, now),
         last_sync_seconds: ago(health.synced_at, now),

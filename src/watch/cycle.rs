@@ -7,10 +7,10 @@ use super::bells::Bells;
 use super::folders::Chosen;
 use super::owner::Turn;
 use super::{End, Memory, Watcher, hosts};
-use crate::health::{AccountState, FolderHealth, WatchMode};
+use crate::health::{AccountState, FolderHealth, Reason, WatchMode};
 use crate::imap::{MailSession, Wake};
 use crate::metrics;
-use crate::model::{Folder, Look, Mark, RawName, Timestamp, Uid};
+use crate::model::{Folder, Lang, Look, Mark, RawName, Timestamp, Uid};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -108,7 +108,7 @@ pub(super) struct Cycle<'a> {
     /// EXAMINE gives no UIDNEXT here.
     pub(super) no_uid_next: bool,
     pub(super) mode: WatchMode,
-    pub(super) why: String,
+    pub(super) why: Option<Reason>,
     pub(super) sweep_at: Timestamp,
     /// From then on the next sync is a thorough one, whatever starts it.
     pub(super) thorough_at: Timestamp,
@@ -143,7 +143,7 @@ impl<'a> Cycle<'a> {
             main: 0,
             no_uid_next: false,
             mode: WatchMode::Poll,
-            why: String::new(),
+            why: None,
             sweep_at: now,
             thorough_at: now,
             pushed_at: None,
@@ -213,7 +213,7 @@ impl<'a> Cycle<'a> {
             self.wait(self.leave_at.map_or(until, |leave_at| leave_at.min(until))).await?;
             if self.mode == WatchMode::Notify && self.session.notify_ended() {
                 let now = self.watcher.clock.steady();
-                self.memory.notify.refused(now, "the server has ended NOTIFY (NOTIFICATIONOVERFLOW)".to_owned());
+                self.memory.notify.refused(now, Reason::NotifyEnded);
                 self.settle_mode().await?;
             }
             self.tell_server_alerts();
@@ -262,8 +262,8 @@ impl<'a> Cycle<'a> {
             match self.session.idle(deadline, &seat.wake).await {
                 Err(error) if error.is_answer() => {
                     info!(account = %self.watcher.log_name(), %error, "the server refuses IDLE; polling");
-                    self.memory.idle.refused(now, format!("IDLE: {error}"));
-                    self.memory.notify.refused(now, format!("IDLE: {error}"));
+                    self.memory.idle.refused(now, Reason::Said(format!("IDLE: {error}")));
+                    self.memory.notify.refused(now, Reason::Said(format!("IDLE: {error}")));
                     return self.settle_mode().await;
                 }
                 Ok(Wake::Quiet) if Instant::now() < deadline => {
@@ -322,10 +322,10 @@ impl<'a> Cycle<'a> {
     /// IDLE did not tell of a letter; after a few of those it is not believed any more.
     pub(super) async fn missed(&mut self) -> Result<(), End> {
         let now = self.watcher.clock.steady();
-        let why = "the server has IDLE, but did not tell of letters that were there";
-        if self.memory.idle.missed(now, why) {
-            info!(account = %self.watcher.log_name(), "{why}; polling");
-            self.memory.notify.refused(now, why.to_owned());
+        if self.memory.idle.missed(now, Reason::IdleMisses) {
+            let why = Reason::IdleMisses;
+            info!(account = %self.watcher.log_name(), "{}; polling", why.text(Lang::En));
+            self.memory.notify.refused(now, why);
             self.settle_mode().await?;
         }
         Ok(())

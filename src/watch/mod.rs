@@ -245,7 +245,7 @@ impl Watcher {
         self.health.note(&self.account.id, |account| {
             account.state = state;
             account.mode = None;
-            account.why = String::new();
+            account.why = None;
             account.last_error = Some(end.to_string());
             account.error_at = Some(now);
             account.next_try = Some(now.plus(next_try));

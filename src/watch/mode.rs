@@ -2,7 +2,7 @@
 
 use super::cycle::Cycle;
 use crate::config::Mode;
-use crate::health::WatchMode;
+use crate::health::{Reason, WatchMode};
 use crate::imap::Offer;
 use crate::model::Timestamp;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ const DISTRUST: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     misses: u32,
-    broken: Option<(Timestamp, String)>,
+    broken: Option<(Timestamp, Reason)>,
 }
 
 impl Trust {
@@ -28,24 +28,24 @@ impl Trust {
     }
 
     /// A letter was found that it did not tell us of; whether that was once too often.
-    pub(super) fn missed(&mut self, now: Timestamp, why: &str) -> bool {
+    pub(super) fn missed(&mut self, now: Timestamp, why: Reason) -> bool {
         self.misses += 1;
         if self.misses < MISSES {
             return false;
         }
-        self.refused(now, why.to_owned());
+        self.refused(now, why);
         true
     }
 
     /// The server does not do it.
-    pub(super) fn refused(&mut self, now: Timestamp, why: String) {
+    pub(super) fn refused(&mut self, now: Timestamp, why: Reason) {
         self.misses = 0;
         self.broken = Some((now.plus(DISTRUST), why));
     }
 
     /// Why it is not to be used now, if so.
-    fn broken(&self, now: Timestamp) -> Option<&str> {
-        self.broken.as_ref().filter(|(until, _)| now < *until).map(|(_, why)| why.as_str())
+    fn broken(&self, now: Timestamp) -> Option<&Reason> {
+        self.broken.as_ref().filter(|(until, _)| now < *until).map(|(_, why)| why)
     }
 }
 
@@ -56,22 +56,22 @@ pub(super) fn choose(
     folders: usize,
     (notify, idle): (&Trust, &Trust),
     now: Timestamp,
-) -> (WatchMode, String) {
+) -> (WatchMode, Reason) {
     if wanted == Mode::Poll {
-        return (WatchMode::Poll, "mode = \"poll\"".to_owned());
+        return (WatchMode::Poll, Reason::Said("mode = \"poll\"".to_owned()));
     }
     let notify_lacks = match (wanted, notify.broken(now)) {
-        (Mode::Idle, _) => Some("mode = \"idle\"".to_owned()),
-        _ if !offer.notify || !offer.idle => Some("the server has no NOTIFY".to_owned()),
-        (_, Some(why)) => Some(why.to_owned()),
+        (Mode::Idle, _) => Some(Reason::Said("mode = \"idle\"".to_owned())),
+        _ if !offer.notify || !offer.idle => Some(Reason::NoNotify),
+        (_, Some(why)) => Some(why.clone()),
         // One folder is told of by IDLE as well, and some servers can put an idle connection to sleep more cheaply.
-        (Mode::Auto, None) if folders < 2 => Some("one folder, for which IDLE is enough".to_owned()),
+        (Mode::Auto, None) if folders < 2 => Some(Reason::OneFolder),
         _ => None,
     };
-    let Some(notify_lacks) = notify_lacks else { return (WatchMode::Notify, "the server has NOTIFY".to_owned()) };
+    let Some(notify_lacks) = notify_lacks else { return (WatchMode::Notify, Reason::HasNotify) };
     let idle_lacks = match idle.broken(now) {
-        _ if !offer.idle => Some("the server has no IDLE".to_owned()),
-        broken => broken.map(str::to_owned),
+        _ if !offer.idle => Some(Reason::NoIdle),
+        broken => broken.cloned(),
     };
     match idle_lacks {
         None => (WatchMode::Idle, notify_lacks),
@@ -86,7 +86,7 @@ impl Cycle<'_> {
         let trust = (&self.memory.notify, &self.memory.idle);
         let wanted = self.watcher.account.mode;
         let chosen = choose(wanted, self.session.offer(), self.folders.len(), trust, now);
-        (self.mode, self.why) = chosen;
+        (self.mode, self.why) = (chosen.0, Some(chosen.1));
         if self.mode == WatchMode::Notify {
             self.ask_notify().await?;
         }
@@ -134,15 +134,14 @@ impl Cycle<'_> {
                     return Ok(());
                 }
                 self.memory.untold.clear();
-                let why = "the server has NOTIFY, but tells of no other folder";
-                self.memory.notify.refused(self.watcher.clock.steady(), why.to_owned());
+                self.memory.notify.refused(self.watcher.clock.steady(), Reason::NotifyTellsNothing);
                 Box::pin(self.settle_mode()).await
             }
             Err(error) if error.is_answer() => {
                 let now = self.watcher.clock.steady();
                 let said = self.watcher.plain(&error.to_string(), "");
                 tracing::info!(account = %self.watcher.log_name(), said, "NOTIFY is refused; going on without it");
-                self.memory.notify.refused(now, format!("NOTIFY: {error}"));
+                self.memory.notify.refused(now, Reason::Said(format!("NOTIFY: {error}")));
                 Box::pin(self.settle_mode()).await
             }
             Err(error) => Err(error.into()),
@@ -179,14 +178,14 @@ mod tests {
         let mut idle = Trust::default();
         let now = Timestamp(0);
         for _ in 0..2 {
-            assert!(!idle.missed(now, "IDLE does not tell"));
+            assert!(!idle.missed(now, Reason::IdleMisses));
         }
         idle.told();
         for missed in [false, false, true] {
-            assert_eq!(idle.missed(now, "IDLE does not tell"), missed);
+            assert_eq!(idle.missed(now, Reason::IdleMisses), missed);
         }
         let choice = |at: Timestamp| choose(Mode::Auto, IDLE, 1, (&Trust::default(), &idle), at);
-        assert_eq!(choice(now), (WatchMode::Poll, "IDLE does not tell".to_owned()));
+        assert_eq!(choice(now), (WatchMode::Poll, Reason::IdleMisses));
         assert_eq!(choice(now.plus(DISTRUST)).0, WatchMode::Idle);
     }
 }

@@ -3,7 +3,7 @@
 use super::End;
 use super::cycle::{Cycle, Moment};
 use super::mode::MISSES;
-use crate::health::WatchMode;
+use crate::health::{Reason, WatchMode};
 use crate::imap::ImapError;
 use crate::metrics::{self, Trigger};
 use crate::model::{Look, RawName};
@@ -178,11 +178,10 @@ impl Cycle<'_> {
         }
         // When it is tried again, it is with all of them.
         self.memory.untold.clear();
-        let why = "the server has NOTIFY, but did not tell of letters that were there";
-        self.memory.notify.refused(self.watcher.clock.steady(), why.to_owned());
+        self.memory.notify.refused(self.watcher.clock.steady(), Reason::NotifyMisses);
         // Nothing is lost by what it still tells until the next session.
         self.mode = WatchMode::Idle;
-        why.clone_into(&mut self.why);
+        self.why = Some(Reason::NotifyMisses);
         self.want_bells();
     }
 

@@ -92,7 +92,7 @@ async fn all_that_is_known_is_told_in_seconds() {
     bench.health.note(&id, |a| {
         a.state = AccountState::LoginRefused;
         a.mode = Some(WatchMode::Notify);
-        a.why = "the server has NOTIFY".to_owned();
+        a.why = Some(mailbell::health::Reason::HasNotify);
         a.synced_at = Some(began.plus(secs(20)));
         a.connections = 2;
         a.last_error = Some("login: refused: 密码错误".to_owned());

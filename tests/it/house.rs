@@ -62,6 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
             "rules",
             "config",
+            "health",
             "telemetry",
             "imap",
             "oauth",

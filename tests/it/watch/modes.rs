@@ -5,7 +5,7 @@ use crate::support::desk::Watch;
 use crate::support::mailbox::Mailbox;
 use crate::support::secs;
 use mailbell::config::{Mode, Subscription};
-use mailbell::health::{AccountHealth, WatchMode};
+use mailbell::health::{AccountHealth, Reason, WatchMode};
 use mailbell::imap::{ImapError, LoginTrouble};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -93,7 +93,8 @@ async fn notify_that_is_refused_or_ended_gives_way_to_idle() {
                 }
                 let health = now_of(&watch);
                 assert_eq!(health.mode, Some(WatchMode::Idle), "{health:?}");
-                assert!(health.why.contains("NOTIF"), "{}", health.why);
+                let wanted = refusal.as_ref().map_or(Reason::NotifyEnded, |no| Reason::Said(format!("NOTIFY: {no}")));
+                assert_eq!(health.why, Some(wanted));
                 mailbox.arrive("INBOX", "pushed", watch.clock.now());
                 assert!(stored(&watch, 1).await < secs(2));
                 mailbox.arrive("合同", "swept", watch.clock.now());
@@ -168,7 +169,7 @@ async fn a_server_that_has_idle_but_does_not_push_is_found_out_and_polled() {
             }
             let health = now_of(&watch);
             assert_eq!(health.mode, Some(WatchMode::Poll), "{health:?}");
-            assert!(health.why.contains("did not tell"), "{}", health.why);
+            assert_eq!(health.why, Some(Reason::IdleMisses));
             let idles = mailbox.count("IDLE");
             sleep(secs(3600)).await;
             mailbox.cut();

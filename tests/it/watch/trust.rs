@@ -85,7 +85,7 @@ async fn notify_that_tells_of_no_other_folder_gives_way_to_connections_of_their_
     watch
         .during(mailbox.clone(), async {
             sleep(secs(10)).await;
-            assert_eq!(now_of(&watch).mode, Some(WatchMode::Idle), "{}", now_of(&watch).why);
+            assert_eq!(now_of(&watch).mode, Some(WatchMode::Idle), "{:?}", now_of(&watch).why);
             mailbox.arrive("合同", "at once", watch.clock.now());
             assert!(stored(&watch, 1).await < secs(3));
         })
