@@ -13,7 +13,7 @@ use crate::state::{State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
-use crate::wecom::{Client, Push, advice_for};
+use crate::wecom::{Client, advice_for};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +27,11 @@ use tracing::{info, warn};
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// For the last sync of the store.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// How often a slice of old records is forgotten.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often a slice of old records is forgotten, while there is more to look at, and how often all of them are.
+const PRUNE_NEXT: Duration = Duration::from_secs(5);
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How often it is noted that the service lives.
+const BEAT_EVERY: Duration = Duration::from_secs(30);
 /// How often proofs of life are looked at.
 const LIFE_EVERY: Duration = Duration::from_secs(2);
 /// Before the first token is asked for again.
@@ -87,11 +90,12 @@ pub async fn run(
         health: health.clone(),
         compose,
         lang: config.alerts.lang,
+        time_zone: config.alerts.time_zone.clone(),
+        admins: config.admin.recipients.clone(),
     };
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
-    let report_to = (client.clone() as Arc<dyn Push>, accounts_now.clone());
-    spawn_reporter(&supervisor, &config, (&state, &clock, &health), report_to, &stop);
-    spawn_pruning(&supervisor, &state, &clock, &stop);
+    spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
+    spawn_upkeep(&supervisor, &state, &clock, &stop);
     service.update(&config.accounts);
     spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
     supervisor.apply(&config.accounts);
@@ -151,11 +155,11 @@ fn spawn_reporter(
     supervisor: &Supervisor,
     config: &Config,
     (state, clock, health): (&Arc<dyn State>, &Arc<dyn Clock>, &Arc<Health>),
-    (push, accounts): (Arc<dyn Push>, Arc<Accounts>),
+    accounts: Arc<Accounts>,
     stop: &CancellationToken,
 ) {
     let deadlines = Shared::deadlines(&config.imap);
-    let reporter = Reporter::new(config, deadlines, state.clone(), push, clock.clone(), health.clone(), accounts);
+    let reporter = Reporter::new(config, deadlines, state.clone(), clock.clone(), health.clone(), accounts);
     let reporter_stop = stop.clone();
     supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
 }
@@ -244,20 +248,34 @@ async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: Lang, stop:
     health.token_held();
 }
 
-fn spawn_pruning(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
+/// Notes that the service lives, and forgets old records.
+fn spawn_upkeep(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
     let (state, clock, stop_token) = (state.clone(), clock.clone(), stop.clone());
-    supervisor.run("prune", stop.clone(), move || {
-        let (state, clock, stop) = (state.clone(), clock.clone(), stop_token.clone());
-        async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(PRUNE_EVERY) => {}
-                }
-                if let Err(reason) = state.prune(clock.steady()).await {
-                    warn!(%reason, "old records cannot be forgotten");
-                }
+    supervisor.run("upkeep", stop.clone(), move || upkeep(state.clone(), clock.clone(), stop_token.clone()));
+}
+
+async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut prune_at = clock.steady().plus(PRUNE_NEXT);
+    let mut beat_at = clock.steady();
+    while !stop.is_cancelled() {
+        let now = clock.now();
+        if now.steady >= beat_at {
+            if let Err(reason) = state.beat(now.wall).await {
+                warn!(%reason, "that the service lives cannot be noted");
             }
+            beat_at = now.steady.plus(BEAT_EVERY);
         }
-    });
+        if now.steady >= prune_at {
+            let more = state.prune(now.steady).await.unwrap_or_else(|reason| {
+                warn!(%reason, "old records cannot be forgotten");
+                false
+            });
+            prune_at = now.steady.plus(if more { PRUNE_NEXT } else { PRUNE_EVERY });
+        }
+        let pause = beat_at.min(prune_at).since(clock.steady());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! go by it. It is CLOCK_BOOTTIME plus an offset that is stored with the id of the boot; after a reboot it goes on
 //! from the last time that was used.
 
-use crate::model::Timestamp;
+use crate::model::{Now, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The time.
@@ -14,6 +14,10 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> Timestamp;
     /// The steady time.
     fn steady(&self) -> Timestamp;
+    /// Both.
+    fn now(&self) -> Now {
+        Now { steady: self.steady(), wall: self.wall() }
+    }
 }
 
 /// What must be stored for the steady clock to go on after a restart.

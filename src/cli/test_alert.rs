@@ -30,8 +30,9 @@ pub(super) async fn test_alert(file: &Path, lang: Lang, user: &str) -> ExitCode 
         Lang::ZhCn => format!("邮铃测试提醒\n能看到这条消息，说明提醒可以送达。\n{now}"),
         Lang::En => format!("A test alert of mailbell\nIf you see this, alerts can reach you.\n{now}"),
     };
+    let to = [to];
     let body = client.encode(&to, &Message::Text { content });
-    match client.send(&to, &body).await {
+    match client.send(&to, &body).await.outcome {
         Outcome::Sent => {
             println!("{}", lang.pick("企业微信已接收测试提醒。", "WeCom has taken the test alert."));
             ExitCode::SUCCESS

@@ -24,7 +24,7 @@ pub(super) fn subscriptions(r: &Reader<'_>) -> Option<Vec<Subscription>> {
     let short = r.has("folders").then(|| folders(r));
     if !r.has("subscription") {
         return match short {
-            Some(folders) => Some(vec![Subscription { folders: folders?, realtime: None }]),
+            Some(folders) => Some(vec![Subscription::to(&folders?)]),
             None => Some(vec![Subscription::to(&["INBOX"])]),
         };
     }
@@ -42,7 +42,7 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
     if r.has("realtime") && realtime.is_none() {
         return None;
     }
-    Some(Subscription { folders: folders?, realtime })
+    Some(Subscription { realtime, ..Subscription::to(&folders?) })
 }
 
 fn folders(r: &Reader<'_>) -> Option<Vec<String>> {

@@ -1,6 +1,6 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, Lang, Owner, Recipient, Secret};
+use crate::model::{AccountId, Lang, Owner, Recipient, Secret, Urgency};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -290,6 +290,10 @@ pub enum OauthFlow {
 pub struct Subscription {
     /// Folder patterns as typed (`项目/*`, `!项目/归档`, `\Junk`).
     pub folders: Vec<String>,
+    /// Who is told; `None`: the account's recipients.
+    pub recipients: Option<Vec<Recipient>>,
+    /// How loud their letters are.
+    pub urgency: Urgency,
     /// Whether they deserve a connection of their own where the server has no NOTIFY; `None`: the INBOX does.
     pub realtime: Option<bool>,
 }
@@ -297,7 +301,8 @@ pub struct Subscription {
 impl Subscription {
     /// The short form.
     pub fn to<S: AsRef<str>>(folders: &[S]) -> Self {
-        Self { folders: folders.iter().map(|name| name.as_ref().to_owned()).collect(), realtime: None }
+        let folders = folders.iter().map(|name| name.as_ref().to_owned()).collect();
+        Self { folders, recipients: None, urgency: Urgency::Normal, realtime: None }
     }
 }
 

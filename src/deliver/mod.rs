@@ -1,6 +1,7 @@
 //! The delivery loop: wait until due, claim, send, settle. It knows the faces of `wecom` and `state`, nothing behind
 //! them. Mail and WeCom meet only through the outbox.
 
+mod channel;
 pub mod cut;
 pub mod render;
 mod report;
@@ -12,10 +13,12 @@ use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::health::{Channel, Health};
 use crate::metrics::{self, AlertOutcome};
-use crate::model::{AccountId, Item, Recipient, Timestamp};
-use crate::rules::retry::{self, Outcome};
-use crate::state::{Claim, Compose, Draft, State, StateError};
-use crate::wecom::{Push, advice_for};
+use crate::model::{AccountId, Item, Now, Recipient, Timestamp};
+use crate::rules::line::{Change, Line};
+use crate::rules::retry::{self, Next, Outcome, Tried};
+use crate::state::{Claim, Compose, Content, Draft, Settled, Shape, State, StateError};
+use crate::wecom::{Push, Sent, advice_for};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use render::{Style, render};
 use std::collections::HashMap;
@@ -49,21 +52,12 @@ pub struct Delivery {
     pub health: Arc<Health>,
     /// How messages are made.
     pub compose: Arc<Compose>,
-    /// The language of advice in the log.
+    /// The language of advice in the log, and of what administrators are told.
     pub lang: crate::model::Lang,
-}
-
-/// The channel to WeCom as a whole.
-#[derive(Default)]
-struct Line {
-    rests_until: Option<Timestamp>,
-    /// Whether it rests for a limit or a refusal: what was on its way before does not end that.
-    firm: bool,
-    /// Failures in a row, each kind for itself.
-    lost: u32,
-    quota: u32,
-    refused: u32,
-    stopped: bool,
+    /// The zone of the times they are told.
+    pub time_zone: jiff::tz::TimeZone,
+    /// Who is told when the channel was stopped.
+    pub admins: Vec<Recipient>,
 }
 
 /// The accounts that there are now: where their cards lead, and who is told of their troubles.
@@ -90,25 +84,31 @@ impl Accounts {
 pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>) -> Arc<Compose> {
     let style = Style { lang: config.alerts.lang, time_zone: config.alerts.time_zone.clone(), card: config.wecom.card };
     let general = config.wecom.link.as_ref().map(ToString::to_string);
-    Arc::new(move |to: &Recipient, items: &[Item], number: u32| {
+    Arc::new(move |to: &[Recipient], content: Content<'_>, shape: Shape| {
         let link = |item: &Item| accounts.link(&item.account).or_else(|| general.clone());
-        let rendered = render(items, &style, &link, number);
+        let rendered = match content {
+            Content::Letters(items) => render(items, &style, &link, shape),
+            Content::Text(text) => vec![render::report(text, shape)],
+        };
         let draft = |r: render::Rendered| Draft { kind: r.kind, body: push.encode(to, &r.message), items: r.items };
         rendered.into_iter().map(draft).collect()
     })
 }
 
+/// What is on its way.
+type Sending<'a> = FuturesUnordered<BoxFuture<'a, (Claim, Sent)>>;
+
 /// Runs until `stop`; then what is on its way is waited for, a few seconds.
 pub async fn run(delivery: Delivery, stop: CancellationToken) {
-    let mut line = Line::default();
-    let mut sending = FuturesUnordered::new();
+    let mut line = channel_as_left(&delivery).await;
+    let mut sending: Sending<'_> = FuturesUnordered::new();
     loop {
         // Registered before looking, so that no change falls between.
         let changed = delivery.state.changed();
         if !stop.is_cancelled() && sending.len() < CONCURRENT && !line.rests(delivery.clock.steady()) {
             let most = if line.fails() { PROBES.saturating_sub(sending.len()) } else { CONCURRENT - sending.len() };
             for claim in claim(&delivery, most).await {
-                sending.push(send(&delivery, claim));
+                sending.push(Box::pin(send(&delivery, claim)));
             }
         }
         if stop.is_cancelled() {
@@ -117,8 +117,8 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         let pause = wait(&delivery, &line, sending.len()).await;
         tokio::select! {
             biased;
-            Some((claim, outcome)) = sending.next(), if !sending.is_empty() => {
-                settle(&delivery, &mut line, claim, outcome).await;
+            Some((claim, sent)) = sending.next(), if !sending.is_empty() => {
+                settle(&delivery, &mut line, claim, sent).await;
             }
             () = stop.cancelled() => {}
             () = changed => {}
@@ -126,8 +126,8 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         }
     }
     let finish = async {
-        while let Some((claim, outcome)) = sending.next().await {
-            settle(&delivery, &mut line, claim, outcome).await;
+        while let Some((claim, sent)) = sending.next().await {
+            settle(&delivery, &mut line, claim, sent).await;
         }
     };
     if tokio::time::timeout(STOP_GRACE, finish).await.is_err() {
@@ -135,12 +135,26 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
     }
 }
 
+/// A rest that WeCom asked for goes on over a restart.
+async fn channel_as_left(delivery: &Delivery) -> Line {
+    let line = match delivery.state.line().await {
+        Ok(line) => line,
+        Err(reason) => {
+            error!(%reason, "how the channel to WeCom was left cannot be read");
+            Line::default()
+        }
+    };
+    if line.rests(delivery.clock.steady()) {
+        delivery.health.channel(Channel::Resting(line.reason.clone().unwrap_or_default()));
+    }
+    line
+}
+
 async fn claim(delivery: &Delivery, most: usize) -> Vec<Claim> {
     if most == 0 {
         return Vec::new();
     }
-    let now = delivery.clock.steady();
-    match delivery.state.claim(now, most, delivery.compose.clone()).await {
+    match delivery.state.claim(delivery.clock.now(), most, delivery.compose.clone()).await {
         Ok(claims) => claims,
         Err(reason) => {
             error!(%reason, "the outbox cannot be read or written; trying again");
@@ -152,49 +166,42 @@ async fn claim(delivery: &Delivery, most: usize) -> Vec<Claim> {
 
 /// How long there is nothing to do, unless something changes.
 async fn wait(delivery: &Delivery, line: &Line, on_their_way: usize) -> Duration {
-    let now = delivery.clock.steady();
-    if let Some(until) = line.rests_until.filter(|t| *t > now) {
-        return until.since(now);
+    let now = delivery.clock.now();
+    if let Some(until) = line.rests_until.filter(|t| *t > now.steady) {
+        return until.since(now.steady);
     }
     if on_their_way >= if line.fails() { PROBES } else { CONCURRENT } {
         return LOOK_EVERY;
     }
     match delivery.state.next_due(now).await {
-        Ok(Some(due)) => due.since(now).min(LOOK_EVERY),
+        Ok(Some(due)) => due.since(now.steady).min(LOOK_EVERY),
         Ok(None) => LOOK_EVERY,
         Err(_) => STATE_PAUSE,
     }
 }
 
-async fn send(delivery: &Delivery, claim: Claim) -> (Claim, Outcome) {
-    let outcome = delivery.push.send(&claim.recipient, &claim.body).await;
-    (claim, outcome)
+async fn send(delivery: &Delivery, claim: Claim) -> (Claim, Sent) {
+    let sent = delivery.push.send(&claim.recipients, &claim.body).await;
+    (claim, sent)
 }
 
-async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, outcome: Outcome) {
-    let now = delivery.clock.steady();
+async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, sent: Sent) {
+    let now = delivery.clock.now();
     let jitter = rand::random::<f64>();
-    line.learn(delivery, &outcome, now, jitter);
-    let next = retry::next(&outcome, claim.tries, now, jitter);
-    match &next {
-        retry::Next::Done => {
-            let latency = now.since(claim.told_at);
-            metrics::alert(AlertOutcome::Sent);
-            metrics::latency(latency);
-            delivery.health.token_held();
-            debug!(alert = %claim.id, tries = claim.tries, latency_ms = latency.as_millis(), "sent");
-        }
-        retry::Next::Dead(reason) => {
-            metrics::alert(AlertOutcome::Dead);
-            let advice = advice_for(&outcome, delivery.lang).unwrap_or_default();
-            warn!(alert = %claim.id, %reason, advice, "WeCom refuses this alert; it is kept as dead");
-        }
-        retry::Next::Again(_) => {
-            metrics::alert(AlertOutcome::Again);
-            debug!(alert = %claim.id, tries = claim.tries, ?outcome, "to be sent again");
-        }
-    }
-    while let Err(reason) = delivery.state.settle(claim.id, next.clone(), now).await {
+    let Sent { outcome, answer } = sent;
+    learn(delivery, line, &outcome, now, jitter).await;
+    let tried = Tried {
+        tries: claim.tries,
+        strange: claim.strange,
+        recipients: claim.recipients.len(),
+        letters: claim.letters,
+        plain: claim.plain,
+    };
+    let next = retry::next(&outcome, tried, now.steady, jitter);
+    tell(delivery, &claim, &outcome, &next, now.steady);
+    let strange = matches!(outcome, Outcome::Strange(_));
+    let settled = Settled { next, answer, unsure: outcome.is_unsure(), strange };
+    while let Err(reason) = delivery.state.settle(claim.id, settled.clone(), now).await {
         error!(%reason, "the outbox cannot be written; trying again");
         tokio::time::sleep(STATE_PAUSE).await;
         if matches!(reason, StateError::Closed | StateError::Record(_)) {
@@ -203,49 +210,63 @@ async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, outcome: Out
     }
 }
 
-impl Line {
-    fn rests(&self, now: Timestamp) -> bool {
-        self.rests_until.is_some_and(|until| until > now)
-    }
-
-    fn fails(&self) -> bool {
-        self.lost + self.quota + self.refused > 0
-    }
-
-    /// Takes note of what one message tells of the whole channel; tells of its first failure and of its recovery.
-    fn learn(&mut self, delivery: &Delivery, outcome: &Outcome, now: Timestamp, jitter: f64) {
-        let (rests, firm) = (self.rests(now), self.firm);
-        let failures = match outcome {
-            Outcome::Unknown(_) | Outcome::Busy(_) => &mut self.lost,
-            Outcome::Quota(_) => &mut self.quota,
-            _ => &mut self.refused,
-        };
-        match retry::rest(outcome, *failures + 1, jitter) {
-            Some(rest) => {
-                let now_firm = !matches!(outcome, Outcome::Unknown(_) | Outcome::Busy(_));
-                // Several messages that fail together are one failure, but a limit outlasts a lost answer.
-                if !rests || (now_firm && !firm) {
-                    *failures += 1;
-                    self.firm = now_firm;
-                    self.rests_until = self.rests_until.max(Some(now.plus(rest)));
-                }
-                let reason = outcome.reason();
-                let advice = advice_for(outcome, delivery.lang).unwrap_or_default();
-                if !self.stopped {
-                    warn!(reason, advice, rest_s = rest.as_secs(), "WeCom does not take messages; they are kept");
-                }
-                self.stopped = true;
-                delivery.health.channel(Channel::Resting(reason.to_owned()));
+/// What came of a try, for metrics and the log.
+fn tell(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now: Timestamp) {
+    let (alert, tries) = (claim.id, claim.tries);
+    let dead = |reason: &str| {
+        metrics::alert(AlertOutcome::Dead);
+        let advice = advice_for(outcome, delivery.lang).unwrap_or_default();
+        warn!(%alert, reason, advice, "WeCom refuses this alert; it is kept as dead: see `mailbell alerts list`");
+    };
+    match next {
+        Next::Done | Next::Partly(_) => {
+            let refused = if let Next::Partly(refused) = next { refused.as_slice() } else { &[] };
+            for (_, reason) in refused {
+                dead(reason);
             }
-            // Sent before the rest began.
-            None if rests && firm => {}
-            None => {
-                if self.stopped {
-                    info!("WeCom takes messages again");
-                }
-                *self = Self::default();
-                delivery.health.channel(Channel::Open);
+            if refused.len() < claim.recipients.len() {
+                let latency = now.since(claim.told_at);
+                metrics::alert(AlertOutcome::Sent);
+                metrics::latency(latency);
+                delivery.health.token_held();
+                debug!(%alert, tries, recipients = claim.recipients.len(), latency_ms = latency.as_millis(), "sent");
             }
+        }
+        Next::Dead(reason) => dead(reason),
+        Next::Again(_) | Next::Halve | Next::Plain => {
+            metrics::alert(AlertOutcome::Again);
+            debug!(%alert, tries, ?outcome, "to be sent again");
+        }
+    }
+}
+
+/// Takes note of what one message tells of the whole channel; tells of its first failure and of its recovery.
+async fn learn(delivery: &Delivery, line: &mut Line, outcome: &Outcome, now: Now, jitter: f64) {
+    let before = line.clone();
+    let change = line.learn(outcome, now.steady, now.wall, jitter);
+    if line.rests(now.steady) {
+        delivery.health.channel(Channel::Resting(outcome.reason().to_owned()));
+    }
+    match change {
+        Change::None => {}
+        Change::Stopped => {
+            let rest_s = line.rests_until.map_or(0, |until| until.since(now.steady).as_secs());
+            let advice = advice_for(outcome, delivery.lang).unwrap_or_default();
+            warn!(reason = outcome.reason(), advice, rest_s, "WeCom does not take messages; they are kept");
+        }
+        Change::Again(stopped) => {
+            info!("WeCom takes messages again");
+            delivery.health.channel(Channel::Open);
+            channel::tell_admins(delivery, &stopped, now).await;
+        }
+    }
+    if !line.fails() && !before.fails() {
+        delivery.health.channel(Channel::Open);
+    }
+    // A lost answer need not outlive the process: the next one tells the same.
+    if (line.firm || before.firm) && *line != before {
+        if let Err(reason) = delivery.state.set_line(line.clone()).await {
+            warn!(%reason, "how long the channel to WeCom rests cannot be stored");
         }
     }
 }

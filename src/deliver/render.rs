@@ -6,6 +6,7 @@
 use super::cut::cut;
 use crate::config::Card;
 use crate::model::{AlertKind, Item, Lang, Letter, Sender, Timestamp};
+use crate::state::Shape;
 use crate::wecom::Message;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ const TITLE_BYTES: usize = 128;
 const DESCRIPTION_BYTES: usize = 512;
 const TEXT_BYTES: usize = 2048;
 const URL_BYTES: usize = 2048;
+/// What was refused as too long is not that any more.
+const PLAIN_BYTES: usize = 512;
 /// More letters than these for one recipient become a catch-up (design: "Promises", 4).
 const DIGEST_LETTERS: usize = 60;
 /// How many of them a catch-up names.
@@ -51,10 +54,15 @@ pub struct Rendered {
 }
 
 /// Makes messages of one recipient's items; every item is in one of them. `link` is where an account's card leads.
-/// `number` above 0 is shown, so that two alerts are never equal.
-pub fn render(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<String>, number: u32) -> Vec<Rendered> {
+/// A number above 0 is shown, so that two alerts are never equal.
+pub fn render(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<String>, shape: Shape) -> Vec<Rendered> {
+    let number = shape.number;
     match items {
         [] => Vec::new(),
+        [one] if shape.plain => {
+            let message = plain(&text_of(&single(one, style, None, number)));
+            vec![Rendered { kind: AlertKind::Letter, message, items: vec![0] }]
+        }
         [one] => {
             let message = single(one, style, link(one).filter(|l| l.len() <= URL_BYTES), number);
             vec![Rendered { kind: AlertKind::Letter, message, items: vec![0] }]
@@ -62,6 +70,27 @@ pub fn render(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<Stri
         many if many.len() <= DIGEST_LETTERS => digest(many, style, number),
         many => catch_up(many, style, number),
     }
+}
+
+/// The text of a report.
+pub fn report(text: &str, shape: Shape) -> Rendered {
+    let text = text.to_owned() + &numbered(shape.number);
+    let message = if shape.plain { plain(&text) } else { Message::Text { content: cut(&text, TEXT_BYTES) } };
+    Rendered { kind: AlertKind::Report, message, items: Vec::new() }
+}
+
+fn text_of(message: &Message) -> String {
+    match message {
+        Message::Text { content } => content.clone(),
+        Message::Textcard { title, description, .. } => format!("{title}\n{description}"),
+    }
+}
+
+/// Short, and letters, digits and the plainest marks only: for what WeCom refused as too long or as harmful.
+fn plain(text: &str) -> Message {
+    let harmless = |c: char| if c.is_alphanumeric() || " \n.,:@-_/#()·：，。、（）".contains(c) { c } else { ' ' };
+    let text: String = text.chars().map(harmless).collect();
+    Message::Text { content: cut(&text, PLAIN_BYTES) }
 }
 
 fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Message {

@@ -10,7 +10,6 @@ use crate::health::{AccountState, Health};
 use crate::model::{AccountId, Lang, Recipient, Timestamp, Told, Trouble};
 use crate::rules::life::Deadlines;
 use crate::state::{Report, State, StateError, Troubles};
-use crate::wecom::{Message, Push};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,8 +29,6 @@ const TEXT_BYTES: usize = 2048;
 pub struct Reporter {
     /// What was told.
     pub state: Arc<dyn State>,
-    /// How messages are written.
-    pub push: Arc<dyn Push>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is wrong.
@@ -54,14 +51,12 @@ impl Reporter {
         config: &Config,
         deadlines: Deadlines,
         state: Arc<dyn State>,
-        push: Arc<dyn Push>,
         clock: Arc<dyn Clock>,
         health: Arc<Health>,
         accounts: Arc<Accounts>,
     ) -> Self {
         Self {
             state,
-            push,
             clock,
             health,
             accounts,
@@ -89,7 +84,7 @@ impl Reporter {
         if let Some(desk) = desk.as_mut().filter(|desk| desk.gathering_since.is_some()) {
             let mut report = Report::default();
             self.tell_admins(&mut report, desk);
-            if let Err(reason) = self.state.report(report, self.clock.steady()).await {
+            if let Err(reason) = self.state.report(report, self.clock.now()).await {
                 warn!(%reason, "administrators are not told what was gathered");
             }
         }
@@ -130,7 +125,7 @@ impl Reporter {
             self.tell_admins(&mut report, desk);
         }
         if report != Report::default() {
-            self.state.report(report, now).await?;
+            self.state.report(report, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -216,9 +211,7 @@ impl Reporter {
             "people are told of an account's trouble"
         );
         let content = text::for_user(&account, trouble, case, self.lang, &self.time_zone);
-        for recipient in &account.recipients {
-            self.put(report, recipient, &content);
-        }
+        self.put(report, &account.recipients, &content);
     }
 
     /// One message for all that was gathered, and in the store that it was told.
@@ -233,15 +226,12 @@ impl Reporter {
         }
         let at = self.clock.wall();
         for content in text::for_admins(&gathered, self.lang, &self.time_zone, at) {
-            for recipient in &self.admins {
-                self.put(report, recipient, &content);
-            }
+            self.put(report, &self.admins, &content);
         }
     }
 
-    fn put(&self, report: &mut Report, recipient: &Recipient, content: &str) {
-        let message = Message::Text { content: cut(content, TEXT_BYTES) };
-        report.alerts.push((recipient.clone(), self.push.encode(recipient, &message)));
+    fn put(&self, report: &mut Report, recipients: &[Recipient], content: &str) {
+        report.alerts.push((recipients.to_vec(), cut(content, TEXT_BYTES)));
     }
 }
 

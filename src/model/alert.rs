@@ -15,7 +15,17 @@ impl fmt::Display for AlertId {
     }
 }
 
-/// One letter for one recipient, waiting in the outbox to become (part of) an alert.
+/// A letter's number in the store, rising.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LetterNo(pub u64);
+
+impl fmt::Display for LetterNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One letter as it was found in a folder: what alerts are made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Where the letter was found.
@@ -26,6 +36,8 @@ pub struct Item {
     pub letter: Letter,
     /// When the server told us, by push or answer (steady clock).
     pub told_at: Timestamp,
+    /// The outage in which it came, from and to (wall clock): mailbell did not look meanwhile.
+    pub away: Option<(Timestamp, Timestamp)>,
 }
 
 /// What form an alert takes.

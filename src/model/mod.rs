@@ -1,19 +1,25 @@
 //! The words of the domain (design: "Words") as plain values: no async, no I/O, no wire formats.
 
 mod alert;
+mod busy_minutes;
 mod folder;
 mod id;
 mod letter;
 mod mark;
 mod secret;
+mod sighting;
 mod time;
 mod trouble;
+mod urgency;
 
-pub use alert::{AlertId, AlertKind, Item};
+pub use alert::{AlertId, AlertKind, Item, LetterNo};
+pub use busy_minutes::BusyMinutes;
 pub use folder::{Folder, RawName};
 pub use id::{AccountId, LetterId, Owner, Recipient, RecipientError, Uid, UidValidity};
 pub use letter::{Letter, Sender};
 pub use mark::{Look, Mark};
 pub use secret::Secret;
-pub use time::{Lang, Timestamp};
+pub use sighting::{Fate, Sighting, Silence};
+pub use time::{Lang, Now, Timestamp};
 pub use trouble::{Told, Trouble};
+pub use urgency::Urgency;

@@ -30,6 +30,22 @@ fn millis(d: Duration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// One moment by both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The steady clock: delays, budgets, what is kept how long.
+    pub steady: Timestamp,
+    /// The wall clock: days, minutes of the hour, what people see.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// When the steady clock will show what the wall clock shows at `wall`, if nobody sets it.
+    pub fn steady_at(self, wall: Timestamp) -> Timestamp {
+        self.steady.plus(wall.since(self.wall))
+    }
+}
+
 /// The language in which people are spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lang {

@@ -2,8 +2,11 @@
 
 pub mod backoff;
 pub mod budget;
-pub mod gate;
+pub mod busy;
+pub mod governor;
 pub mod life;
+pub mod line;
 pub mod pattern;
+pub mod quota;
 pub mod retry;
 pub mod scan;

@@ -1,7 +1,7 @@
 //! What becomes of an alert after a try.
 
 use super::backoff::Backoff;
-use crate::model::Timestamp;
+use crate::model::{Recipient, Timestamp};
 use std::time::Duration;
 
 /// What a try came to, told by what it asks of us.
@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Outcome {
     /// Taken.
     Sent,
+    /// Taken, but not for these, each with the reason: the others got it.
+    Partly(Vec<(Recipient, String)>),
     /// Taken or not: the answer was lost or told nothing. The same body is sent again.
     Unknown(String),
     /// WeCom is busy (-1 and its like): the same body again.
@@ -19,7 +21,7 @@ pub enum Outcome {
     Quota(String),
     /// The app itself is not allowed or not known: all sends stop until somebody mends it.
     Channel(String),
-    /// This recipient cannot be told.
+    /// One of the recipients cannot be told; of several it is not said which.
     Recipient(String),
     /// This message is not taken as it is.
     Payload(String),
@@ -30,6 +32,7 @@ impl Outcome {
     pub fn reason(&self) -> &str {
         match self {
             Self::Sent => "",
+            Self::Partly(refused) => refused.first().map_or("", |(_, reason)| reason),
             Self::Unknown(text)
             | Self::Busy(text)
             | Self::Strange(text)
@@ -46,10 +49,31 @@ impl Outcome {
 pub enum Next {
     /// Settled.
     Done,
-    /// This alert again at this time (steady clock).
+    /// Settled, but for these, each with the reason: for them it is dead.
+    Partly(Vec<(Recipient, String)>),
+    /// This alert again at this time (steady clock), the same bytes.
     Again(Timestamp),
+    /// In two halves, each for itself: something in it is refused, and the rest is not to suffer for it.
+    Halve,
+    /// Once more as a short `text` without anything special.
+    Plain,
     /// Kept as a dead alert, with the reason.
     Dead(String),
+}
+
+/// What a decision about an alert needs to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Tries, this one included.
+    pub tries: u32,
+    /// How many of them before met a code that nobody here knows.
+    pub strange: u32,
+    /// Recipients.
+    pub recipients: usize,
+    /// Letters it is about.
+    pub letters: usize,
+    /// Whether it is plain already.
+    pub plain: bool,
 }
 
 /// Lost answers, 5xx and -1 back off to 30 s at most (design: "Promises", 9): the channel rests so long and the alert
@@ -65,18 +89,40 @@ pub const QUOTA: Backoff = Backoff { first: Duration::from_secs(120), most: Dura
 /// secrets in a row ban the address for an hour (wecom-api 2).
 pub const CHANNEL: Backoff = Backoff { first: Duration::from_secs(120), most: Duration::from_secs(1200) };
 
-/// What to do with an alert after its `tries`-th try came to `outcome`. `jitter` in 0.0..=1.0.
-pub fn next(outcome: &Outcome, tries: u32, now: Timestamp, jitter: f64) -> Next {
+/// What to do with an alert after a try of it came to `outcome`. `jitter` in 0.0..=1.0.
+pub fn next(outcome: &Outcome, tried: Tried, now: Timestamp, jitter: f64) -> Next {
     match outcome {
         Outcome::Sent => Next::Done,
-        Outcome::Unknown(_) | Outcome::Busy(_) => Next::Again(now.plus(BUSY.delay(tries, jitter))),
-        Outcome::Strange(reason) if tries >= STRANGE_TRIES => Next::Dead(reason.clone()),
-        Outcome::Strange(_) => Next::Again(now.plus(STRANGE.delay(tries, jitter))),
+        Outcome::Partly(refused) => Next::Partly(refused.clone()),
+        Outcome::Unknown(_) | Outcome::Busy(_) => Next::Again(now.plus(BUSY.delay(tried.tries, jitter))),
+        Outcome::Strange(reason) if tried.strange + 1 >= STRANGE_TRIES => Next::Dead(reason.clone()),
+        Outcome::Strange(_) => Next::Again(now.plus(STRANGE.delay(tried.strange + 1, jitter))),
         // When the channel goes on is the channel's affair; the alert is due at once then.
         Outcome::Quota(_) | Outcome::Channel(_) => Next::Again(now),
-        Outcome::Recipient(reason) | Outcome::Payload(reason) => Next::Dead(reason.clone()),
+        Outcome::Recipient(_) if tried.recipients > 1 => Next::Halve,
+        Outcome::Recipient(reason) => Next::Dead(reason.clone()),
+        Outcome::Payload(_) if tried.letters > 1 => Next::Halve,
+        Outcome::Payload(_) if !tried.plain => Next::Plain,
+        Outcome::Payload(reason) => Next::Dead(reason.clone()),
     }
 }
+
+impl Outcome {
+    /// Whether WeCom may have taken the message all the same.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::Busy(_) | Self::Strange(_))
+    }
+}
+
+/// How long an alert whose sender died rests before it is sent again: stored with each try, so that a message that
+/// kills its sender does not do so for ever without a pause.
+pub fn after_death(tries: u32) -> Duration {
+    BUSY.delay(tries, 0.0)
+}
+
+/// A recipient whom WeCom does not reach is tried again after a minute, then more and more rarely, hourly at last: what
+/// comes meanwhile waits, and is told as one.
+pub const PARKED: Backoff = Backoff { first: Duration::from_secs(60), most: Duration::from_secs(3600) };
 
 /// How long the whole channel rests after `outcome`, the `failures`-th of its kind in a row; `None`: it goes on.
 pub fn rest(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Duration> {
@@ -92,20 +138,35 @@ pub fn rest(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const ONCE: Tried = Tried { tries: 1, strange: 0, recipients: 1, letters: 1, plain: false };
+
     #[test]
     fn each_outcome_has_its_next_step() {
         let now = Timestamp(1_000_000);
         let again = |ms: i64| Next::Again(Timestamp(1_000_000 + ms));
-        assert_eq!(next(&Outcome::Sent, 1, now, 1.0), Next::Done);
-        assert_eq!(next(&Outcome::Busy("x".into()), 1, now, 1.0), again(1000));
-        assert_eq!(next(&Outcome::Unknown("x".into()), 9, now, 1.0), again(15_000));
-        assert_eq!(next(&Outcome::Quota("x".into()), 3, now, 1.0), again(0));
-        assert_eq!(next(&Outcome::Recipient("gone".into()), 1, now, 1.0), Next::Dead("gone".into()));
-        assert_eq!(next(&Outcome::Strange("x".into()), 7, now, 1.0), again(128_000));
-        assert_eq!(next(&Outcome::Strange("x".into()), 8, now, 1.0), Next::Dead("x".into()));
+        assert_eq!(next(&Outcome::Sent, ONCE, now, 1.0), Next::Done);
+        assert_eq!(next(&Outcome::Busy("x".into()), ONCE, now, 1.0), again(1000));
+        assert_eq!(next(&Outcome::Unknown("x".into()), Tried { tries: 9, ..ONCE }, now, 1.0), again(15_000));
+        assert_eq!(next(&Outcome::Quota("x".into()), ONCE, now, 1.0), again(0));
+        assert_eq!(next(&Outcome::Strange("x".into()), Tried { strange: 6, ..ONCE }, now, 1.0), again(128_000));
+        let often = Tried { tries: 900, strange: 7, ..ONCE };
+        assert_eq!(next(&Outcome::Strange("x".into()), often, now, 1.0), Next::Dead("x".into()));
+        let busy_before = Tried { tries: 900, ..ONCE };
+        assert_eq!(next(&Outcome::Strange("x".into()), busy_before, now, 1.0), again(2000), "other tries do not count");
         assert_eq!(rest(&Outcome::Quota("x".into()), 1, 0.0), Some(Duration::from_secs(60)));
         assert_eq!(rest(&Outcome::Busy("x".into()), 9, 1.0), Some(Duration::from_secs(15)));
         assert_eq!(rest(&Outcome::Recipient("x".into()), 1, 0.0), None);
         assert_eq!(rest(&Outcome::Channel("x".into()), 1, 0.0), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_is_refused_is_narrowed_down_before_it_is_dead() {
+        let now = Timestamp(0);
+        let (gone, bad) = (Outcome::Recipient("gone".into()), Outcome::Payload("bad".into()));
+        assert_eq!(next(&gone, Tried { recipients: 2, ..ONCE }, now, 0.0), Next::Halve);
+        assert_eq!(next(&gone, ONCE, now, 0.0), Next::Dead("gone".into()));
+        assert_eq!(next(&bad, Tried { letters: 2, ..ONCE }, now, 0.0), Next::Halve);
+        assert_eq!(next(&bad, Tried { recipients: 2, ..ONCE }, now, 0.0), Next::Plain);
+        assert_eq!(next(&bad, Tried { plain: true, ..ONCE }, now, 0.0), Next::Dead("bad".into()));
     }
 }

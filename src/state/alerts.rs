@@ -1,269 +1,178 @@
-//! The outbox: what waits, what is due, what is claimed.
-//!
-//! Waiting items of one recipient merge into as few alerts as they fit in when they are composed; from then on an
-//! alert's body is fixed. Due alerts are found through an index in memory, built when the store is opened.
+//! Alerts as people see them.
 
 use super::engine::Engine;
-use super::index::readable;
-use super::kv::{Batch, SLICE};
-use super::record::{AlertRecord, from_bytes, to_bytes};
-use super::{Claim, Compose, Draft, Stale, StateError, keys};
-use crate::model::{AlertId, Item, Recipient, Timestamp};
-use crate::rules::gate;
-use crate::rules::retry::Next;
-use std::collections::{HashMap, HashSet};
+use super::record::{AlertRecord, from_bytes};
+use super::{StateError, keys};
+use crate::model::{AlertId, AlertKind, Recipient, Sender, Timestamp, Urgency};
+use serde::{Deserialize, Serialize};
 
-/// Items composed at one time for one recipient; more wait for the next round.
-const COMPOSE_AT_ONCE: usize = 5000;
-/// How often an equal body is numbered anew before it is sent as it is.
-const MOST_NUMBERED: u32 = 100;
+/// Letters named in a view of an alert.
+const NAMED: usize = 60;
 
-/// What one round of claiming has changed, applied to index and store at its end.
-struct Round {
-    batch: Batch,
-    claims: Vec<Claim>,
-    gates: HashMap<Recipient, Vec<Timestamp>>,
+/// What an alert has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// Not tried yet.
+    Ready,
+    /// Just on its way.
+    Sending,
+    /// To be tried again.
+    Again,
+    /// Refused for good; kept until a person decides.
+    Dead,
+    /// Taken by WeCom.
+    Sent,
+    /// Dropped by a person.
+    Dropped,
+}
+
+/// An alert as people see it. Times by the wall clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertView {
+    /// Its number.
+    pub id: AlertId,
+    /// What it has come to.
+    pub state: AlertState,
+    /// Its form.
+    pub kind: AlertKind,
+    /// How loud it is.
+    pub urgency: Urgency,
+    /// Whom it is for.
+    pub recipients: Vec<Recipient>,
+    /// How many letters it is about.
+    pub letters: usize,
+    /// The letters that are still kept, some of them.
+    pub named: Vec<Named>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it was first tried.
+    pub first_try: Option<Timestamp>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it was settled.
+    pub ended_at: Option<Timestamp>,
+    /// WeCom's last answer, or why it is dead.
+    pub answer: String,
+    /// WeCom may have shown it twice: an answer was lost, and its duplicate check had forgotten.
+    pub maybe_twice: bool,
+    /// Whether it was made plain because WeCom refused its form.
+    pub plain: bool,
+    /// The request body, for one that is not settled.
+    pub body: Option<String>,
+}
+
+/// A letter named in a view of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Whose mailbox.
+    pub account: String,
+    /// The folder's name for people.
+    pub folder: String,
+    /// Who it says it is from.
+    pub from: Sender,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// INTERNALDATE (wall clock).
+    pub time: Timestamp,
 }
 
 impl Engine {
-    /// Claims at most `most` due alerts: first those with a body, then the waiting items of each recipient whose gate
-    /// is open, composed. One batch, so that nothing is half done.
-    pub(super) fn claim(&mut self, now: Timestamp, most: usize, compose: &Compose) -> Result<Vec<Claim>, StateError> {
-        self.last_claimed.clear();
-        let mut round = Round { batch: Batch::default(), claims: Vec::new(), gates: HashMap::new() };
-        let open = self.index.open.iter().filter(|(id, (_, at))| *at <= now && !self.index.claimed.contains(id));
-        let mut due: Vec<_> = open.map(|(id, (recipient, at))| (*at, *id, recipient.clone())).collect();
-        // The longest due first, so that one that fails again and again does not stand before the others.
-        due.sort();
-        for (_, id, recipient) in due {
-            if round.claims.len() >= most {
-                break;
-            }
-            if self.room(&mut round, &recipient, now) > 0 {
-                let key = keys::alert(id);
-                let value = self.kv.get(&key)?.unwrap_or_default();
-                match readable(from_bytes(&value), &mut round.batch, &key, &value)? {
-                    Some(record) => self.try_once(&mut round, id, record, now)?,
-                    None => drop(self.index.open.remove(&id)),
-                }
-            }
-        }
-        let waiting: Vec<_> = self.index.waiting.keys().cloned().collect();
-        let mut composed = Vec::new();
-        for recipient in waiting {
-            if round.claims.len() >= most {
-                break;
-            }
-            if self.room(&mut round, &recipient, now) > 0 {
-                composed.push(self.compose(&mut round, &recipient, now, most, compose)?);
-            }
-        }
-        self.apply(std::mem::take(&mut round.batch))?;
-        for (recipient, taken, left_open) in composed {
-            let emptied = self.index.waiting.get_mut(&recipient).is_none_or(|count| {
-                *count = count.saturating_sub(taken);
-                *count == 0
-            });
-            if emptied {
-                self.index.waiting.remove(&recipient);
-            }
-            for id in left_open {
-                self.index.open.insert(id, (recipient.clone(), now));
-            }
-        }
-        for claim in &round.claims {
-            self.index.open.insert(claim.id, (claim.recipient.clone(), now));
-            self.index.claimed.insert(claim.id);
-        }
-        self.index.gates.extend(round.gates);
-        self.last_claimed = round.claims.iter().map(|claim| claim.id).collect();
-        Ok(round.claims)
-    }
-
-    /// Takes back the claims of the last round: they were not given out.
-    pub(super) fn unclaim_last(&mut self) -> Result<(), StateError> {
-        for id in self.last_claimed.drain(..) {
-            self.index.claimed.remove(&id);
-        }
-        Ok(())
-    }
-
-    fn alert(&self, id: AlertId) -> Result<AlertRecord, StateError> {
-        let bytes = self.kv.get(&keys::alert(id))?;
-        from_bytes(&bytes.ok_or_else(|| StateError::Record(format!("alert {id} is missing")))?)
-    }
-
-    fn room(&self, round: &mut Round, recipient: &Recipient, now: Timestamp) -> usize {
-        let sent = match round.gates.get(recipient) {
-            Some(times) => times,
-            None => self.index.gates.get(recipient).map_or(&[][..], Vec::as_slice),
+    pub(super) fn alerts(&self, state: Option<AlertState>, most: usize) -> Result<Vec<AlertView>, StateError> {
+        let mut ids = match state {
+            Some(AlertState::Dead) => self.index.dead.iter().copied().collect(),
+            Some(AlertState::Sent | AlertState::Dropped) => return self.settled(state, most),
+            _ => self.index.open_all().chain(self.index.dead.iter().copied()).collect::<Vec<_>>(),
         };
-        gate::room(sent, now).unwrap_or(0)
+        ids.sort_by(|a, b| b.cmp(a));
+        let mut found = Vec::new();
+        for id in ids {
+            if found.len() >= most {
+                break;
+            }
+            let Some(view) = self.view(id)? else { continue };
+            if state.is_none_or(|wanted| wanted == view.state) {
+                found.push(view);
+            }
+        }
+        Ok(found)
     }
 
-    /// Counts a try, before it is made.
-    fn try_once(
-        &self,
-        round: &mut Round,
-        id: AlertId,
-        mut record: AlertRecord,
-        now: Timestamp,
-    ) -> Result<(), StateError> {
-        record.tries = record.tries.saturating_add(1);
-        record.next_at = now;
-        let known = || self.index.gates.get(&record.recipient).cloned().unwrap_or_default();
-        let times = round.gates.entry(record.recipient.clone()).or_insert_with(known);
-        gate::prune(times, now);
-        times.push(now);
-        round.batch.put(keys::gate(&record.recipient), to_bytes(times)?);
-        round.batch.put(keys::alert(id), to_bytes(&record)?);
-        // WeCom compares with what it took, and that may be any of the tries.
-        round.batch.put(keys::body(&record.body), to_bytes(&now)?);
-        round.claims.push(Claim {
+    fn settled(&self, state: Option<AlertState>, most: usize) -> Result<Vec<AlertView>, StateError> {
+        let mut found = Vec::new();
+        super::kv::all(&*self.kv, keys::SETTLED, |pairs| {
+            for (key, value) in pairs {
+                let (Some(id), Ok(record)) = (keys::number_of(&key), from_bytes::<AlertRecord>(&value)) else {
+                    continue;
+                };
+                let view = self.view_of(AlertId(id), record)?;
+                if state.is_none_or(|wanted| wanted == view.state) {
+                    found.push(view);
+                }
+            }
+            if found.len() > most {
+                found.drain(..found.len() - most);
+            }
+            Ok(())
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    pub(super) fn view(&self, id: AlertId) -> Result<Option<AlertView>, StateError> {
+        let bytes = match self.kv.get(&keys::alert(id))? {
+            Some(bytes) => bytes,
+            None => match self.kv.get(&keys::settled(id))? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+        };
+        self.view_of(id, from_bytes(&bytes)?).map(Some)
+    }
+
+    fn view_of(&self, id: AlertId, record: AlertRecord) -> Result<AlertView, StateError> {
+        let mut named = Vec::new();
+        for no in record.letters.iter().take(NAMED) {
+            if let Some(letter) = self.letter(*no)? {
+                let item = letter.sighting.item;
+                named.push(Named {
+                    account: item.account.to_string(),
+                    folder: item.folder.to_string(),
+                    from: item.letter.from,
+                    subject: item.letter.subject,
+                    time: item.letter.time,
+                });
+            }
+        }
+        let state = self.state_of(id, &record);
+        Ok(AlertView {
             id,
-            recipient: record.recipient.clone(),
-            told_at: record.told_at(),
+            state,
+            kind: record.kind,
+            urgency: record.urgency,
+            letters: record.letters.len(),
+            named,
+            made_at: record.made_at.wall,
+            first_try: record.first_try.map(|at| at.wall),
             tries: record.tries,
-            body: record.body,
-        });
-        Ok(())
+            ended_at: record.end.map(|end| end.at.wall),
+            answer: record.answer,
+            maybe_twice: record.maybe_twice,
+            plain: record.plain,
+            body: (record.end.is_none() && !record.body.is_empty())
+                .then(|| String::from_utf8_lossy(&record.body).into_owned()),
+            recipients: record.recipients,
+        })
     }
 
-    /// Turns a recipient's waiting items into alerts; as many as the gate lets through are tried at once. Answers the
-    /// number of items taken and the alerts that must wait.
-    fn compose(
-        &mut self,
-        round: &mut Round,
-        recipient: &Recipient,
-        now: Timestamp,
-        most: usize,
-        compose: &Compose,
-    ) -> Result<(Recipient, usize, Vec<AlertId>), StateError> {
-        let pairs = self.kv.scan(&keys::waiting_of(recipient), None, COMPOSE_AT_ONCE.max(SLICE))?;
-        let mut items: Vec<Item> = Vec::new();
-        for (key, value) in &pairs {
-            items.extend(readable(from_bytes(value), &mut round.batch, key, value)?);
+    pub(super) fn state_of(&self, id: AlertId, record: &AlertRecord) -> AlertState {
+        match (&record.end, &record.dead) {
+            (Some(end), _) if end.dropped => AlertState::Dropped,
+            (Some(_), _) => AlertState::Sent,
+            (None, Some(_)) => AlertState::Dead,
+            (None, None) if self.index.is_claimed(id) => AlertState::Sending,
+            (None, None) if record.tries > 0 => AlertState::Again,
+            (None, None) => AlertState::Ready,
         }
-        let drafts = self.unlike_any_sent(round, recipient, &items, now, compose)?;
-        let named: usize = drafts.iter().map(|draft| draft.items.len()).sum();
-        if named < items.len() {
-            return Err(StateError::Record(format!("{} letters were put into no alert", items.len() - named)));
-        }
-        for (key, _) in &pairs {
-            round.batch.delete(key.clone());
-        }
-        let mut left_open = Vec::new();
-        for draft in drafts {
-            let id = AlertId(self.number()?);
-            let record = AlertRecord {
-                recipient: recipient.clone(),
-                kind: draft.kind,
-                items: draft.items.iter().filter_map(|i| items.get(*i).cloned()).collect(),
-                body: draft.body,
-                tries: 0,
-                made_at: now,
-                next_at: now,
-                dead: None,
-            };
-            if round.claims.len() < most && self.room(round, recipient, now) > 0 {
-                self.try_once(round, id, record, now)?;
-            } else {
-                round.batch.put(keys::alert(id), to_bytes(&record)?);
-                left_open.push(id);
-            }
-        }
-        Ok((recipient.clone(), pairs.len(), left_open))
-    }
-
-    /// Composes until no body equals one that was made within the duplicate window: WeCom would swallow it.
-    fn unlike_any_sent(
-        &self,
-        round: &mut Round,
-        recipient: &Recipient,
-        items: &[Item],
-        now: Timestamp,
-        compose: &Compose,
-    ) -> Result<Vec<Draft>, StateError> {
-        for number in 0..MOST_NUMBERED {
-            let drafts = compose(recipient, items, number);
-            let digests: Vec<_> = drafts.iter().map(|d| keys::body(&d.body)).collect();
-            let distinct: HashSet<_> = digests.iter().collect();
-            let mut used = distinct.len() < digests.len();
-            for key in &digests {
-                used = used || self.body_was_used(key, now)?;
-            }
-            if !used || number + 1 == MOST_NUMBERED {
-                for key in digests {
-                    round.batch.put(key, to_bytes(&now)?);
-                }
-                return Ok(drafts);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// Takes open alerts apart whose body can never be taken: their letters wait again.
-    pub(super) fn recall(&mut self, stale: &Stale) -> Result<usize, StateError> {
-        let mut batch = Batch::default();
-        let mut recalled = Vec::new();
-        let open: Vec<_> = self.index.open.keys().filter(|id| !self.index.claimed.contains(id)).copied().collect();
-        for id in open {
-            let key = keys::alert(id);
-            let value = self.kv.get(&key)?.unwrap_or_default();
-            let Some(record) = readable::<AlertRecord>(from_bytes(&value), &mut batch, &key, &value)? else { continue };
-            if !stale(&record.body) {
-                continue;
-            }
-            for item in &record.items {
-                let number = self.number()?;
-                batch.put(keys::waiting(&record.recipient, number), to_bytes(item)?);
-            }
-            batch.delete(key);
-            recalled.push((id, record.recipient, record.items.len()));
-        }
-        self.apply(batch)?;
-        for (id, recipient, letters) in &recalled {
-            self.index.open.remove(id);
-            if *letters > 0 {
-                self.index.add_waiting(recipient, *letters);
-            }
-        }
-        Ok(recalled.len())
-    }
-
-    /// Ends a claim; without the claim nothing happens.
-    pub(super) fn settle(&mut self, id: AlertId, next: &Next) -> Result<(), StateError> {
-        if !self.index.claimed.contains(&id) {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        match next {
-            Next::Done => batch.delete(keys::alert(id)),
-            Next::Again(at) => {
-                let mut record = self.alert(id)?;
-                record.next_at = *at;
-                batch.put(keys::alert(id), to_bytes(&record)?);
-            }
-            Next::Dead(reason) => {
-                let mut record = self.alert(id)?;
-                record.dead = Some(reason.clone());
-                batch.put(keys::alert(id), to_bytes(&record)?);
-            }
-        }
-        self.apply(batch)?;
-        self.index.claimed.remove(&id);
-        match next {
-            Next::Done => drop(self.index.open.remove(&id)),
-            Next::Again(at) => {
-                if let Some((_, due)) = self.index.open.get_mut(&id) {
-                    *due = *at;
-                }
-            }
-            Next::Dead(_) => {
-                self.index.open.remove(&id);
-                self.index.dead += 1;
-            }
-        }
-        Ok(())
     }
 }

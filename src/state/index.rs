@@ -1,24 +1,49 @@
 //! What is due when, in memory: built when the store is opened, kept up by each step.
 
 use super::kv::{Batch, Kv, all};
-use super::record::{AlertRecord, from_bytes};
+use super::queue::{Class, Queue};
+use super::record::{AlertRecord, Gate, WaitingRecord, from_bytes};
 use super::{Outbox, StateError, keys};
-use crate::model::{AlertId, Recipient, Timestamp};
-use crate::rules::gate;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::model::{AlertId, AlertKind, LetterNo, Now, Recipient, Timestamp, Urgency};
+use crate::rules::governor;
+use crate::rules::quota::Used;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 use tracing::error;
 
-/// What is due when, rebuilt at opening.
+/// An alert that is not settled and not dead.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) recipients: Vec<Recipient>,
+    pub(super) urgent: bool,
+    pub(super) kind: AlertKind,
+    /// Not to be tried before.
+    pub(super) at: Timestamp,
+}
+
+impl Open {
+    pub(super) fn of(record: &AlertRecord) -> Self {
+        Self {
+            recipients: record.recipients.clone(),
+            urgent: record.urgency == Urgency::Urgent,
+            kind: record.kind,
+            at: record.next_at,
+        }
+    }
+}
+
+/// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Recipients with waiting items, and how many.
-    pub(super) waiting: BTreeMap<Recipient, usize>,
-    /// Alerts not settled, not dead: when they are next due.
-    pub(super) open: BTreeMap<AlertId, (Recipient, Timestamp)>,
-    /// Alerts that somebody is just trying.
-    pub(super) claimed: HashSet<AlertId>,
-    pub(super) dead: usize,
-    pub(super) gates: HashMap<Recipient, Vec<Timestamp>>,
+    pub(super) queue: Queue,
+    open: HashMap<AlertId, Open>,
+    urgent: BTreeSet<(Timestamp, AlertId)>,
+    others: BTreeSet<(Timestamp, AlertId)>,
+    /// Alerts that somebody is just trying: they are in `open`, and in neither order.
+    claimed: HashSet<AlertId>,
+    pub(super) dead: BTreeSet<AlertId>,
+    pub(super) gates: HashMap<Recipient, Gate>,
+    pub(super) quota: Used,
 }
 
 impl Index {
@@ -28,57 +53,140 @@ impl Index {
         for prefix in [keys::WAITING, keys::ALERTS, keys::GATES] {
             all(kv, prefix, |pairs| {
                 for (key, value) in pairs {
-                    readable(index.add(&key, &value), aside, &key, &value)?;
+                    readable(index.load_one(&key, &value), aside, &key, &value)?;
                 }
                 Ok(())
             })?;
         }
+        if let Some(bytes) = kv.get(keys::QUOTA)? {
+            index.quota = readable(from_bytes(&bytes), aside, keys::QUOTA, &bytes)?.unwrap_or_default();
+        }
         Ok(index)
     }
 
-    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), StateError> {
+    fn load_one(&mut self, key: &[u8], value: &[u8]) -> Result<(), StateError> {
+        let wrong = |what: &str| StateError::Record(what.to_owned());
         match key.get(..1) {
-            Some(keys::WAITING) => self.add_waiting(&recipient_of(key)?, 1),
-            Some(keys::GATES) => drop(self.gates.insert(recipient_of(key)?, from_bytes(value)?)),
+            Some(keys::WAITING) => {
+                let (recipient, class, no) = keys::waiting_parts(key).ok_or_else(|| wrong("a waiting letter's key"))?;
+                let WaitingRecord { came, due } = from_bytes(value)?;
+                let came = Now { steady: came.steady, wall: came.wall };
+                self.queue.add(&recipient, Class::from_byte(class), no, came, due, Duration::from_secs(3600));
+            }
+            Some(keys::GATES) => {
+                let recipient = keys::recipient_of(key).ok_or_else(|| wrong("a recipient's key"))?;
+                self.gates.insert(recipient, from_bytes(value)?);
+            }
             _ => {
                 let record: AlertRecord = from_bytes(value)?;
-                let id = key.get(1..).and_then(|k| k.try_into().ok()).map(u64::from_be_bytes);
-                let id = AlertId(id.ok_or_else(|| StateError::Record("an alert's key".to_owned()))?);
+                let id = keys::number_of(key).ok_or_else(|| wrong("an alert's key"))?;
                 match record.dead {
-                    Some(_) => self.dead += 1,
-                    // Not later than now: a try of a dead process is repeated at once, with the same body.
-                    None => drop(self.open.insert(id, (record.recipient, record.next_at))),
+                    Some(_) => drop(self.dead.insert(AlertId(id))),
+                    None => self.put(AlertId(id), Open::of(&record)),
                 }
             }
         }
         Ok(())
     }
 
-    pub(super) fn add_waiting(&mut self, recipient: &Recipient, count: usize) {
-        *self.waiting.entry(recipient.clone()).or_default() += count;
+    /// Letters of urgency digest are told so often from now on.
+    pub(super) fn plan_digests(&mut self, every: Duration, now: Now) {
+        self.queue.plan_digests(every, now);
     }
 
-    pub(super) fn latest_gate(&self) -> Timestamp {
-        self.gates.values().filter_map(|times| times.last().copied()).max().unwrap_or_default()
+    /// An alert is open, and nobody is trying it.
+    pub(super) fn put(&mut self, id: AlertId, open: Open) {
+        self.take(id);
+        self.order(open.urgent).insert((open.at, id));
+        self.open.insert(id, open);
+    }
+
+    /// Somebody is trying it.
+    pub(super) fn claim(&mut self, id: AlertId, open: Open) {
+        self.take(id);
+        self.open.insert(id, open);
+        self.claimed.insert(id);
+    }
+
+    /// Nobody is trying it any more.
+    pub(super) fn unclaim(&mut self, id: AlertId) {
+        if self.claimed.contains(&id)
+            && let Some(open) = self.open.get(&id).cloned()
+        {
+            self.put(id, open);
+        }
+    }
+
+    /// It is not open any more.
+    pub(super) fn take(&mut self, id: AlertId) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        if !self.claimed.remove(&id) {
+            self.order(open.urgent).remove(&(open.at, id));
+        }
+        Some(open)
+    }
+
+    pub(super) fn is_claimed(&self, id: AlertId) -> bool {
+        self.claimed.contains(&id)
+    }
+
+    /// Not to be tried before `at`.
+    pub(super) fn put_off(&mut self, id: AlertId, at: Timestamp) {
+        if let Some(open) = self.open.get(&id).filter(|_| !self.claimed.contains(&id)).cloned() {
+            self.put(id, Open { at: at.max(open.at), ..open });
+        }
+    }
+
+    fn order(&mut self, urgent: bool) -> &mut BTreeSet<(Timestamp, AlertId)> {
+        if urgent { &mut self.urgent } else { &mut self.others }
+    }
+
+    /// Open alerts that are due, the longest first: one that fails again and again does not stand before the others.
+    pub(super) fn open_due(&self, urgent: bool, now: Timestamp) -> impl Iterator<Item = (AlertId, &Open)> {
+        let order = if urgent { &self.urgent } else { &self.others };
+        let due = order.iter().take_while(move |(at, _)| *at <= now);
+        due.filter_map(|(_, id)| Some((*id, self.open.get(id)?)))
+    }
+
+    /// All open alerts, those that somebody is trying among them.
+    pub(super) fn open_all(&self) -> impl Iterator<Item = AlertId> {
+        self.open.keys().copied()
+    }
+
+    /// All open alerts that nobody is trying.
+    pub(super) fn open_ids(&self) -> Vec<AlertId> {
+        self.open.keys().filter(|id| !self.claimed.contains(id)).copied().collect()
+    }
+
+    /// When the first urgent alert or letter may go, and the first of the others.
+    pub(super) fn first(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let (urgent, others) = self.queue.first();
+        let earlier = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
+        let first = |order: &BTreeSet<(Timestamp, AlertId)>| order.first().map(|(at, _)| *at);
+        (earlier(urgent, first(&self.urgent)), earlier(others, first(&self.others)))
+    }
+
+    pub(super) fn latest_sent(&self) -> Timestamp {
+        self.gates.values().filter_map(|gate| gate.sent.last()).max().unwrap_or_default()
     }
 
     pub(super) fn outbox(&self) -> Outbox {
-        Outbox { waiting: self.waiting.values().sum(), open: self.open.len(), dead: self.dead }
+        Outbox { waiting: self.queue.total(), open: self.open.len(), dead: self.dead.len() }
     }
 
-    pub(super) fn room(&self, recipient: &Recipient, now: Timestamp) -> Result<usize, Timestamp> {
-        gate::room(self.gates.get(recipient).map(Vec::as_slice).unwrap_or_default(), now)
-    }
-
-    /// The earliest time at which something can be claimed.
-    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let gated = |recipient: &Recipient, at: Timestamp| match self.room(recipient, now) {
-            Ok(_) => at,
-            Err(opens) => at.max(opens),
-        };
-        let waiting = self.waiting.keys().map(|recipient| gated(recipient, now));
-        let open = self.open.iter().filter(|(id, _)| !self.claimed.contains(id));
-        waiting.chain(open.map(|(_, (recipient, at))| gated(recipient, *at))).min()
+    /// Recipients whose alerts wait because of WeCom's limits per member, and those whom it does not reach.
+    pub(super) fn held(&self, now: Timestamp) -> (usize, usize) {
+        let parked = self.gates.values().filter(|gate| gate.parked.is_some()).count();
+        let held: HashSet<_> = self
+            .queue
+            .all()
+            .filter(|(recipient, class, _)| {
+                let sent = self.gates.get(recipient).filter(|gate| gate.parked.is_none()).map(|gate| &gate.sent);
+                sent.is_some_and(|sent| governor::room(sent, *class == Class::Urgent, now).is_err())
+            })
+            .map(|(recipient, ..)| recipient)
+            .collect();
+        (held.len(), parked)
     }
 }
 
@@ -102,6 +210,7 @@ pub(super) fn readable<T>(
     }
 }
 
-fn recipient_of(key: &[u8]) -> Result<Recipient, StateError> {
-    keys::recipient_of(key).ok_or_else(|| StateError::Record("a recipient's key".to_owned()))
+/// The number of a letter, by the key of something that is about it.
+pub(super) fn letter_no(key: &[u8]) -> Result<LetterNo, StateError> {
+    keys::number_of(key).map(LetterNo).ok_or_else(|| StateError::Record("a letter's key".to_owned()))
 }

@@ -1,20 +1,34 @@
 //! The keys of the store: one letter for the kind of record, then what it is about.
 
-use crate::model::{AccountId, AlertId, LetterId, Owner, RawName, Recipient};
+use crate::model::{AccountId, AlertId, LetterId, LetterNo, Owner, RawName, Recipient};
 use sha2::{Digest, Sha256};
 
 /// The format's version.
 pub(super) const VERSION: &[u8] = b"v";
-/// The next free number of items and alerts.
+/// The next free number of letters and alerts.
 pub(super) const NUMBER: &[u8] = b"n";
 /// The steady clock's anchor.
 pub(super) const ANCHOR: &[u8] = b"c";
-/// All alerts.
-pub(super) const ALERTS: &[u8] = b"a";
-/// All waiting items.
-pub(super) const WAITING: &[u8] = b"w";
-/// All gates.
-pub(super) const GATES: &[u8] = b"g";
+/// When the service last lived.
+pub(super) const BEAT: &[u8] = b"B";
+/// The channel to WeCom: how long it rests.
+pub(super) const LINE: &[u8] = b"y";
+/// The persons told per hour, for the day's quota.
+pub(super) const QUOTA: &[u8] = b"q";
+/// All letters of the ledger.
+pub(super) const LETTERS: &[u8] = b"l";
+/// The letters of each account.
+pub(super) const BY_ACCOUNT: &[u8] = b"i";
+/// The alerts of each letter.
+pub(super) const LINKS: &[u8] = b"o";
+/// All alerts that are not settled, dead ones among them.
+pub(super) const ALERTS: &[u8] = b"A";
+/// All settled alerts.
+pub(super) const SETTLED: &[u8] = b"H";
+/// All that waits.
+pub(super) const WAITING: &[u8] = b"W";
+/// What each recipient was sent.
+pub(super) const GATES: &[u8] = b"G";
 /// All digests of sent bodies.
 pub(super) const BODIES: &[u8] = b"b";
 /// Records that could not be read, under their old keys.
@@ -25,7 +39,6 @@ pub(super) const BOUND: &[u8] = b"k";
 pub(super) const REMEMBERED: &[u8] = b"s";
 /// All budgets.
 pub(super) const BUDGETS: &[u8] = b"u";
-
 /// All troubles that people were told of.
 pub(super) const TROUBLES: &[u8] = b"r";
 
@@ -57,12 +70,13 @@ fn recipient(recipient: &Recipient) -> Vec<u8> {
     [text.as_bytes(), &[0]].concat()
 }
 
-pub(super) fn waiting_of(to: &Recipient) -> Vec<u8> {
-    [WAITING, &recipient(to)].concat()
+/// What waits for a recipient in one class.
+pub(super) fn waiting_of(to: &Recipient, class: u8) -> Vec<u8> {
+    [WAITING, &recipient(to), &[class]].concat()
 }
 
-pub(super) fn waiting(to: &Recipient, number: u64) -> Vec<u8> {
-    [&waiting_of(to)[..], &number.to_be_bytes()].concat()
+pub(super) fn waiting(to: &Recipient, class: u8, letter: LetterNo) -> Vec<u8> {
+    [&waiting_of(to, class)[..], &letter.0.to_be_bytes()].concat()
 }
 
 pub(super) fn remembered(to: &Recipient, letter: LetterId) -> Vec<u8> {
@@ -73,14 +87,46 @@ pub(super) fn gate(to: &Recipient) -> Vec<u8> {
     [GATES, &recipient(to)].concat()
 }
 
+pub(super) fn letter(no: LetterNo) -> Vec<u8> {
+    [LETTERS, &no.0.to_be_bytes()].concat()
+}
+
+/// The letters of an account, in the order of their numbers.
+pub(super) fn letters_of(account: &AccountId) -> Vec<u8> {
+    [BY_ACCOUNT, account.0.as_bytes(), &[0]].concat()
+}
+
+pub(super) fn letter_of(account: &AccountId, no: LetterNo) -> Vec<u8> {
+    [&letters_of(account)[..], &no.0.to_be_bytes()].concat()
+}
+
+/// The alerts that a letter is in.
+pub(super) fn links_of(no: LetterNo) -> Vec<u8> {
+    [LINKS, &no.0.to_be_bytes()].concat()
+}
+
+pub(super) fn link(no: LetterNo, alert: AlertId) -> Vec<u8> {
+    [&links_of(no)[..], &alert.0.to_be_bytes()].concat()
+}
+
 pub(super) fn alert(id: AlertId) -> Vec<u8> {
     [ALERTS, &id.0.to_be_bytes()].concat()
+}
+
+pub(super) fn settled(id: AlertId) -> Vec<u8> {
+    [SETTLED, &id.0.to_be_bytes()].concat()
 }
 
 /// A sent body, by half of its SHA-256.
 pub(super) fn body(body: &[u8]) -> Vec<u8> {
     let digest = Sha256::digest(body);
     BODIES.iter().chain(digest.iter().take(16)).copied().collect()
+}
+
+/// The number that a key ends with.
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    let at = key.len().checked_sub(8)?;
+    key.get(at..)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// The recipient that a `waiting` or `gate` key is about.
@@ -92,6 +138,12 @@ pub(super) fn recipient_of(key: &[u8]) -> Option<Recipient> {
         Some(user) => Some(Recipient::User(user.into())),
         None => Recipient::parse(text).ok(),
     }
+}
+
+/// Recipient, class and letter of a `waiting` key.
+pub(super) fn waiting_parts(key: &[u8]) -> Option<(Recipient, u8, LetterNo)> {
+    let class = key.len().checked_sub(9).and_then(|at| key.get(at))?;
+    Some((recipient_of(key)?, *class, LetterNo(number_of(key)?)))
 }
 
 /// A letter that was in a folder when it was bound. The name's length keeps folders apart whatever bytes they have.

@@ -13,33 +13,49 @@
 //! - **S6** A permit is durable before it is given.
 //! - **S8** A crash loses nothing that was acknowledged; the body of a try is durable before the try.
 //!
+//! Beside the outbox stands the ledger ([`Ledger`]): what became of each letter, for 30 days.
+//!
 //! (S7, one node per account, comes with the second node.)
 
 mod alerts;
+mod claim;
+mod commit;
+mod compose;
 mod engine;
 mod error;
 mod index;
 mod keys;
 mod kv;
+mod ledger;
 mod memory;
+mod migrate;
+mod prune;
+mod queue;
 mod record;
 mod reports;
+mod settle;
 mod sled_kv;
+mod steps;
 mod store;
 
+pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;
+pub use ledger::{Story, Telling, Told as WasTold, Why};
 pub use memory::{Disk, MemoryKv};
 pub use store::Store;
 
 use crate::clock::Anchor;
 use crate::model::{
-    AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp, Told, Trouble,
+    AccountId, AlertId, AlertKind, BusyMinutes, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Sighting, Timestamp, Told,
+    Trouble,
 };
 use crate::rules::budget::{Allowance, Permit, Spent};
+use crate::rules::line::Line;
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::futures::Notified;
 
 /// What one look at a folder found.
@@ -53,8 +69,12 @@ pub struct Scan {
     pub from: Option<Mark>,
     /// The mark it comes to.
     pub to: Mark,
-    /// New letters and who is to be told of each.
-    pub letters: Vec<(Recipient, Item)>,
+    /// The letters found, those that nobody is told of among them.
+    pub letters: Vec<Sighting>,
+    /// How long the sync waited for its permit.
+    pub deferred: Duration,
+    /// Many letters are coming in, or after an outage: they wait a little for each other.
+    pub catching_up: bool,
 }
 
 /// What became of a commit.
@@ -71,14 +91,42 @@ pub enum Committed {
 pub struct Claim {
     /// The alert.
     pub id: AlertId,
-    /// Whom it is for.
-    pub recipient: Recipient,
+    /// Its form.
+    pub kind: AlertKind,
+    /// Whom it is for; one at least.
+    pub recipients: Vec<Recipient>,
     /// The exact request body; the same at every try.
     pub body: Vec<u8>,
     /// How many tries there were, this one included.
     pub tries: u32,
+    /// How many of those before met a code that nobody here knows.
+    pub strange: u32,
+    /// How many letters it is about.
+    pub letters: usize,
+    /// Whether it was made plain because WeCom refused its form.
+    pub plain: bool,
     /// When the server told us of its earliest letter (steady clock).
     pub told_at: Timestamp,
+}
+
+/// What came of a try.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// What becomes of the alert.
+    pub next: Next,
+    /// WeCom's words.
+    pub answer: String,
+    /// Whether WeCom may have taken it all the same.
+    pub unsure: bool,
+    /// Whether it was a code that nobody here knows.
+    pub strange: bool,
+}
+
+impl From<Next> for Settled {
+    fn from(next: Next) -> Self {
+        let unsure = matches!(next, Next::Again(_));
+        Self { next, answer: String::new(), unsure, strange: false }
+    }
 }
 
 /// One message made of waiting items.
@@ -92,9 +140,26 @@ pub struct Draft {
     pub items: Vec<usize>,
 }
 
-/// Makes messages of one recipient's waiting items, all of them named. The number tells otherwise equal messages
-/// apart: 0 for the first, 1 for one whose body was already sent, and so on.
-pub type Compose = dyn Fn(&Recipient, &[Item], u32) -> Vec<Draft> + Send + Sync;
+/// What messages are made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// Letters.
+    Letters(&'a [Item]),
+    /// The text of a report.
+    Text(&'a str),
+}
+
+/// How messages are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Tells otherwise equal messages apart: 0 for the first, 1 for one whose body was already sent, and so on.
+    pub number: u32,
+    /// Short, and nothing special in it: WeCom refused it otherwise.
+    pub plain: bool,
+}
+
+/// Makes messages for these recipients, the same for all of them; every item is in one of them.
+pub type Compose = dyn Fn(&[Recipient], Content<'_>, Shape) -> Vec<Draft> + Send + Sync;
 
 /// Whether a stored body can never be taken any more.
 pub type Stale = dyn Fn(&[u8]) -> bool + Send + Sync;
@@ -107,8 +172,40 @@ pub type Troubles = HashMap<(AccountId, Trouble), Told>;
 pub struct Report {
     /// What changes; `None`: it is over.
     pub troubles: Vec<(AccountId, Trouble, Option<Told>)>,
-    /// The request body of each message.
-    pub alerts: Vec<(Recipient, Vec<u8>)>,
+    /// What each message says, and to whom.
+    pub alerts: Vec<(Vec<Recipient>, String)>,
+}
+
+/// What the outbox keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// 账号上限数: the day's quota is 200 times this; `None`: no cap of ours.
+    pub account_cap: Option<u32>,
+    /// What avoids the minutes :00 and :30.
+    pub busy_minutes: BusyMinutes,
+    /// How often letters of urgency digest are told.
+    pub digest_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { account_cap: None, busy_minutes: BusyMinutes::Off, digest_every: Duration::from_secs(3600) }
+    }
+}
+
+/// How much of WeCom's limits is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Persons told today, by WeCom's day (UTC+8).
+    pub today: u64,
+    /// How many it will be by midnight, if it goes on as on the days before.
+    pub forecast: u64,
+    /// How many it may be; `None`: no cap is known.
+    pub quota: Option<u64>,
+    /// Recipients whose alerts wait because of WeCom's limits per member.
+    pub held: usize,
+    /// Recipients whom WeCom does not reach.
+    pub parked: usize,
 }
 
 /// What is in the outbox.
@@ -136,7 +233,7 @@ pub trait State: Send + Sync {
     /// What an owner has spent of its budget.
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>>;
     /// Stores a mark and the letters below it in one step (S1, S2, S3), durably.
-    fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>>;
+    fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>>;
     /// Remembers letters that were in a folder when it was bound: found in that folder again, under whatever UID, they
     /// are no news. Durable.
     fn remember(
@@ -148,36 +245,63 @@ pub trait State: Send + Sync {
     ) -> BoxFuture<'_, Result<(), StateError>>;
     /// Notes that nothing was new: only the mark's time moves. Not durable at once.
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>>;
-    /// Claims at most `most` due alerts, composing waiting letters on the way. What is returned is durable: the body,
-    /// the count of the try and its place in the recipient's gate.
+    /// What the outbox keeps to from now on.
+    fn govern(&self, limits: Limits, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
+    /// Claims at most `most` due alerts, urgent ones first, composing waiting letters on the way. What is returned is
+    /// durable: the body, the count of the try, and what it takes of each recipient's and the day's limits.
     fn claim(
         &self,
-        now: Timestamp,
+        now: Now,
         most: usize,
         compose: Arc<Compose>,
     ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>>;
-    /// Puts the letters of open alerts whose body is `stale` back to waiting: the body can never be taken any more. To be
-    /// called before anything is claimed. Answers how many alerts that were.
+    /// Has the alerts composed anew whose body is `stale`: it can never be taken any more. To be called before anything
+    /// is claimed. Answers how many alerts that were.
     fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>>;
     /// When there may be something to claim; `None`: nothing until [`State::changed`].
-    fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
+    fn next_due(&self, now: Now) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
     /// Ends a claim.
-    fn settle(&self, id: AlertId, next: Next, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
+    fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
+    /// How the channel to WeCom was left.
+    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>>;
+    /// Notes how the channel is, durably: a rest that WeCom asks for outlives the process.
+    fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>>;
+    /// When the service last lived, before this process (wall clock).
+    fn last_beat(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
+    /// The service lives. Not durable at once.
+    fn beat(&self, wall: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
     /// Resolves after the next change that may make something due. To be registered before looking.
     fn changed(&self) -> Notified<'_>;
     /// The troubles that people were told of and that are not over.
     fn troubles(&self) -> BoxFuture<'_, Result<Troubles, StateError>>;
     /// Notes troubles as told, or (`None`) as over, and puts the messages that tell so into the outbox: in one step,
     /// durably.
-    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
+    fn report(&self, report: Report, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
+    /// How much of WeCom's limits is used.
+    fn usage(&self, now: Now) -> BoxFuture<'_, Result<Usage, StateError>>;
     /// Counts.
     fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>>;
-    /// Forgets what need not be remembered any more, a slice at a time.
-    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>>;
+    /// Forgets what need not be remembered any more, a slice at a time; whether there is more to look at.
+    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<bool, StateError>>;
     /// The steady clock's anchor and the latest steady time used.
     fn anchor(&self) -> BoxFuture<'_, Result<(Option<Anchor>, Timestamp), StateError>>;
     /// Stores the anchor, durably.
     fn set_anchor(&self, anchor: &Anchor) -> BoxFuture<'_, Result<(), StateError>>;
     /// Makes everything durable; the last call before the end.
     fn close(&self) -> BoxFuture<'_, Result<(), StateError>>;
+}
+
+/// What became of letters and alerts: for people who ask.
+pub trait Ledger: Send + Sync {
+    /// The letters of an account that fit a question, the newest first.
+    fn why(&self, why: Why) -> BoxFuture<'_, Result<Vec<Story>, StateError>>;
+    /// Alerts in this state, or all that are not settled, the newest first, at most `most`.
+    fn alerts(&self, state: Option<AlertState>, most: usize) -> BoxFuture<'_, Result<Vec<AlertView>, StateError>>;
+    /// One alert, settled ones among them.
+    fn alert(&self, id: AlertId) -> BoxFuture<'_, Result<Option<AlertView>, StateError>>;
+    /// Has dead alerts sent again, or (with `None`) all of them; those that wait for a later try are due at once. Answers
+    /// which.
+    fn retry(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
+    /// Drops alerts that nobody is just sending, or (with `None`) all dead ones; the ledger remembers. Answers which.
+    fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
 }

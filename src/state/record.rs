@@ -1,33 +1,163 @@
 //! Stored forms: a version byte, then postcard.
 
 use super::StateError;
-use crate::model::{AlertKind, Item, Mark, Recipient, Timestamp, Uid, UidValidity};
+use crate::model::{
+    AlertKind, LetterNo, Mark, Now, Recipient, Sighting, Timestamp, Uid, UidValidity, Urgency,
+};
+use crate::rules::governor::Sent;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The format of the whole store.
-pub(super) const STORE_VERSION: u8 = 1;
+pub(super) const STORE_VERSION: u8 = 2;
 /// The format of each record.
 const RECORD_VERSION: u8 = 1;
 
-/// An alert: a message with a fixed body.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A letter in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LetterRecord {
+    pub(super) sighting: Sighting,
+    /// When it was stored.
+    pub(super) seen_at: Point,
+    /// How long its sync waited for a permit.
+    pub(super) deferred_ms: u64,
+    /// Who knew it already, and as which letter.
+    pub(super) known: Vec<(Recipient, Option<LetterNo>)>,
+}
+
+/// A moment by both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) steady: Timestamp,
+    pub(super) wall: Timestamp,
+}
+
+impl From<Now> for Point {
+    fn from(now: Now) -> Self {
+        Self { steady: now.steady, wall: now.wall }
+    }
+}
+
+/// A letter that waits for one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WaitingRecord {
+    /// When it came.
+    pub(super) came: Point,
+    /// Not to be sent before (steady clock).
+    pub(super) due: Timestamp,
+}
+
+/// That a recipient knows a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// Since when (steady clock).
+    pub(super) at: Timestamp,
+    /// As which letter; `None` for what the first format remembered.
+    pub(super) letter: Option<LetterNo>,
+}
+
+/// An alert: a message for one or more recipients, with a fixed body once it was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AlertRecord {
-    pub(super) recipient: Recipient,
+    pub(super) recipients: Vec<Recipient>,
     pub(super) kind: AlertKind,
-    pub(super) items: Vec<Item>,
+    pub(super) urgency: Urgency,
+    pub(super) letters: Vec<LetterNo>,
+    /// What a report says.
+    pub(super) text: Option<String>,
+    /// The exact bytes of each try; empty: to be composed of exactly these letters.
     pub(super) body: Vec<u8>,
+    /// To be composed as a short `text` without anything special: WeCom refused it otherwise.
+    pub(super) plain: bool,
     pub(super) tries: u32,
-    pub(super) made_at: Timestamp,
+    /// Tries that met a code which nobody here knows.
+    pub(super) strange: u32,
+    pub(super) made_at: Point,
+    /// When the server told us of the earliest letter (steady clock).
+    pub(super) told_at: Timestamp,
     pub(super) next_at: Timestamp,
+    /// A try that was begun and is not settled.
+    pub(super) trying: Option<Point>,
+    pub(super) first_try: Option<Point>,
+    /// The earliest try that WeCom may have taken without our knowing.
+    pub(super) unsure: Option<Point>,
+    /// It was tried again after WeCom's duplicate check had forgotten a try that it may have taken.
+    pub(super) maybe_twice: bool,
+    /// WeCom's last answer.
+    pub(super) answer: String,
+    /// Why it is dead.
     pub(super) dead: Option<String>,
+    /// Set once it is settled.
+    pub(super) end: Option<End>,
+}
+
+/// How an alert ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct End {
+    pub(super) at: Point,
+    /// Dropped by a person, rather than sent.
+    pub(super) dropped: bool,
 }
 
 impl AlertRecord {
-    /// When the server told us of the earliest letter.
-    pub(super) fn told_at(&self) -> Timestamp {
-        self.items.iter().map(|i| i.told_at).min().unwrap_or(self.made_at)
+    /// A new alert, not composed yet.
+    pub(super) fn new(recipients: Vec<Recipient>, urgency: Urgency, letters: Vec<LetterNo>, now: Now) -> Self {
+        Self {
+            recipients,
+            kind: AlertKind::Letter,
+            urgency,
+            letters,
+            text: None,
+            body: Vec::new(),
+            plain: false,
+            tries: 0,
+            strange: 0,
+            made_at: now.into(),
+            told_at: now.steady,
+            next_at: now.steady,
+            trying: None,
+            first_try: None,
+            unsure: None,
+            maybe_twice: false,
+            answer: String::new(),
+            dead: None,
+            end: None,
+        }
     }
+
+    /// The same again for other recipients or letters, never tried.
+    pub(super) fn part(&self, recipients: Vec<Recipient>, letters: Vec<LetterNo>) -> Self {
+        Self {
+            recipients,
+            letters,
+            body: Vec::new(),
+            tries: 0,
+            strange: 0,
+            trying: None,
+            first_try: None,
+            unsure: None,
+            maybe_twice: false,
+            dead: None,
+            end: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// What one recipient was sent, and whether WeCom refuses to reach them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Gate {
+    pub(super) sent: Sent,
+    pub(super) parked: Option<Parked>,
+}
+
+/// A recipient whom WeCom does not reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Parked {
+    /// Tried again then (steady clock).
+    pub(super) until: Timestamp,
+    /// How often in a row.
+    pub(super) times: u32,
 }
 
 /// The format of a mark; the first had no `mailbox_id`.

@@ -1,11 +1,11 @@
 //! What people were told of troubles, so that they are told once, and the messages that tell it.
 
 use super::engine::Engine;
-use super::index::readable;
+use super::index::{Open, readable};
 use super::kv::{Batch, all};
 use super::record::{AlertRecord, from_bytes, to_bytes};
 use super::{Report, StateError, Troubles, keys};
-use crate::model::{AccountId, AlertId, AlertKind, Timestamp, Told, Trouble};
+use crate::model::{AccountId, AlertId, AlertKind, Now, Told, Trouble, Urgency};
 
 impl Engine {
     pub(super) fn troubles(&mut self) -> Result<Troubles, StateError> {
@@ -24,7 +24,7 @@ impl Engine {
         Ok(found)
     }
 
-    pub(super) fn report(&mut self, report: Report, now: Timestamp) -> Result<(), StateError> {
+    pub(super) fn report(&mut self, report: Report, now: Now) -> Result<(), StateError> {
         let mut batch = Batch::default();
         for (account, trouble, told) in report.troubles {
             let key = keys::trouble(&account, &to_bytes(&trouble)?);
@@ -34,24 +34,19 @@ impl Engine {
             }
         }
         let mut open = Vec::new();
-        for (recipient, body) in report.alerts {
+        for (recipients, text) in report.alerts.into_iter().filter(|(recipients, _)| !recipients.is_empty()) {
             let id = AlertId(self.number()?);
             let record = AlertRecord {
-                recipient: recipient.clone(),
                 kind: AlertKind::Report,
-                items: Vec::new(),
-                body,
-                tries: 0,
-                made_at: now,
-                next_at: now,
-                dead: None,
+                text: Some(text),
+                ..AlertRecord::new(recipients, Urgency::Normal, Vec::new(), now)
             };
             batch.put(keys::alert(id), to_bytes(&record)?);
-            open.push((id, recipient));
+            open.push((id, Open::of(&record)));
         }
         self.apply(batch)?;
-        for (id, recipient) in open {
-            self.index.open.insert(id, (recipient, now));
+        for (id, alert) in open {
+            self.index.put(id, alert);
         }
         Ok(())
     }

@@ -4,17 +4,10 @@
 use super::engine::Engine;
 use super::kv::Kv;
 use super::sled_kv::{self, SledKv};
-use super::{Claim, Committed, Compose, Outbox, Report, Scan, Stale, State, StateError, Troubles};
-use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, LetterId, Mark, Owner, RawName, Timestamp};
-use crate::rules::budget::{Allowance, Permit, Spent};
-use crate::rules::retry::Next;
-use futures_util::future::BoxFuture;
-use std::collections::HashMap;
+use super::StateError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::futures::Notified;
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::error;
 
@@ -41,7 +34,7 @@ enum Place {
 /// The state of one node.
 pub struct Store {
     place: Place,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 impl Store {
@@ -76,7 +69,7 @@ impl Store {
     }
 
     /// Runs one step; a durable one answers after the sync.
-    async fn step<T: Send + 'static>(
+    pub(super) async fn step<T: Send + 'static>(
         &self,
         durable: bool,
         work: impl FnOnce(&mut Engine) -> Result<T, StateError> + Send + 'static,
@@ -130,123 +123,6 @@ fn work(mut engine: Engine, mut queue: mpsc::Receiver<Step>) {
             let outcome = if answer.durable { synced.clone() } else { Ok(()) };
             (answer.give)(outcome);
         }
-    }
-}
-
-impl State for Store {
-    fn marks(&self, account: &AccountId) -> BoxFuture<'_, Result<HashMap<RawName, Mark>, StateError>> {
-        let account = account.clone();
-        Box::pin(self.step(false, move |engine| engine.marks(&account)))
-    }
-
-    fn admit_sync(
-        &self,
-        owner: &Owner,
-        allowance: Allowance,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<Permit, StateError>> {
-        let owner = owner.clone();
-        Box::pin(self.step(true, move |engine| engine.admit_sync(&owner, &allowance, now)))
-    }
-
-    fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
-        let owner = owner.clone();
-        Box::pin(self.step(false, move |engine| engine.spent(&owner)))
-    }
-
-    fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>> {
-        Box::pin(async move {
-            let committed = self.step(true, move |engine| engine.commit_scan(&scan, now)).await?;
-            if matches!(committed, Committed::Stored(n) if n > 0) {
-                self.changed.notify_waiters();
-            }
-            Ok(committed)
-        })
-    }
-
-    fn remember(
-        &self,
-        account: &AccountId,
-        folder: &RawName,
-        letters: Vec<LetterId>,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<(), StateError>> {
-        let (account, folder) = (account.clone(), folder.clone());
-        Box::pin(self.step(true, move |engine| engine.remember(&account, &folder, &letters, now)))
-    }
-
-    fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {
-        let (account, folder) = (account.clone(), folder.clone());
-        Box::pin(self.step(false, move |engine| engine.touch(&account, &folder, mark)))
-    }
-
-    fn claim(
-        &self,
-        now: Timestamp,
-        most: usize,
-        compose: Arc<Compose>,
-    ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
-        Box::pin(async move {
-            let claims = self.step(true, move |engine| engine.claim(now, most, &*compose)).await;
-            if claims.is_err() {
-                // Nobody has them: they are due again.
-                self.step(false, Engine::unclaim_last).await?;
-            }
-            claims
-        })
-    }
-
-    fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>> {
-        Box::pin(self.step(true, move |engine| engine.recall(&*stale)))
-    }
-
-    fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
-        Box::pin(self.step(false, move |engine| Ok(engine.index.next_due(now))))
-    }
-
-    fn settle(&self, id: AlertId, next: Next, _now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(async move {
-            self.step(true, move |engine| engine.settle(id, &next)).await?;
-            self.changed.notify_waiters();
-            Ok(())
-        })
-    }
-
-    fn changed(&self) -> Notified<'_> {
-        self.changed.notified()
-    }
-
-    fn troubles(&self) -> BoxFuture<'_, Result<Troubles, StateError>> {
-        Box::pin(self.step(false, Engine::troubles))
-    }
-
-    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(async move {
-            self.step(true, move |engine| engine.report(report, now)).await?;
-            self.changed.notify_waiters();
-            Ok(())
-        })
-    }
-
-    fn outbox(&self) -> BoxFuture<'_, Result<Outbox, StateError>> {
-        Box::pin(self.step(false, |engine| Ok(engine.index.outbox())))
-    }
-
-    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(self.step(false, move |engine| engine.prune(now)))
-    }
-
-    fn anchor(&self) -> BoxFuture<'_, Result<(Option<Anchor>, Timestamp), StateError>> {
-        Box::pin(self.step(false, |engine| engine.anchor()))
-    }
-
-    fn set_anchor(&self, anchor: &Anchor) -> BoxFuture<'_, Result<(), StateError>> {
-        let anchor = anchor.clone();
-        Box::pin(self.step(true, move |engine| engine.set_anchor(&anchor)))
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(self.step(true, |_| Ok(())))
     }
 }
 

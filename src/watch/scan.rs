@@ -5,7 +5,7 @@ use super::read::{self, Fragile};
 use super::{End, folders};
 use crate::imap::{Detail, ImapError, RawLetter, UidSet};
 use crate::metrics;
-use crate::model::{Item, Look, Mark, Timestamp, Uid};
+use crate::model::{Fate, Item, Look, Mark, Sighting, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
@@ -291,6 +291,7 @@ impl Cycle<'_> {
                 header: raw.header.as_deref(),
             }),
             told_at: moment.told_at,
+            away: None,
         };
         Ok(letters?.iter().map(item).collect())
     }
@@ -319,22 +320,37 @@ impl Cycle<'_> {
         Ok(())
     }
 
+    /// What is to become of letters found in a folder.
+    fn sightings(&self, at: usize, items: Vec<Item>) -> Vec<Sighting> {
+        let account = &self.watcher.account;
+        let place = self.folders.get(at).map_or(0, |watched| watched.subscription);
+        let subscription = account.subscriptions.get(place);
+        let recipients = subscription.and_then(|s| s.recipients.as_ref()).unwrap_or(&account.recipients);
+        let urgency = subscription.map(|s| s.urgency).unwrap_or_default();
+        let sighting = |item: Item| Sighting {
+            item,
+            uid: 0,
+            subscription: u16::try_from(place + 1).unwrap_or(u16::MAX),
+            urgency,
+            fate: Fate::Announce(recipients.clone()),
+        };
+        items.into_iter().map(sighting).collect()
+    }
+
     /// Stores the mark and the letters in one step.
     async fn commit(&mut self, at: usize, to: Mark, items: Vec<Item>) -> Result<(), End> {
+        let letters = self.sightings(at, items);
         let Some(watched) = self.folders.get_mut(at) else { return Ok(()) };
-        let recipients = &self.watcher.account.recipients;
-        let letters = items
-            .into_iter()
-            .flat_map(|item| recipients.iter().map(move |recipient| (recipient.clone(), item.clone())))
-            .collect();
         let scan = Scan {
             account: self.watcher.account.id.clone(),
             folder: watched.folder.raw.clone(),
             from: watched.mark,
             to,
             letters,
+            deferred: Duration::ZERO,
+            catching_up: false,
         };
-        match self.watcher.state.commit_scan(scan, self.watcher.clock.steady()).await? {
+        match self.watcher.state.commit_scan(scan, self.watcher.clock.now()).await? {
             Committed::Stored(new) => {
                 debug!(account = %self.watcher.log_name(), new, next = to.next, "committed");
                 metrics::letters(new);

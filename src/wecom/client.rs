@@ -3,7 +3,7 @@
 use super::code::{Class, advice, class_of};
 use super::http::{Answer, Http};
 use super::token::Tokens;
-use super::{Message, Push, encode};
+use super::{Message, Push, Sent, encode};
 use crate::clock::Clock;
 use crate::config::Wecom;
 use crate::model::{Lang, Recipient};
@@ -11,6 +11,9 @@ use crate::rules::retry::Outcome;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// All users, parties and tags are invalid or not permitted (p90313).
+const ALL_INVALID: i64 = 81013;
 
 /// A client of one app.
 pub struct Client {
@@ -81,12 +84,12 @@ impl Client {
         }
     }
 
-    async fn send_body(&self, to: &Recipient, body: &[u8]) -> Outcome {
+    async fn send_body(&self, to: &[Recipient], body: &[u8]) -> Sent {
         let mut refreshed = false;
         loop {
             let (answer, generation) = match self.try_send(body).await {
                 Ok(got) => got,
-                Err(outcome) => return outcome,
+                Err(outcome) => return outcome.into(),
             };
             let stale = answer.errcode.is_some_and(|code| class_of(code) == Class::Token);
             if stale && !refreshed {
@@ -94,24 +97,44 @@ impl Client {
                 refreshed = true;
                 continue;
             }
+            let msgid = answer.body.get("msgid").and_then(Value::as_str).unwrap_or_default();
+            let told = format!("errcode {} {} {msgid}", answer.errcode.unwrap_or_default(), answer.errmsg());
             return match verdict("message/send", &answer) {
-                Outcome::Sent if lists(&answer, to) => Outcome::Recipient(format!(
-                    "message/send: {to} is not in the app's visible range (可见范围) or has no licence: {}",
-                    answer.errmsg()
-                )),
-                outcome => outcome,
+                Outcome::Sent => Sent { outcome: reached(&answer, to), answer: told.trim_end().to_owned() },
+                // Of all of them it is said that they cannot be reached.
+                Outcome::Recipient(reason) if answer.errcode == Some(ALL_INVALID) && to.len() > 1 => {
+                    Outcome::Partly(to.iter().map(|recipient| (recipient.clone(), reason.clone())).collect()).into()
+                }
+                outcome => outcome.into(),
             };
         }
     }
 }
 
 impl Push for Client {
-    fn encode(&self, to: &Recipient, message: &Message) -> Vec<u8> {
+    fn encode(&self, to: &[Recipient], message: &Message) -> Vec<u8> {
         encode::body(self.agent_id, to, message)
     }
 
-    fn send<'a>(&'a self, to: &'a Recipient, body: &'a [u8]) -> BoxFuture<'a, Outcome> {
+    fn send<'a>(&'a self, to: &'a [Recipient], body: &'a [u8]) -> BoxFuture<'a, Sent> {
         Box::pin(self.send_body(to, body))
+    }
+}
+
+/// What a success says of those it was for.
+fn reached(answer: &Answer, to: &[Recipient]) -> Outcome {
+    let refused = |recipient: &Recipient| {
+        let why = match lists(answer, recipient)? {
+            "unlicenseduser" => "has no licence (基础接口许可), unlicenseduser",
+            _ => "does not exist or is not in the app's visible range (可见范围)",
+        };
+        Some((recipient.clone(), format!("message/send: {recipient} {why}: {}", answer.errmsg())))
+    };
+    let refused: Vec<_> = to.iter().filter_map(refused).collect();
+    match refused.as_slice() {
+        [] => Outcome::Sent,
+        [(_, reason)] if to.len() == 1 => Outcome::Recipient(reason.clone()),
+        _ => Outcome::Partly(refused),
     }
 }
 
@@ -133,14 +156,14 @@ fn verdict(call: &str, answer: &Answer) -> Outcome {
     }
 }
 
-/// Whether a success names the recipient among those it did not reach; ids come back in lower case (p90236).
-fn lists(answer: &Answer, to: &Recipient) -> bool {
-    let holds = |key: &str, id: &str| match answer.body.get(key).and_then(Value::as_str) {
-        Some(list) => list.split('|').any(|listed| listed.trim().eq_ignore_ascii_case(id)),
-        None => false,
+/// The field of a success that names the recipient among those it did not reach; ids come back in lower case (p90236).
+fn lists(answer: &Answer, to: &Recipient) -> Option<&'static str> {
+    let holds = |key: &'static str, id: &str| {
+        let list = answer.body.get(key).and_then(Value::as_str)?;
+        list.split('|').any(|listed| listed.trim().eq_ignore_ascii_case(id)).then_some(key)
     };
     match to {
-        Recipient::User(user) => holds("invaliduser", user) || holds("unlicenseduser", user),
+        Recipient::User(user) => holds("invaliduser", user).or_else(|| holds("unlicenseduser", user)),
         Recipient::Party(id) => holds("invalidparty", &id.to_string()),
         Recipient::Tag(id) => holds("invalidtag", &id.to_string()),
     }

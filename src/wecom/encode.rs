@@ -10,7 +10,7 @@ const DUPLICATE_CHECK_S: u32 = 14_400;
 #[derive(Serialize)]
 struct Envelope<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    touser: Option<&'a str>,
+    touser: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     toparty: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,8 +38,14 @@ struct Textcard<'a> {
     btntxt: &'a str,
 }
 
-/// The body for one recipient.
-pub(super) fn body(agent_id: i64, to: &Recipient, message: &Message) -> Vec<u8> {
+/// Those of the recipients that `id` is about, joined as WeCom wants them; `None`: there are none.
+fn joined(to: &[Recipient], id: impl Fn(&Recipient) -> Option<String>) -> Option<String> {
+    let ids: Vec<_> = to.iter().filter_map(id).collect();
+    (!ids.is_empty()).then(|| ids.join("|"))
+}
+
+/// The body for these recipients. Nobody sees who else is told.
+pub(super) fn body(agent_id: i64, to: &[Recipient], message: &Message) -> Vec<u8> {
     let (text, textcard) = match message {
         Message::Text { content } => (Some(Text { content }), None),
         Message::Textcard { title, description, url, button } => {
@@ -47,9 +53,9 @@ pub(super) fn body(agent_id: i64, to: &Recipient, message: &Message) -> Vec<u8> 
         }
     };
     let envelope = Envelope {
-        touser: if let Recipient::User(user) = to { Some(user) } else { None },
-        toparty: if let Recipient::Party(id) = to { Some(id.to_string()) } else { None },
-        totag: if let Recipient::Tag(id) = to { Some(id.to_string()) } else { None },
+        touser: joined(to, |r| if let Recipient::User(user) = r { Some(user.to_string()) } else { None }),
+        toparty: joined(to, |r| if let Recipient::Party(id) = r { Some(id.to_string()) } else { None }),
+        totag: joined(to, |r| if let Recipient::Tag(id) = r { Some(id.to_string()) } else { None }),
         msgtype: if text.is_some() { "text" } else { "textcard" },
         agentid: agent_id,
         text,
@@ -68,11 +74,19 @@ mod tests {
     #[test]
     fn bodies_are_as_the_page_says() {
         let message = Message::Text { content: "新邮件\n一".into() };
-        let body = String::from_utf8(body(1_000_002, &Recipient::Party(12), &message)).unwrap();
+        let body = String::from_utf8(body(1_000_002, &[Recipient::Party(12)], &message)).unwrap();
         assert_eq!(
             body,
             "{\"toparty\":\"12\",\"msgtype\":\"text\",\"agentid\":1000002,\"text\":{\"content\":\"新邮件\\n一\"},\
              \"enable_duplicate_check\":1,\"duplicate_check_interval\":14400}"
         );
+    }
+
+    #[test]
+    fn several_recipients_are_joined_by_kind() {
+        let user = |name: &str| Recipient::User(name.into());
+        let to = [user("a"), Recipient::Tag(3), user("b"), Recipient::Party(1), Recipient::Party(2)];
+        let body = String::from_utf8(body(1, &to, &Message::Text { content: "x".into() })).unwrap();
+        assert!(body.starts_with("{\"touser\":\"a|b\",\"toparty\":\"1|2\",\"totag\":\"3\","), "{body}");
     }
 }

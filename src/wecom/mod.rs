@@ -38,9 +38,24 @@ pub enum Message {
 
 /// Sends alerts.
 pub trait Push: Send + Sync {
-    /// The request body for a message: the exact bytes of every try of it.
-    fn encode(&self, to: &Recipient, message: &Message) -> Vec<u8>;
+    /// The request body for a message to all of these: the exact bytes of every try of it.
+    fn encode(&self, to: &[Recipient], message: &Message) -> Vec<u8>;
     /// Sends a body once (and once more with a new token, if the token was refused) and says what came of it. `to` is
     /// whom the body is for.
-    fn send<'a>(&'a self, to: &'a Recipient, body: &'a [u8]) -> BoxFuture<'a, Outcome>;
+    fn send<'a>(&'a self, to: &'a [Recipient], body: &'a [u8]) -> BoxFuture<'a, Sent>;
+}
+
+/// What came of a send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it asks of us.
+    pub outcome: Outcome,
+    /// WeCom's words: errcode, errmsg, msgid.
+    pub answer: String,
+}
+
+impl From<Outcome> for Sent {
+    fn from(outcome: Outcome) -> Self {
+        Self { answer: outcome.reason().to_owned(), outcome }
+    }
 }

@@ -73,7 +73,7 @@ impl Watch {
 
     /// The letters stored since the last call.
     pub async fn news(&self) -> Vec<Item> {
-        self.state.take(self.clock.now()).await
+        self.state.take(mailbell::clock::Clock::now(&*self.clock)).await
     }
 
     /// Their subjects; `?` for one that could not be read.

@@ -2,11 +2,13 @@
 
 use futures_util::future::BoxFuture;
 use mailbell::clock::Anchor;
-use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Owner, RawName, Recipient, Timestamp};
+use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Timestamp};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
+use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Report, Scan, Stale, State, StateError, Store, Troubles,
+    Claim, Committed, Compose, Content, Disk, Draft, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape, Stale,
+    State, StateError, Store, Troubles, Usage,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -35,10 +37,11 @@ impl Recorder {
     }
 
     /// Takes the waiting letters out of the outbox, as delivery would.
-    pub async fn take(&self, now: Timestamp) -> Vec<Item> {
+    pub async fn take(&self, now: Now) -> Vec<Item> {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = taken.clone();
-        let compose = move |_: &Recipient, items: &[Item], number: u32| {
+        let compose = move |_: &[Recipient], content: Content<'_>, Shape { number, .. }: Shape| {
+            let Content::Letters(items) = content else { return Vec::new() };
             if number == 0 {
                 sink.lock().unwrap().extend_from_slice(items);
             }
@@ -46,7 +49,7 @@ impl Recorder {
             vec![Draft { kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
         };
         for claim in self.store.claim(now, 1000, Arc::new(compose)).await.unwrap() {
-            self.store.settle(claim.id, Next::Done, now).await.unwrap();
+            self.store.settle(claim.id, Next::Done.into(), now).await.unwrap();
         }
         std::mem::take(&mut *taken.lock().unwrap())
     }
@@ -77,13 +80,13 @@ impl State for Recorder {
         self.store.spent(owner)
     }
 
-    fn commit_scan(&self, scan: Scan, now: Timestamp) -> BoxFuture<'_, Result<Committed, StateError>> {
+    fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>> {
         let letters = scan.letters.clone();
         let committed = self.store.commit_scan(scan, now);
         Box::pin(async move {
             let committed = committed.await?;
             if committed != Committed::Stale {
-                let stored = letters.into_iter().map(|(_, item)| (Instant::now(), item));
+                let stored = letters.into_iter().map(|sighting| (Instant::now(), sighting.item));
                 self.stored.lock().unwrap().extend(stored);
             }
             Ok(committed)
@@ -104,12 +107,11 @@ impl State for Recorder {
         self.store.touch(account, folder, mark)
     }
 
-    fn claim(
-        &self,
-        now: Timestamp,
-        most: usize,
-        compose: Arc<Compose>,
-    ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
+    fn govern(&self, limits: Limits, now: Now) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.govern(limits, now)
+    }
+
+    fn claim(&self, now: Now, most: usize, compose: Arc<Compose>) -> BoxFuture<'_, Result<Vec<Claim>, StateError>> {
         self.store.claim(now, most, compose)
     }
 
@@ -117,12 +119,32 @@ impl State for Recorder {
         self.store.recall(stale)
     }
 
-    fn next_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
+    fn next_due(&self, now: Now) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
         self.store.next_due(now)
     }
 
-    fn settle(&self, id: AlertId, next: Next, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
-        self.store.settle(id, next, now)
+    fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.settle(id, settled, now)
+    }
+
+    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>> {
+        self.store.line()
+    }
+
+    fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.set_line(line)
+    }
+
+    fn last_beat(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>> {
+        self.store.last_beat()
+    }
+
+    fn beat(&self, wall: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+        self.store.beat(wall)
+    }
+
+    fn usage(&self, now: Now) -> BoxFuture<'_, Result<Usage, StateError>> {
+        self.store.usage(now)
     }
 
     fn changed(&self) -> Notified<'_> {
@@ -133,7 +155,7 @@ impl State for Recorder {
         self.store.troubles()
     }
 
-    fn report(&self, report: Report, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+    fn report(&self, report: Report, now: Now) -> BoxFuture<'_, Result<(), StateError>> {
         self.store.report(report, now)
     }
 
@@ -141,7 +163,7 @@ impl State for Recorder {
         self.store.outbox()
     }
 
-    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StateError>> {
+    fn prune(&self, now: Timestamp) -> BoxFuture<'_, Result<bool, StateError>> {
         self.store.prune(now)
     }
 

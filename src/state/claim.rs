@@ -1,0 +1,267 @@
+//! Claiming: what is due and may go is given out for one try, urgent ones first.
+//!
+//! One round is one batch, so that nothing is half done; the index changes when the batch is applied.
+
+use super::engine::Engine;
+use super::index::{Open, readable};
+use super::kv::Batch;
+use super::queue::Class;
+use super::record::{AlertRecord, Gate, from_bytes, to_bytes};
+use super::{Claim, Compose, StateError, keys};
+use crate::model::{AlertId, AlertKind, LetterNo, Now, Recipient, Timestamp, Urgency};
+use crate::rules::quota::{self, Used};
+use crate::rules::{busy, governor, retry};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// More letters than these for one recipient are a catch-up: nobody waits for that one.
+pub(super) const MANY: usize = 60;
+/// WeCom remembers a body for 14,400 s (p90236); a try that it may have taken is counted on until shortly before.
+const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 60);
+/// What is looked at in one round at most: the rest is found by the next one.
+const LOOKED_AT: usize = 4_096;
+
+/// What one round of claiming changes, applied to store and index at its end.
+pub(super) struct Round {
+    pub(super) now: Now,
+    pub(super) most: usize,
+    pub(super) batch: Batch,
+    pub(super) claims: Vec<Claim>,
+    pub(super) gates: HashMap<Recipient, Gate>,
+    pub(super) quota: Used,
+    /// Alerts that are open now: claimed, or waiting for their time.
+    pub(super) opened: Vec<(AlertId, Open, bool)>,
+    /// Alerts that are gone, or dead now.
+    pub(super) gone: Vec<(AlertId, bool)>,
+    /// Letters that do not wait any more.
+    pub(super) taken: Vec<(Recipient, Class, Vec<LetterNo>)>,
+    /// What may not go before some time.
+    later: Vec<(Recipient, Class, Timestamp)>,
+    later_alerts: Vec<(AlertId, Timestamp)>,
+    /// Who was served by somebody else's alert in this round.
+    pub(super) served: HashSet<(Recipient, Class)>,
+    bodies: HashSet<Vec<u8>>,
+}
+
+impl Engine {
+    /// Claims at most `most` due alerts: urgent ones first, those with a body before letters that wait.
+    pub(super) fn claim(&mut self, now: Now, most: usize, compose: &Compose) -> Result<Vec<Claim>, StateError> {
+        self.last_claimed.clear();
+        let mut round = Round {
+            now,
+            most,
+            batch: Batch::default(),
+            claims: Vec::new(),
+            gates: HashMap::new(),
+            quota: self.index.quota.clone(),
+            opened: Vec::new(),
+            gone: Vec::new(),
+            taken: Vec::new(),
+            later: Vec::new(),
+            later_alerts: Vec::new(),
+            served: HashSet::new(),
+            bodies: HashSet::new(),
+        };
+        for urgent in [true, false] {
+            self.claim_open(&mut round, urgent, compose)?;
+            self.claim_waiting(&mut round, urgent, compose)?;
+        }
+        if !round.claims.is_empty() {
+            round.batch.put(keys::QUOTA.to_vec(), to_bytes(&round.quota)?);
+        }
+        self.apply(std::mem::take(&mut round.batch))?;
+        Ok(self.enter(round))
+    }
+
+    /// Takes back the claims of the last round: they were not given out.
+    pub(super) fn unclaim_last(&mut self) -> Result<(), StateError> {
+        for id in std::mem::take(&mut self.last_claimed) {
+            self.index.unclaim(id);
+        }
+        Ok(())
+    }
+
+    /// The index after a round whose batch was applied.
+    fn enter(&mut self, round: Round) -> Vec<Claim> {
+        for (recipient, class, letters) in &round.taken {
+            self.index.queue.remove(recipient, *class, letters);
+        }
+        for (id, dead) in round.gone {
+            self.index.take(id);
+            if dead {
+                self.index.dead.insert(id);
+            }
+        }
+        for (id, open, claimed) in round.opened {
+            if claimed {
+                self.index.claim(id, open);
+            } else {
+                self.index.put(id, open);
+            }
+        }
+        for (recipient, class, at) in round.later {
+            self.index.queue.put_off(&recipient, class, at);
+        }
+        for (id, at) in round.later_alerts {
+            self.index.put_off(id, at);
+        }
+        self.index.gates.extend(round.gates);
+        self.index.quota = round.quota;
+        self.last_claimed = round.claims.iter().map(|claim| claim.id).collect();
+        round.claims
+    }
+
+    /// Alerts that were made before.
+    fn claim_open(&mut self, round: &mut Round, urgent: bool, compose: &Compose) -> Result<(), StateError> {
+        let due: Vec<_> = self
+            .index
+            .open_due(urgent, round.now.steady)
+            .take(LOOKED_AT)
+            .map(|(id, open)| (id, open.clone()))
+            .collect();
+        for (id, open) in due {
+            if round.is_full() {
+                return Ok(());
+            }
+            let class = if urgent { Class::Urgent } else { Class::Normal };
+            if let Err(at) = self.may_go(round, &open.recipients, class, open.kind == AlertKind::CatchUp) {
+                round.later_alerts.push((id, at));
+                continue;
+            }
+            let key = keys::alert(id);
+            let value = self.kv.get(&key)?.unwrap_or_default();
+            match readable::<AlertRecord>(from_bytes(&value), &mut round.batch, &key, &value)? {
+                Some(record) if record.body.is_empty() => self.compose_again(round, id, record, compose)?,
+                Some(record) => self.try_once(round, id, record)?,
+                None => round.gone.push((id, false)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Letters that wait.
+    fn claim_waiting(&mut self, round: &mut Round, urgent: bool, compose: &Compose) -> Result<(), StateError> {
+        let now = round.now.steady;
+        let own = |(recipient, class): (&Recipient, Class)| (recipient.clone(), class);
+        let due: Vec<_> = match urgent {
+            true => self.index.queue.urgent_due(now).take(LOOKED_AT).map(own).collect(),
+            false => self.index.queue.others_due(now).take(LOOKED_AT).map(own).collect(),
+        };
+        for (recipient, class) in due {
+            if round.is_full() {
+                return Ok(());
+            }
+            if round.served.contains(&(recipient.clone(), class)) {
+                continue;
+            }
+            let many = self.index.queue.get(&recipient, class).is_some_and(|waiting| waiting.count > MANY);
+            match self.may_go(round, std::slice::from_ref(&recipient), class, many) {
+                Ok(()) => self.compose_waiting(round, &recipient, class, compose)?,
+                Err(at) => round.later.push((recipient, class, at)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one more message may go to all of these now, by every limit; else when to look again.
+    pub(super) fn may_go(
+        &self,
+        round: &Round,
+        recipients: &[Recipient],
+        class: Class,
+        nobody_waits: bool,
+    ) -> Result<(), Timestamp> {
+        let urgent = class == Class::Urgent;
+        let held_as = if nobody_waits && !urgent { Urgency::Digest } else { class.urgency() };
+        if let Some(over) = busy::held(self.limits.busy_minutes, held_as, round.now.wall) {
+            return Err(round.now.steady_at(over));
+        }
+        let persons = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
+        quota::room(&round.quota, self.limits.account_cap, persons, urgent, round.now.wall)
+            .map_err(|midnight| round.now.steady_at(midnight))?;
+        let mut latest = None;
+        for recipient in recipients {
+            if let Err(at) = self.room(round, recipient, urgent) {
+                latest = latest.max(Some(at));
+            }
+        }
+        latest.map_or(Ok(()), Err)
+    }
+
+    /// Whether one more message may go to this recipient.
+    pub(super) fn room(&self, round: &Round, recipient: &Recipient, urgent: bool) -> Result<(), Timestamp> {
+        let Some(gate) = round.gates.get(recipient).or_else(|| self.index.gates.get(recipient)) else { return Ok(()) };
+        if let Some(parked) = gate.parked.filter(|parked| parked.until > round.now.steady) {
+            return Err(parked.until);
+        }
+        governor::room(&gate.sent, urgent, round.now.steady)
+    }
+
+    /// Counts a try, before it is made.
+    pub(super) fn try_once(&self, round: &mut Round, id: AlertId, mut record: AlertRecord) -> Result<(), StateError> {
+        let now = round.now;
+        // A sender that died in its try, or before it could say what came of it.
+        record.unsure = record.unsure.or(record.trying);
+        let forgotten = |then: &super::record::Point| {
+            now.steady.since(then.steady).max(now.wall.since(then.wall)) > DUPLICATE_CHECK
+        };
+        record.maybe_twice |= record.unsure.as_ref().is_some_and(forgotten);
+        record.tries = record.tries.saturating_add(1);
+        record.trying = Some(now.into());
+        record.first_try.get_or_insert(now.into());
+        record.next_at = now.steady.plus(retry::after_death(record.tries));
+        for recipient in &record.recipients {
+            let known = || self.index.gates.get(recipient).cloned().unwrap_or_default();
+            let gate = round.gates.entry(recipient.clone()).or_insert_with(known);
+            governor::note(&mut gate.sent, now.steady);
+            round.batch.put(keys::gate(recipient), to_bytes(gate)?);
+        }
+        let persons = u32::try_from(record.recipients.len()).unwrap_or(u32::MAX);
+        quota::add(&mut round.quota, now.wall, persons);
+        round.batch.put(keys::alert(id), to_bytes(&record)?);
+        // WeCom compares with what it took, and that may be any of the tries.
+        let body = keys::body(&record.body);
+        round.batch.put(body.clone(), to_bytes(&now.steady)?);
+        round.bodies.insert(body);
+        round.opened.push((id, Open { at: now.steady, ..Open::of(&record) }, true));
+        round.claims.push(Claim {
+            id,
+            kind: record.kind,
+            recipients: record.recipients,
+            body: record.body,
+            tries: record.tries,
+            strange: record.strange,
+            letters: record.letters.len(),
+            plain: record.plain,
+            told_at: record.told_at,
+        });
+        Ok(())
+    }
+
+    /// When there may be something to claim.
+    pub(super) fn next_due(&self, now: Now) -> Option<Timestamp> {
+        let (urgent, others) = self.index.first();
+        let blocked = |urgent: bool| {
+            let room = quota::room(&self.index.quota, self.limits.account_cap, 1, urgent, now.wall);
+            room.err().map_or(now.steady, |midnight| now.steady_at(midnight))
+        };
+        let urgent = urgent.map(|at| at.max(blocked(true)));
+        let others = others.map(|at| at.max(blocked(false)));
+        urgent.into_iter().chain(others).min()
+    }
+}
+
+impl Round {
+    pub(super) fn is_full(&self) -> bool {
+        self.claims.len() >= self.most
+    }
+
+    /// Whether a body was made in this round.
+    pub(super) fn has_made(&self, body: &[u8]) -> bool {
+        self.bodies.contains(body)
+    }
+
+    pub(super) fn made(&mut self, body: Vec<u8>) {
+        self.bodies.insert(body);
+    }
+}

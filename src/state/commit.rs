@@ -1,0 +1,106 @@
+//! What watching stores: letters and marks in one step, and what is known of folders from their binding.
+
+use super::engine::Engine;
+use super::kv::Batch;
+use super::queue::{Class, HOLD};
+use super::record::{LetterRecord, Remembered, WaitingRecord, from_bytes, mark_from_bytes, mark_to_bytes, to_bytes};
+use super::{Committed, Scan, StateError, keys};
+use crate::model::{AccountId, Fate, LetterId, LetterNo, Mark, Now, RawName, Recipient, Sighting, Silence, Urgency};
+use std::collections::HashMap;
+
+/// A letter that a recipient is to be told of.
+struct News {
+    recipient: Recipient,
+    class: Class,
+    no: LetterNo,
+}
+
+impl Engine {
+    pub(super) fn commit_scan(&mut self, scan: Scan, now: Now) -> Result<Committed, StateError> {
+        let key = keys::mark(&scan.account, &scan.folder);
+        let stored = self.kv.get(&key)?.map(|bytes| mark_from_bytes(&bytes)).transpose()?;
+        // The time of the last look moves without a commit (`touch`), the rest does not.
+        let place = |mark: &Mark| (mark.uid_validity, mark.next, mark.bound_at);
+        if stored.as_ref().map(place) != scan.from.as_ref().map(place) {
+            return Ok(Committed::Stale);
+        }
+        let mut batch = Batch::default();
+        let mut fresh = HashMap::new();
+        let mut news = Vec::new();
+        let due = if scan.catching_up { now.steady.plus(HOLD) } else { now.steady };
+        for sighting in scan.letters {
+            let no = LetterNo(self.number()?);
+            let (record, told) = self.judge(&scan.account, &scan.folder, sighting, no, &fresh, now)?;
+            for recipient in told {
+                let class = Class::of(record.sighting.urgency);
+                let id = record.sighting.item.letter.id;
+                batch.put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
+                batch.put(keys::waiting(&recipient, class.byte(), no), to_bytes(&WaitingRecord { came: now.into(), due })?);
+                fresh.insert((recipient.clone(), id), no);
+                news.push(News { recipient, class, no });
+            }
+            let deferred_ms = u64::try_from(scan.deferred.as_millis()).unwrap_or(u64::MAX);
+            batch.put(keys::letter(no), to_bytes(&LetterRecord { deferred_ms, ..record })?);
+            batch.put(keys::letter_of(&scan.account, no), Vec::new());
+        }
+        batch.put(key, mark_to_bytes(&scan.to)?);
+        self.apply(batch)?;
+        let count = news.len();
+        for News { recipient, class, no } in news {
+            self.index.queue.add(&recipient, class, no, now, due, self.limits.digest_every);
+        }
+        Ok(Committed::Stored(count))
+    }
+
+    /// The ledger's record of a letter, and who is to be told of it.
+    fn judge(
+        &self,
+        account: &AccountId,
+        folder: &RawName,
+        mut sighting: Sighting,
+        no: LetterNo,
+        fresh: &HashMap<(Recipient, LetterId), LetterNo>,
+        now: Now,
+    ) -> Result<(LetterRecord, Vec<Recipient>), StateError> {
+        let id = sighting.item.letter.id;
+        if matches!(sighting.fate, Fate::Announce(_)) && self.kv.get(&keys::bound(account, folder, id))?.is_some() {
+            sighting.fate = Fate::Silent(Silence::Bound);
+        }
+        if sighting.urgency == Urgency::Silent && matches!(sighting.fate, Fate::Announce(_)) {
+            sighting.fate = Fate::Silent(Silence::Asked);
+        }
+        let (mut known, mut told) = (Vec::new(), Vec::new());
+        for recipient in sighting.recipients() {
+            if told.contains(recipient) {
+                continue;
+            }
+            if let Some(other) = fresh.get(&(recipient.clone(), id)).filter(|other| **other != no) {
+                known.push((recipient.clone(), Some(*other)));
+                continue;
+            }
+            match self.kv.get(&keys::remembered(recipient, id))? {
+                None => told.push(recipient.clone()),
+                // What cannot be read is a letter that was told, all the same.
+                Some(bytes) => {
+                    let remembered = from_bytes::<Remembered>(&bytes).ok();
+                    known.push((recipient.clone(), remembered.and_then(|r| r.letter)));
+                }
+            }
+        }
+        Ok((LetterRecord { sighting, seen_at: now.into(), deferred_ms: 0, known }, told))
+    }
+
+    pub(super) fn remember(
+        &mut self,
+        account: &AccountId,
+        folder: &RawName,
+        letters: &[LetterId],
+        now: crate::model::Timestamp,
+    ) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        for letter in letters {
+            batch.put(keys::bound(account, folder, *letter), to_bytes(&now)?);
+        }
+        self.apply(batch)
+    }
+}
