@@ -2,17 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use mailbell::model::{AccountId, AlertKind, Item, Letter, LetterId, Mark, RawName, Recipient, Sender, Timestamp};
+use mailbell::model::{
+    AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, RawName, Recipient, Sender, Sighting, Timestamp,
+    Urgency,
+};
 use mailbell::rules::retry::Next;
-use mailbell::state::{Compose, Draft, Scan, State, Store};
+use mailbell::state::{Compose, Content, Draft, Scan, Shape, State, Store};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Some moment; the steps are about its order only.
 const NOW: Timestamp = Timestamp(1_795_223_287_000);
+const BOTH: Now = Now { steady: NOW, wall: NOW };
 
 /// A folder that grows: each scan goes on where the last one ended.
 struct Growing {
@@ -38,9 +43,23 @@ impl Growing {
     fn scan(&self, count: u32) -> Scan {
         let from = Some(self.mark());
         let first = self.next.replace(self.next.get() + count);
-        let letters = (first..first + count).map(|uid| (Recipient::User(format!("u{uid}").into()), self.item(uid)));
+        let letters = (first..first + count).map(|uid| Sighting {
+            item: self.item(uid),
+            uid,
+            subscription: 1,
+            urgency: Urgency::Normal,
+            fate: Fate::Announce(vec![Recipient::User(format!("u{uid}").into())]),
+        });
         let folder = RawName::new(b"INBOX");
-        Scan { account: self.account.clone(), folder, from, to: self.mark(), letters: letters.collect() }
+        Scan {
+            account: self.account.clone(),
+            folder,
+            from,
+            to: self.mark(),
+            letters: letters.collect(),
+            deferred: Duration::ZERO,
+            catching_up: false,
+        }
     }
 
     fn item(&self, uid: u32) -> Item {
@@ -56,13 +75,14 @@ impl Growing {
             seen: false,
             readable: true,
         };
-        Item { account: self.account.clone(), folder: "INBOX".into(), letter, told_at: NOW }
+        Item { account: self.account.clone(), folder: "INBOX".into(), letter, told_at: NOW, away: None }
     }
 }
 
 /// A body of a card's size for each recipient.
-fn compose(to: &Recipient, items: &[Item], number: u32) -> Vec<Draft> {
-    let body = format!("{to} {number} {}", "邮".repeat(250)).into_bytes();
+fn compose(to: &[Recipient], content: Content<'_>, Shape { number, .. }: Shape) -> Vec<Draft> {
+    let Content::Letters(items) = content else { return Vec::new() };
+    let body = format!("{to:?} {number} {}", "邮".repeat(250)).into_bytes();
     vec![Draft { kind: AlertKind::Letter, body, items: (0..items.len()).collect() }]
 }
 
@@ -85,10 +105,10 @@ fn commit(c: &mut Criterion) {
     for count in [1, 100] {
         let directory = tempfile::tempdir().unwrap();
         let (store, folder) = (Store::open(directory.path()).unwrap(), Growing::new());
-        runtime.block_on(store.commit_scan(folder.bind(), NOW)).unwrap();
+        runtime.block_on(store.commit_scan(folder.bind(), BOTH)).unwrap();
         group.throughput(Throughput::Elements(u64::from(count)));
         group.bench_function(format!("a scan of {count}"), |b| {
-            let commit = |scan| runtime.block_on(store.commit_scan(scan, NOW)).unwrap();
+            let commit = |scan| runtime.block_on(store.commit_scan(scan, BOTH)).unwrap();
             b.iter_batched(|| folder.scan(count), commit, BatchSize::PerIteration);
         });
     }
@@ -99,19 +119,19 @@ fn deliver(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (store, folder) = (Store::open(directory.path()).unwrap(), Growing::new());
-    runtime.block_on(store.commit_scan(folder.bind(), NOW)).unwrap();
+    runtime.block_on(store.commit_scan(folder.bind(), BOTH)).unwrap();
     let composer: Arc<Compose> = Arc::new(compose);
     let mut group = c.benchmark_group("deliver");
     group.throughput(Throughput::Elements(1));
     group.bench_function("claim and settle one alert", |b| {
         let ready = || {
-            runtime.block_on(store.commit_scan(folder.scan(1), NOW)).unwrap();
+            runtime.block_on(store.commit_scan(folder.scan(1), BOTH)).unwrap();
         };
         let send = |()| {
             runtime.block_on(async {
-                let claims = store.claim(NOW, 16, composer.clone()).await.unwrap();
+                let claims = store.claim(BOTH, 16, composer.clone()).await.unwrap();
                 assert_eq!(claims.len(), 1);
-                store.settle(claims[0].id, Next::Done, NOW).await.unwrap();
+                store.settle(claims[0].id, Next::Done.into(), BOTH).await.unwrap();
             });
         };
         b.iter_batched(ready, send, BatchSize::PerIteration);

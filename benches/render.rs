@@ -5,7 +5,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use mailbell::config::Card;
 use mailbell::deliver::render::{Style, render};
 use mailbell::model::{AccountId, Item, Lang, Letter, LetterId, Sender, Timestamp};
+use mailbell::state::Shape;
 use std::hint::black_box;
+
+fn shape(number: u32) -> Shape {
+    Shape { number, plain: false }
+}
 
 fn items(count: u8) -> Vec<Item> {
     let item = |n: u8| Item {
@@ -22,6 +27,7 @@ fn items(count: u8) -> Vec<Item> {
             readable: true,
         },
         told_at: Timestamp(0),
+        away: None,
     };
     (0..count).map(item).collect()
 }
@@ -33,7 +39,7 @@ fn messages(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     for (name, count) in [("a card for one letter", 1), ("a digest of 60", 60), ("a catch-up of 200", 200)] {
         let items = items(count);
-        group.bench_function(name, |b| b.iter(|| render(black_box(&items), &style, &link, 0)));
+        group.bench_function(name, |b| b.iter(|| render(black_box(&items), &style, &link, shape(0))));
     }
     group.finish();
 }

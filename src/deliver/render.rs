@@ -88,7 +88,8 @@ fn text_of(message: &Message) -> String {
 
 /// Short, and letters, digits and the plainest marks only: for what WeCom refused as too long or as harmful.
 fn plain(text: &str) -> Message {
-    let harmless = |c: char| if c.is_alphanumeric() || " \n.,:@-_/#()·：，。、（）".contains(c) { c } else { ' ' };
+    let harmless =
+        |c: char| if c.is_alphanumeric() || " \n.,:@-_/#()·：，。、（）".contains(c) { c } else { ' ' };
     let text: String = text.chars().map(harmless).collect();
     Message::Text { content: cut(&text, PLAIN_BYTES) }
 }

@@ -34,8 +34,12 @@ impl Engine {
             for recipient in told {
                 let class = Class::of(record.sighting.urgency);
                 let id = record.sighting.item.letter.id;
-                batch.put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
-                batch.put(keys::waiting(&recipient, class.byte(), no), to_bytes(&WaitingRecord { came: now.into(), due })?);
+                batch
+                    .put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
+                batch.put(
+                    keys::waiting(&recipient, class.byte(), no),
+                    to_bytes(&WaitingRecord { came: now.into(), due })?,
+                );
                 fresh.insert((recipient.clone(), id), no);
                 news.push(News { recipient, class, no });
             }

@@ -56,7 +56,9 @@ impl Engine {
         let last_beat = kv.get(keys::BEAT)?.and_then(|bytes| from_bytes(&bytes).ok());
         let mut aside = Batch::default();
         let index = Index::load(&*kv, &mut aside)?;
-        kv.apply(aside)?;
+        if !aside.0.is_empty() {
+            kv.apply(aside)?;
+        }
         let mut engine = Self {
             unsynced: false,
             kv,

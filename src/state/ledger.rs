@@ -170,9 +170,8 @@ impl Engine {
             };
             return Ok(Told::Known { letter: *other, folder });
         }
-        let mine = |(_, alert): &&(AlertId, AlertRecord)| {
-            alert.recipients.contains(recipient) && alert.letters.contains(&no)
-        };
+        let mine =
+            |(_, alert): &&(AlertId, AlertRecord)| alert.recipients.contains(recipient) && alert.letters.contains(&no);
         // The last one tells: those before it were taken apart.
         if let Some((id, alert)) = alerts.iter().rfind(mine) {
             return Ok(Told::Alert {
@@ -206,6 +205,8 @@ fn fits(sighting: &Sighting, why: &Why) -> bool {
     };
     let letter = &sighting.item.letter;
     let from = &letter.from;
-    why.from.as_deref().is_none_or(|wanted| holds(from.name.as_deref(), wanted) || holds(from.address.as_deref(), wanted))
+    why.from
+        .as_deref()
+        .is_none_or(|wanted| holds(from.name.as_deref(), wanted) || holds(from.address.as_deref(), wanted))
         && why.subject.as_deref().is_none_or(|wanted| holds(letter.subject.as_deref(), wanted))
 }

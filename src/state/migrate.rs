@@ -2,11 +2,11 @@
 //! where a process died in it; the version is written at its end.
 
 use super::StateError;
+use super::keys;
 use super::kv::{Batch, Kv, SLICE};
 use super::record::{
     AlertRecord, Gate, LetterRecord, Point, Remembered, STORE_VERSION, WaitingRecord, from_bytes, to_bytes,
 };
-use super::keys;
 use crate::model::{
     AccountId, AlertId, AlertKind, Fate, Item, Letter, LetterId, LetterNo, Now, Recipient, Sender, Sighting, Timestamp,
     Urgency,

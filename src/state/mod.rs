@@ -46,8 +46,8 @@ pub use store::Store;
 
 use crate::clock::Anchor;
 use crate::model::{
-    AccountId, AlertId, AlertKind, BusyMinutes, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Sighting, Timestamp, Told,
-    Trouble,
+    AccountId, AlertId, AlertKind, BusyMinutes, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Sighting,
+    Timestamp, Told, Trouble,
 };
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
@@ -249,12 +249,7 @@ pub trait State: Send + Sync {
     fn govern(&self, limits: Limits, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
     /// Claims at most `most` due alerts, urgent ones first, composing waiting letters on the way. What is returned is
     /// durable: the body, the count of the try, and what it takes of each recipient's and the day's limits.
-    fn claim(
-        &self,
-        now: Now,
-        most: usize,
-        compose: Arc<Compose>,
-    ) -> BoxFuture<'_, Result<Vec<Claim>, StateError>>;
+    fn claim(&self, now: Now, most: usize, compose: Arc<Compose>) -> BoxFuture<'_, Result<Vec<Claim>, StateError>>;
     /// Has the alerts composed anew whose body is `stale`: it can never be taken any more. To be called before anything
     /// is claimed. Answers how many alerts that were.
     fn recall(&self, stale: Arc<Stale>) -> BoxFuture<'_, Result<usize, StateError>>;

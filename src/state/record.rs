@@ -1,9 +1,7 @@
 //! Stored forms: a version byte, then postcard.
 
 use super::StateError;
-use crate::model::{
-    AlertKind, LetterNo, Mark, Now, Recipient, Sighting, Timestamp, Uid, UidValidity, Urgency,
-};
+use crate::model::{AlertKind, LetterNo, Mark, Now, Recipient, Sighting, Timestamp, Uid, UidValidity, Urgency};
 use crate::rules::governor::Sent;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,10 @@
 //! The state of one node: the engine on a thread of its own (sled blocks), one sync of the disk for all that came
 //! in meanwhile.
 
+use super::StateError;
 use super::engine::Engine;
 use super::kv::Kv;
 use super::sled_kv::{self, SledKv};
-use super::StateError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

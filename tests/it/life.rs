@@ -5,38 +5,20 @@ use crate::support::clock::PausedClock;
 use crate::support::mailbox::{Cabinet, Mailbox};
 use crate::support::recorder::Recorder;
 use crate::support::{account, imap, secs};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use mailbell::clock::Clock;
 use mailbell::config::{Account, Config, Subscription};
 use mailbell::deliver::{Accounts, Reporter};
 use mailbell::health::{AccountHealth, AccountState, Health};
 use mailbell::imap::{ImapError, LoginTrouble};
-use mailbell::model::{AccountId, Lang, Recipient};
+use mailbell::model::{AccountId, AlertKind, Lang, Recipient};
 use mailbell::rules::budget::Allowance;
-use mailbell::rules::retry::{Next, Outcome};
-use mailbell::state::State;
+use mailbell::rules::retry::Next;
+use mailbell::state::{Content, Draft, Shape, State};
 use mailbell::supervise::{Shared, Supervisor};
 use mailbell::watch::Hosts;
-use mailbell::wecom::{Message, Push};
 use std::sync::Arc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-
-/// Bodies are what people read.
-struct Plain;
-
-impl Push for Plain {
-    fn encode(&self, _to: &Recipient, message: &Message) -> Vec<u8> {
-        match message {
-            Message::Text { content } => content.clone().into_bytes(),
-            Message::Textcard { title, .. } => title.clone().into_bytes(),
-        }
-    }
-
-    fn send<'a>(&'a self, _to: &'a Recipient, _body: &'a [u8]) -> BoxFuture<'a, Outcome> {
-        std::future::pending().boxed()
-    }
-}
 
 struct House {
     accounts: Vec<Arc<Account>>,
@@ -77,7 +59,6 @@ impl House {
         accounts.update(&self.accounts);
         let reporter = Reporter {
             state: self.state.clone(),
-            push: Arc::new(Plain),
             clock: self.clock.clone(),
             health: self.health.clone(),
             accounts,
@@ -112,9 +93,20 @@ impl House {
     /// What was put into the outbox since the last call, and for whom.
     async fn told(&self) -> Vec<(String, String)> {
         let mut told = Vec::new();
-        for claim in self.state.claim(self.clock.now(), 1000, Arc::new(|_, _, _| Vec::new())).await.unwrap() {
-            told.push((claim.recipient.to_string(), String::from_utf8(claim.body).unwrap()));
-            self.state.settle(claim.id, Next::Done, self.clock.now()).await.unwrap();
+        let now = Clock::now(&*self.clock);
+        let compose = |_: &[Recipient], content: Content<'_>, shape: Shape| {
+            let Content::Text(text) = content else { return Vec::new() };
+            let body = text.to_owned() + &" ".repeat(usize::try_from(shape.number).unwrap());
+            vec![Draft { kind: AlertKind::Report, body: body.into_bytes(), items: Vec::new() }]
+        };
+        for claim in self.state.claim(now, 1000, Arc::new(compose)).await.unwrap() {
+            for recipient in &claim.recipients {
+                told.push((
+                    recipient.to_string(),
+                    String::from_utf8(claim.body.clone()).unwrap().trim_end().to_owned(),
+                ));
+            }
+            self.state.settle(claim.id, Next::Done.into(), now).await.unwrap();
         }
         told.sort();
         told
@@ -397,14 +389,7 @@ fn the_reporter_takes_its_administrators_from_the_config() {
     let config: Config = mailbell::config::load_text(std::path::Path::new("x.toml"), text, &|_| None).unwrap();
     let state = Arc::new(Recorder::new());
     let clock = Arc::new(PausedClock::new());
-    let reporter = Reporter::new(
-        &config,
-        Shared::deadlines(&config.imap),
-        state,
-        Arc::new(Plain),
-        clock,
-        Arc::default(),
-        Arc::default(),
-    );
+    let reporter =
+        Reporter::new(&config, Shared::deadlines(&config.imap), state, clock, Arc::default(), Arc::default());
     assert_eq!(reporter.admins, [Recipient::User("wangwu".into())]);
 }

@@ -9,8 +9,11 @@ mod limits;
 mod opening;
 mod reports;
 
-use mailbell::model::{AccountId, AlertKind, Item, Letter, LetterId, Mark, RawName, Recipient, Sender, Timestamp};
-use mailbell::state::{Claim, Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, Store};
+use mailbell::model::{
+    AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, RawName, Recipient, Sender, Sighting, Timestamp,
+    Urgency,
+};
+use mailbell::state::{Claim, Committed, Compose, Content, Disk, Draft, MemoryKv, Outbox, Scan, Shape, State, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +69,11 @@ fn after(seconds: u64) -> Timestamp {
     T0.plus(Duration::from_secs(seconds))
 }
 
+/// The same moment by both clocks.
+fn at(time: Timestamp) -> Now {
+    Now { steady: time, wall: time }
+}
+
 fn user(name: &str) -> Recipient {
     Recipient::parse(name).unwrap()
 }
@@ -95,11 +103,24 @@ fn item(number: u64, subject: &str) -> Item {
         seen: false,
         readable: true,
     };
-    Item { account: account(), folder: "INBOX".into(), letter, told_at: T0 }
+    Item { account: account(), folder: "INBOX".into(), letter, told_at: T0, away: None }
+}
+
+fn sighting(to: Vec<Recipient>, urgency: Urgency, item: Item) -> Sighting {
+    Sighting { item, uid: 1, subscription: 1, urgency, fate: Fate::Announce(to) }
 }
 
 fn scan(from: Option<u32>, to: u32, letters: Vec<(Recipient, Item)>) -> Scan {
-    Scan { account: account(), folder: inbox(), from: from.map(mark), to: mark(to), letters }
+    let letters = letters.into_iter().map(|(to, item)| sighting(vec![to], Urgency::Normal, item)).collect();
+    Scan {
+        account: account(),
+        folder: inbox(),
+        from: from.map(mark),
+        to: mark(to),
+        letters,
+        deferred: Duration::ZERO,
+        catching_up: false,
+    }
 }
 
 /// Stores letters in a folder of their own, so that no mark is in the way.
@@ -107,30 +128,43 @@ async fn arrive(store: &Store, now: Timestamp, letters: &[(&str, u64, &str)]) ->
     let folder = format!("{:?} {letters:?}", now);
     let letters = letters.iter().map(|(to, number, subject)| (user(to), item(*number, subject))).collect();
     let scan = Scan { folder: RawName::new(folder.as_bytes()), ..scan(None, 2, letters) };
-    match store.commit_scan(scan, now).await.unwrap() {
+    match store.commit_scan(scan, at(now)).await.unwrap() {
         Committed::Stored(count) => count,
         Committed::Stale => panic!("a folder seen for the first time is not stale"),
     }
 }
 
-fn body(to: &Recipient, items: &[Item], number: u32) -> Vec<u8> {
+fn body(to: &[Recipient], items: &[Item], shape: Shape) -> Vec<u8> {
+    let to: Vec<_> = to.iter().map(ToString::to_string).collect();
     let subjects: Vec<_> = items.iter().map(|item| item.letter.subject.clone().unwrap_or_default()).collect();
-    let count = if number == 0 { String::new() } else { format!(" #{number}") };
-    format!("{to}: {}{count}", subjects.join(" + ")).into_bytes()
+    let count = if shape.number == 0 { String::new() } else { format!(" #{}", shape.number) };
+    let plain = if shape.plain { " plain" } else { "" };
+    format!("{}: {}{count}{plain}", to.join("|"), subjects.join(" + ")).into_bytes()
+}
+
+fn report(to: &[Recipient], text: &str) -> Vec<Draft> {
+    let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+    let body = format!("{}: {text}", to.join("|")).into_bytes();
+    vec![Draft { kind: AlertKind::Report, body, items: Vec::new() }]
 }
 
 /// One message for all that waits.
 fn together() -> Arc<Compose> {
-    Arc::new(|to, items, number| {
-        vec![Draft { kind: AlertKind::Digest, body: body(to, items, number), items: (0..items.len()).collect() }]
+    Arc::new(|to, content, shape| match content {
+        Content::Text(text) => report(to, text),
+        Content::Letters(items) => {
+            let kind = if items.len() > 1 { AlertKind::Digest } else { AlertKind::Letter };
+            vec![Draft { kind, body: body(to, items, shape), items: (0..items.len()).collect() }]
+        }
     })
 }
 
 /// A message for each letter.
 fn each() -> Arc<Compose> {
-    Arc::new(|to, items, number| {
+    Arc::new(|to, content, shape| {
+        let Content::Letters(items) = content else { return Vec::new() };
         let draft = |(at, item): (usize, &Item)| {
-            let body = body(to, std::slice::from_ref(item), number);
+            let body = body(to, std::slice::from_ref(item), shape);
             Draft { kind: AlertKind::Letter, body, items: vec![at] }
         };
         items.iter().enumerate().map(draft).collect()
@@ -138,7 +172,7 @@ fn each() -> Arc<Compose> {
 }
 
 async fn claim(store: &Store, now: Timestamp) -> Vec<Claim> {
-    store.claim(now, ALL, together()).await.unwrap()
+    store.claim(at(now), ALL, together()).await.unwrap()
 }
 
 fn texts(claims: &[Claim]) -> Vec<String> {

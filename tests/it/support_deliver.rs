@@ -6,11 +6,12 @@ use mailbell::clock::Clock;
 use mailbell::deliver::{self, Delivery};
 use mailbell::health::Health;
 use mailbell::model::{
-    AccountId, AlertKind, Item, Lang, Letter, LetterId, Mark, RawName, Recipient, Sender, Timestamp,
+    AccountId, AlertKind, Fate, Item, Lang, Letter, LetterId, Mark, RawName, Recipient, Sender, Sighting, Timestamp,
+    Urgency,
 };
 use mailbell::rules::retry::Outcome;
-use mailbell::state::{Committed, Compose, Disk, Draft, MemoryKv, Outbox, Scan, State, Store};
-use mailbell::wecom::{Message, Push};
+use mailbell::state::{Committed, Compose, Content, Disk, Draft, MemoryKv, Outbox, Scan, Shape, State, Store};
+use mailbell::wecom::{self, Message, Push};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,24 +54,25 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    fn note(&self, to: &Recipient, body: &[u8]) -> Answer {
+    fn note(&self, to: &[Recipient], body: &[u8]) -> Answer {
         let body = String::from_utf8(body.to_vec()).unwrap();
-        let sent = Sent { at: self.begun.elapsed(), to: to.to_string(), body };
+        let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+        let sent = Sent { at: self.begun.elapsed(), to: to.join("|"), body };
         self.sent.lock().unwrap().push(sent.clone());
         (self.script.lock().unwrap())(&sent)
     }
 }
 
 impl Push for Recorder {
-    fn encode(&self, _to: &Recipient, _message: &Message) -> Vec<u8> {
+    fn encode(&self, _to: &[Recipient], _message: &Message) -> Vec<u8> {
         unreachable!("the tests compose by themselves")
     }
 
-    fn send<'a>(&'a self, to: &'a Recipient, body: &'a [u8]) -> BoxFuture<'a, Outcome> {
+    fn send<'a>(&'a self, to: &'a [Recipient], body: &'a [u8]) -> BoxFuture<'a, wecom::Sent> {
         Box::pin(async move {
             let (delay, outcome) = self.note(to, body);
             tokio::time::sleep(delay).await;
-            outcome
+            outcome.into()
         })
     }
 }
@@ -128,6 +130,8 @@ impl Bench {
             health: self.health.clone(),
             compose: compose(),
             lang: Lang::En,
+            time_zone: jiff::tz::TimeZone::UTC,
+            admins: Vec::new(),
         };
         self.stop = CancellationToken::new();
         self.running = Some(tokio::spawn(deliver::run(delivery, self.stop.clone())));
@@ -150,15 +154,24 @@ impl Bench {
             readable: true,
         };
         let account = AccountId::new("zhangsan@corp.example");
-        let item = Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: clock.steady() };
+        let item =
+            Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: clock.steady(), away: None };
         let scan = Scan {
             account,
             folder: RawName::new(&self.letters.to_be_bytes()),
             from: None,
             to: Mark { uid_validity: 1, next: 2, bound_at: clock.wall(), looked_at: clock.wall(), mailbox_id: None },
-            letters: vec![(Recipient::parse(to).unwrap(), item)],
+            letters: vec![Sighting {
+                item,
+                uid: 1,
+                subscription: 1,
+                urgency: Urgency::Normal,
+                fate: Fate::Announce(vec![Recipient::parse(to).unwrap()]),
+            }],
+            deferred: Duration::ZERO,
+            catching_up: false,
         };
-        assert_eq!(self.state.commit_scan(scan, clock.steady()).await.unwrap(), Committed::Stored(1));
+        assert_eq!(self.state.commit_scan(scan, Clock::now(&clock)).await.unwrap(), Committed::Stored(1));
     }
 
     /// Lets so much time pass.
@@ -220,7 +233,10 @@ impl Drop for Bench {
 
 /// All that waits for one recipient in one message.
 fn compose() -> Arc<Compose> {
-    Arc::new(|to, items, number| {
+    Arc::new(|to, content, Shape { number, .. }| {
+        let Content::Letters(items) = content else { return Vec::new() };
+        let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+        let to = to.join("|");
         let subjects: Vec<_> = items.iter().map(|item| item.letter.subject.clone().unwrap_or_default()).collect();
         let count = if number == 0 { String::new() } else { format!(" #{number}") };
         let body = format!("{to}: {}{count}", subjects.join(" + ")).into_bytes();

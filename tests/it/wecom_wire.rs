@@ -68,5 +68,5 @@ fn user(name: &str) -> Recipient {
 }
 
 fn text(client: &Client, to: &Recipient, content: &str) -> Vec<u8> {
-    client.encode(to, &Message::Text { content: content.to_owned() })
+    client.encode(std::slice::from_ref(to), &Message::Text { content: content.to_owned() })
 }

@@ -78,7 +78,7 @@ fn the_example_loads_with_all_that_is_commented_out_and_available() {
     let online = &config.accounts[2];
     assert_eq!(online.auth, Auth::Xoauth2);
     assert!(matches!(&online.credential, Credential::Oauth(source) if source.name == "corp"));
-    let projects = Subscription { folders: vec!["项目/*".to_owned()], realtime: Some(true) };
+    let projects = Subscription { realtime: Some(true), ..Subscription::to(&["项目/*"]) };
     assert_eq!(online.subscriptions, [projects]);
 }
 

@@ -1,6 +1,6 @@
 //! S4, S5, S8: one sender at a time, and the same body at every try.
 
-use super::{Place, T0, after, arrive, claim, counts, each, on_both_backends, texts};
+use super::{Place, T0, after, arrive, at, claim, counts, each, on_both_backends, texts};
 use mailbell::model::{AlertId, Recipient};
 use mailbell::rules::retry::Next;
 use mailbell::state::State;
@@ -25,15 +25,15 @@ async fn a_claim_is_given_to_nobody_else(place: Place) {
     let first = claim(&store, T0).await;
     assert_eq!((first.len(), first[0].tries, first[0].told_at), (1, 1, T0));
     assert_eq!(claim(&store, after(10 * HOUR)).await.len(), 0);
-    assert_eq!(store.next_due(after(10 * HOUR)).await.unwrap(), None);
+    assert_eq!(store.next_due(at(after(10 * HOUR))).await.unwrap(), None);
 
-    store.settle(first[0].id, Next::Again(after(20)), T0).await.unwrap();
-    assert_eq!(store.next_due(T0).await.unwrap(), Some(after(20)));
+    store.settle(first[0].id, Next::Again(after(20)).into(), at(T0)).await.unwrap();
+    assert_eq!(store.next_due(at(T0)).await.unwrap(), Some(after(20)));
     assert_eq!(claim(&store, after(19)).await.len(), 0);
     let again = claim(&store, after(20)).await;
     assert_eq!((again.len(), again[0].id, again[0].tries), (1, first[0].id, 2));
     assert_eq!(again[0].body, first[0].body);
-    store.settle(again[0].id, Next::Done, after(20)).await.unwrap();
+    store.settle(again[0].id, Next::Done.into(), at(after(20))).await.unwrap();
     assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 0));
     assert_eq!(claim(&store, after(HOUR)).await.len(), 0);
 }
@@ -42,16 +42,16 @@ async fn settling_needs_the_claim(place: Place) {
     let store = place.open();
     arrive(&store, T0, &[("zhangsan", 1, "x")]).await;
     let id = claim(&store, T0).await[0].id;
-    store.settle(id, Next::Again(after(5)), T0).await.unwrap();
+    store.settle(id, Next::Again(after(5)).into(), at(T0)).await.unwrap();
     for next in [Next::Done, Next::Dead("refused".to_owned()), Next::Again(after(10 * HOUR))] {
-        store.settle(id, next, T0).await.unwrap();
+        store.settle(id, next.into(), at(T0)).await.unwrap();
     }
-    store.settle(AlertId(u64::MAX), Next::Done, T0).await.unwrap();
-    assert_eq!(store.next_due(T0).await.unwrap(), Some(after(5)));
+    store.settle(AlertId(u64::MAX), Next::Done.into(), at(T0)).await.unwrap();
+    assert_eq!(store.next_due(at(T0)).await.unwrap(), Some(after(5)));
     assert_eq!(claim(&store, after(5)).await.len(), 1);
     drop(store);
     let store = place.open();
-    store.settle(id, Next::Done, after(5)).await.unwrap();
+    store.settle(id, Next::Done.into(), at(after(5))).await.unwrap();
     assert_eq!(store.outbox().await.unwrap(), counts(0, 1, 0), "the claim died with its process");
     assert_eq!(claim(&store, after(5)).await[0].tries, 3);
 }
@@ -60,10 +60,10 @@ async fn a_dead_alert_is_kept_and_not_tried(place: Place) {
     let store = place.open();
     arrive(&store, T0, &[("zhangsan", 1, "x"), ("lisi", 1, "x")]).await;
     let claims = claim(&store, T0).await;
-    store.settle(claims[0].id, Next::Dead("81013".to_owned()), T0).await.unwrap();
-    store.settle(claims[1].id, Next::Done, T0).await.unwrap();
+    store.settle(claims[0].id, Next::Dead("81013".to_owned()).into(), at(T0)).await.unwrap();
+    store.settle(claims[1].id, Next::Done.into(), at(T0)).await.unwrap();
     assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1));
-    assert_eq!((claim(&store, after(HOUR)).await.len(), store.next_due(T0).await.unwrap()), (0, None));
+    assert_eq!((claim(&store, after(HOUR)).await.len(), store.next_due(at(T0)).await.unwrap()), (0, None));
     drop(store);
     let store = place.open();
     assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1));
@@ -79,12 +79,12 @@ async fn claims_of_the_dead_are_void_and_their_bodies_stay(place: Place) {
     drop(store);
     for round in 1..4 {
         let store = place.open();
-        assert!(store.next_due(after(round)).await.unwrap().unwrap() <= after(round), "due at once");
+        assert!(store.next_due(at(after(round))).await.unwrap().unwrap() <= after(round), "due at once");
         let again = claim(&store, after(round)).await;
         tries += 1;
         for claim in &again {
             let before = first.iter().find(|c| c.id == claim.id).unwrap();
-            assert_eq!((&claim.body, &claim.recipient, claim.tries), (&before.body, &before.recipient, tries));
+            assert_eq!((&claim.body, &claim.recipients, claim.tries), (&before.body, &before.recipients, tries));
         }
         assert_eq!(again.len(), 2);
     }
@@ -94,7 +94,7 @@ async fn waiting_letters_merge_and_a_tried_alert_does_not(place: Place) {
     let store = place.open();
     arrive(&store, T0, &[("zhangsan", 1, "a")]).await;
     let first = claim(&store, T0).await;
-    store.settle(first[0].id, Next::Again(after(5)), T0).await.unwrap();
+    store.settle(first[0].id, Next::Again(after(5)).into(), at(T0)).await.unwrap();
     arrive(&store, after(1), &[("zhangsan", 2, "b")]).await;
     arrive(&store, after(2), &[("zhangsan", 3, "c"), ("lisi", 3, "c")]).await;
     drop(store);
@@ -110,14 +110,14 @@ async fn no_more_is_claimed_than_asked_for(place: Place) {
     arrive(&store, T0, &[("a", 1, "1"), ("a", 2, "2"), ("a", 3, "3"), ("b", 4, "4")]).await;
     let mut seen = Vec::new();
     for _ in 0..4 {
-        let claims = store.claim(T0, 1, each()).await.unwrap();
+        let claims = store.claim(at(T0), 1, each()).await.unwrap();
         assert_eq!(claims.len(), 1);
         seen.extend(texts(&claims));
     }
     seen.sort();
     assert_eq!(seen, ["a: 1", "a: 2", "a: 3", "b: 4"]);
-    assert_eq!(store.claim(T0, 1, each()).await.unwrap().len(), 0);
-    assert_eq!(store.claim(T0, 0, each()).await.unwrap().len(), 0);
+    assert_eq!(store.claim(at(T0), 1, each()).await.unwrap().len(), 0);
+    assert_eq!(store.claim(at(T0), 0, each()).await.unwrap().len(), 0);
 }
 
 async fn equal_bodies_are_numbered_for_four_hours(place: Place) {
@@ -127,7 +127,7 @@ async fn equal_bodies_are_numbered_for_four_hours(place: Place) {
         arrive(&store, after(seconds), &[("zhangsan", number, "x"), ("lisi", 100 + number, &number.to_string())]).await;
         let claims = claim(&store, after(seconds)).await;
         for claim in &claims {
-            store.settle(claim.id, Next::Done, after(seconds)).await.unwrap();
+            store.settle(claim.id, Next::Done.into(), at(after(seconds))).await.unwrap();
         }
         texts_seen.extend(texts(&claims).into_iter().filter(|text| text.starts_with("zhangsan")));
     }
@@ -138,7 +138,7 @@ async fn equal_bodies_are_numbered_for_four_hours(place: Place) {
     assert_eq!(texts(&claim(&store, after(4 * HOUR + 60)).await), ["zhangsan: x #3"], "also by another process");
     store.prune(after(5 * HOUR)).await.unwrap();
     arrive(&store, after(9 * HOUR), &[("zhangsan", 5, "x")]).await;
-    let later = store.claim(after(9 * HOUR), 5, each()).await.unwrap();
+    let later = store.claim(at(after(9 * HOUR)), 5, each()).await.unwrap();
     assert!(texts(&later).contains(&"zhangsan: x".to_owned()), "WeCom has forgotten it: {:?}", texts(&later));
 }
 
@@ -147,9 +147,9 @@ async fn a_body_is_remembered_from_its_last_try(place: Place) {
     let store = place.open();
     arrive(&store, T0, &[("zhangsan", 1, "x")]).await;
     let id = claim(&store, T0).await[0].id;
-    store.settle(id, Next::Again(after(3 * HOUR)), T0).await.unwrap();
+    store.settle(id, Next::Again(after(3 * HOUR)).into(), at(T0)).await.unwrap();
     assert_eq!(claim(&store, after(3 * HOUR)).await[0].id, id);
-    store.settle(id, Next::Done, after(3 * HOUR)).await.unwrap();
+    store.settle(id, Next::Done.into(), at(after(3 * HOUR))).await.unwrap();
     store.prune(after(5 * HOUR)).await.unwrap();
     arrive(&store, after(5 * HOUR), &[("zhangsan", 2, "x")]).await;
     assert_eq!(texts(&claim(&store, after(5 * HOUR)).await), ["zhangsan: x #1"]);
@@ -160,7 +160,7 @@ async fn the_recipients_of_claims_are_theirs(place: Place) {
     arrive(&store, T0, &[("party:12", 1, "x"), ("tag:12", 1, "x"), ("12", 1, "x"), ("1", 1, "x")]).await;
     drop(store);
     let store = place.open();
-    let mut found: Vec<_> = claim(&store, T0).await.into_iter().map(|claim| claim.recipient).collect();
+    let mut found: Vec<_> = claim(&store, T0).await.into_iter().map(|claim| claim.recipients[0].clone()).collect();
     found.sort();
     let user = |id: &str| Recipient::User(id.into());
     assert_eq!(found, [user("1"), user("12"), Recipient::Party(12), Recipient::Tag(12)]);

@@ -1,7 +1,7 @@
 //! S1, S2, S3: marks and letters together, each letter once, nothing for a stale look.
 
 use super::{
-    Place, T0, account, after, arrive, claim, counts, each, inbox, item, mark, on_both_backends, scan, texts, user,
+    Place, T0, account, after, arrive, at, claim, counts, each, inbox, item, mark, on_both_backends, scan, texts, user,
 };
 use mailbell::model::{Recipient, Timestamp};
 use mailbell::rules::retry::Next;
@@ -21,9 +21,9 @@ on_both_backends!(
 async fn a_stale_commit_changes_nothing(place: Place) {
     let store = place.open();
     let letters = |number| vec![(user("zhangsan"), item(number, "x"))];
-    assert_eq!(store.commit_scan(scan(None, 5, letters(1)), T0).await.unwrap(), Committed::Stored(1));
+    assert_eq!(store.commit_scan(scan(None, 5, letters(1)), at(T0)).await.unwrap(), Committed::Stored(1));
     for from in [None, Some(4), Some(6)] {
-        assert_eq!(store.commit_scan(scan(from, 9, letters(2)), T0).await.unwrap(), Committed::Stale, "{from:?}");
+        assert_eq!(store.commit_scan(scan(from, 9, letters(2)), at(T0)).await.unwrap(), Committed::Stale, "{from:?}");
     }
     let store = {
         drop(store);
@@ -31,30 +31,34 @@ async fn a_stale_commit_changes_nothing(place: Place) {
     };
     assert_eq!(store.marks(&account()).await.unwrap()[&inbox()], mark(5));
     assert_eq!(store.outbox().await.unwrap(), counts(1, 0, 0));
-    assert_eq!(store.commit_scan(scan(Some(5), 6, letters(2)), T0).await.unwrap(), Committed::Stored(1), "not lost");
+    assert_eq!(
+        store.commit_scan(scan(Some(5), 6, letters(2)), at(T0)).await.unwrap(),
+        Committed::Stored(1),
+        "not lost"
+    );
 }
 
 async fn a_look_without_news_is_no_reason_for_staleness(place: Place) {
     let store = place.open();
-    store.commit_scan(scan(None, 5, Vec::new()), T0).await.unwrap();
+    store.commit_scan(scan(None, 5, Vec::new()), at(T0)).await.unwrap();
     let looked = mailbell::model::Mark { looked_at: Timestamp(99), ..mark(5) };
     store.touch(&account(), &inbox(), looked).await.unwrap();
     assert_eq!(store.marks(&account()).await.unwrap()[&inbox()], looked);
-    assert_eq!(store.commit_scan(scan(Some(5), 6, Vec::new()), T0).await.unwrap(), Committed::Stored(0));
+    assert_eq!(store.commit_scan(scan(Some(5), 6, Vec::new()), at(T0)).await.unwrap(), Committed::Stored(0));
 }
 
 async fn a_letter_is_stored_once_for_each_recipient(place: Place) {
     let store = place.open();
     let to = |name: &str| (user(name), item(1, "x"));
     let letters = vec![to("zhangsan"), to("zhangsan"), to("lisi"), to("party:1"), to("zhangsan")];
-    assert_eq!(store.commit_scan(scan(None, 5, letters), T0).await.unwrap(), Committed::Stored(3));
+    assert_eq!(store.commit_scan(scan(None, 5, letters), at(T0)).await.unwrap(), Committed::Stored(3));
     let letters = vec![to("lisi"), to("tag:1")];
-    assert_eq!(store.commit_scan(scan(Some(5), 6, letters), T0).await.unwrap(), Committed::Stored(1));
+    assert_eq!(store.commit_scan(scan(Some(5), 6, letters), at(T0)).await.unwrap(), Committed::Stored(1));
     assert_eq!(store.outbox().await.unwrap(), counts(4, 0, 0));
     let claims = claim(&store, T0).await;
     assert_eq!(texts(&claims), ["lisi: x", "party:1: x", "tag:1: x", "zhangsan: x"]);
     for claim in claims {
-        store.settle(claim.id, Next::Done, T0).await.unwrap();
+        store.settle(claim.id, Next::Done.into(), at(T0)).await.unwrap();
     }
     drop(store);
     let store = place.open();
@@ -78,12 +82,12 @@ async fn a_letter_is_remembered_for_thirty_days(place: Place) {
 async fn marks_are_of_one_account(place: Place) {
     let store = place.open();
     let odd = mailbell::model::RawName::new(&[0, 255, b'/', 0]);
-    store.commit_scan(scan(None, 5, Vec::new()), T0).await.unwrap();
+    store.commit_scan(scan(None, 5, Vec::new()), at(T0)).await.unwrap();
     let mut other = scan(None, 8, Vec::new());
     other.account = mailbell::model::AccountId::new("zhangsan@corp.example.org");
-    store.commit_scan(other.clone(), T0).await.unwrap();
+    store.commit_scan(other.clone(), at(T0)).await.unwrap();
     other.folder = odd.clone();
-    store.commit_scan(other.clone(), T0).await.unwrap();
+    store.commit_scan(other.clone(), at(T0)).await.unwrap();
     assert_eq!(store.marks(&account()).await.unwrap().into_iter().collect::<Vec<_>>(), [(inbox(), mark(5))]);
     let others = store.marks(&other.account).await.unwrap();
     assert_eq!((others.len(), others[&odd]), (2, mark(8)));
@@ -106,18 +110,18 @@ async fn step(store: &Store, number: usize, settled: &mut BTreeSet<(Recipient, S
             let next = from.unwrap_or(1);
             let letter = item(u64::from(next), &next.to_string());
             let letters = vec![(user("zhangsan"), letter.clone()), (user("lisi"), letter)];
-            let done = store.commit_scan(scan(from, next + 1, letters), now).await.unwrap();
+            let done = store.commit_scan(scan(from, next + 1, letters), at(now)).await.unwrap();
             assert_eq!(done, Committed::Stored(2));
         }
         _ => {
-            let claims = store.claim(now, 3, each()).await.unwrap();
-            for (at, claim) in claims.iter().enumerate() {
-                match at {
+            let claims = store.claim(at(now), 3, each()).await.unwrap();
+            for (place, claim) in claims.iter().enumerate() {
+                match place {
                     0 => {
-                        store.settle(claim.id, Next::Done, now).await.unwrap();
-                        settled.insert((claim.recipient.clone(), String::from_utf8(claim.body.clone()).unwrap()));
+                        store.settle(claim.id, Next::Done.into(), at(now)).await.unwrap();
+                        settled.insert((claim.recipients[0].clone(), String::from_utf8(claim.body.clone()).unwrap()));
                     }
-                    1 => store.settle(claim.id, Next::Again(now), now).await.unwrap(),
+                    1 => store.settle(claim.id, Next::Again(now).into(), at(now)).await.unwrap(),
                     _ => {} // its sender died
                 }
             }
@@ -135,9 +139,10 @@ async fn a_mark_is_never_ahead_wherever_it_crashes(place: Place) {
         let mark = store.marks(&account()).await.unwrap()[&inbox()];
         let mut there = settled.clone();
         // A look into the outbox is a claim; the next opening takes it back.
-        let found = store.claim(steps_time(number).plus(Duration::from_secs(100)), super::ALL, each()).await.unwrap();
+        let found =
+            store.claim(at(steps_time(number).plus(Duration::from_secs(100))), super::ALL, each()).await.unwrap();
         for claim in found {
-            let new = there.insert((claim.recipient.clone(), String::from_utf8(claim.body).unwrap()));
+            let new = there.insert((claim.recipients[0].clone(), String::from_utf8(claim.body).unwrap()));
             assert!(new, "settled and yet there");
         }
         for uid in 1..mark.next {

@@ -1,7 +1,7 @@
 //! S1, S4, S8 under kill -9: a child process works on a store and tells what was acknowledged; whenever it dies,
 //! nothing of that is missing.
 
-use super::{ALL, T0, account, each, inbox, item, mark, open_dir, scan, user};
+use super::{ALL, T0, account, at, each, inbox, item, mark, open_dir, scan, user};
 use mailbell::rules::retry::Next;
 use mailbell::state::{Claim, Committed, State, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,18 +33,18 @@ async fn child_works_until_killed() {
     while next < MOST_LETTERS {
         let letters = vec![(user(&format!("u{next}")), item(u64::from(next), "会议"))];
         let from = (next > 1).then_some(next);
-        assert_eq!(store.commit_scan(scan(from, next + 1, letters), T0).await.unwrap(), Committed::Stored(1));
+        assert_eq!(store.commit_scan(scan(from, next + 1, letters), at(T0)).await.unwrap(), Committed::Stored(1));
         say(&format!("committed {next}"));
         next += 1;
         if next % 3 == 0 {
-            for (at, claim) in store.claim(T0, 3, each()).await.unwrap().iter().enumerate() {
-                say(&format!("claimed {} {} {}", claim.recipient, claim.tries, hex(&claim.body)));
-                match at {
+            for (place, claim) in store.claim(at(T0), 3, each()).await.unwrap().iter().enumerate() {
+                say(&format!("claimed {} {} {}", claim.recipients[0], claim.tries, hex(&claim.body)));
+                match place {
                     0 => {
-                        store.settle(claim.id, Next::Done, T0).await.unwrap();
-                        say(&format!("settled {}", claim.recipient));
+                        store.settle(claim.id, Next::Done.into(), at(T0)).await.unwrap();
+                        say(&format!("settled {}", claim.recipients[0].clone()));
                     }
-                    1 => store.settle(claim.id, Next::Again(T0), T0).await.unwrap(),
+                    1 => store.settle(claim.id, Next::Again(T0).into(), at(T0)).await.unwrap(),
                     _ => {} // stays claimed until the kill
                 }
             }
@@ -93,8 +93,8 @@ impl Known {
     async fn check(&self, store: &Store) {
         let next = next_of(store).await;
         assert!(next > self.committed, "letter {} was acknowledged, the mark is {next}", self.committed);
-        let claims = store.claim(T0, ALL, each()).await.unwrap();
-        let found: BTreeMap<String, &Claim> = claims.iter().map(|c| (c.recipient.to_string(), c)).collect();
+        let claims = store.claim(at(T0), ALL, each()).await.unwrap();
+        let found: BTreeMap<String, &Claim> = claims.iter().map(|c| (c.recipients[0].to_string(), c)).collect();
         assert_eq!(found.len(), claims.len(), "one alert per letter");
         for number in 1..next {
             let to = format!("u{number}");

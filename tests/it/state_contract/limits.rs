@@ -1,6 +1,6 @@
 //! S6 and the gates: what is counted is counted over restarts.
 
-use super::{Place, T0, after, arrive, counts, each, on_both_backends};
+use super::{Place, T0, after, arrive, at, counts, each, on_both_backends};
 use mailbell::model::{AccountId, Owner, Timestamp};
 use mailbell::rules::budget::{Allowance, HOUR, Permit};
 use mailbell::rules::retry::Next;
@@ -59,19 +59,19 @@ async fn a_gate_lets_29_through_in_63_seconds(place: Place) {
     let mut letters: Vec<_> = (0..40).map(|number| ("zhangsan", number as u64, subjects[number].as_str())).collect();
     letters.push(("lisi", 99, "x"));
     arrive(&store, T0, &letters).await;
-    let first = store.claim(T0, super::ALL, each()).await.unwrap();
-    let of = |name: &str| first.iter().filter(|claim| claim.recipient == super::user(name)).count();
+    let first = store.claim(at(T0), super::ALL, each()).await.unwrap();
+    let of = |name: &str| first.iter().filter(|claim| claim.recipients == [super::user(name)]).count();
     assert_eq!((of("zhangsan"), of("lisi")), (29, 1), "one full gate closes no other");
     assert_eq!(store.outbox().await.unwrap(), counts(0, 41, 0));
     for claim in first {
-        store.settle(claim.id, Next::Done, T0).await.unwrap();
+        store.settle(claim.id, Next::Done.into(), at(T0)).await.unwrap();
     }
     arrive(&store, after(1), &[("zhangsan", 100, "later")]).await;
     drop(store);
     let store = place.open();
-    assert_eq!(store.next_due(after(2)).await.unwrap(), Some(after(63)));
-    assert_eq!(store.claim(after(62), super::ALL, each()).await.unwrap().len(), 0, "also for another process");
-    assert_eq!(store.claim(after(63), super::ALL, each()).await.unwrap().len(), 12);
+    assert_eq!(store.next_due(at(after(2))).await.unwrap(), Some(after(63)));
+    assert_eq!(store.claim(at(after(62)), super::ALL, each()).await.unwrap().len(), 0, "also for another process");
+    assert_eq!(store.claim(at(after(63)), super::ALL, each()).await.unwrap().len(), 12);
 }
 
 async fn the_anchor_and_the_latest_time_come_back(place: Place) {
@@ -84,7 +84,7 @@ async fn the_anchor_and_the_latest_time_come_back(place: Place) {
     let store = place.open();
     assert_eq!(store.anchor().await.unwrap(), (Some(anchor.clone()), after(10)));
     arrive(&store, after(20), &[("zhangsan", 1, "x")]).await;
-    store.claim(after(20), 1, each()).await.unwrap();
+    store.claim(at(after(20)), 1, each()).await.unwrap();
     drop(store);
     assert_eq!(place.open().anchor().await.unwrap(), (Some(anchor), after(20)), "a try counts too");
 }

@@ -7,7 +7,7 @@ use mailbell::rules::retry::Outcome;
 use mailbell::wecom::{Client, Push};
 
 async fn send(client: &Client, to: &Recipient) -> Outcome {
-    client.send(to, &text(client, to, "会议")).await
+    client.send(std::slice::from_ref(to), &text(client, to, "会议")).await.outcome
 }
 
 /// What one answer to a send comes to.
@@ -146,7 +146,7 @@ async fn a_request_is_as_the_page_says() {
     let client = client(&config(&wecom.base));
     let to = user("ZhangSan");
     let body = text(&client, &to, "会议");
-    assert_eq!(client.send(&to, &body).await, Outcome::Sent);
+    assert_eq!(client.send(std::slice::from_ref(&to), &body).await.outcome, Outcome::Sent);
     let asked = wecom.asked();
     let query = |at: usize| {
         let url = url::Url::parse(&format!("http://x{}", asked[at].target())).unwrap();

@@ -52,7 +52,7 @@ impl Sandbox {
 
 async fn send(client: &Client, to: &str, content: &str) -> Outcome {
     let to = user(to);
-    client.send(&to, &text(client, &to, content)).await
+    client.send(std::slice::from_ref(&to), &text(client, &to, content)).await.outcome
 }
 
 #[tokio::test]
@@ -71,9 +71,9 @@ async fn what_is_encoded_is_taken_without_a_remark() {
     let content = "新邮件 👍🏽\n<a href=\"https://mail.corp.example\">打开</a>".to_owned();
     for to in [user("zhangsan"), Recipient::Party(12), Recipient::Tag(3)] {
         for message in [&card, &Message::Text { content: content.clone() }] {
-            let body = client.encode(&to, message);
-            assert_eq!(client.send(&to, &body).await, Outcome::Sent);
-            assert_eq!(client.encode(&to, message), body, "the same bytes each time");
+            let body = client.encode(std::slice::from_ref(&to), message);
+            assert_eq!(client.send(std::slice::from_ref(&to), &body).await.outcome, Outcome::Sent);
+            assert_eq!(client.encode(std::slice::from_ref(&to), message), body, "the same bytes each time");
         }
     }
     let shown = sandbox.look("messages?member=zhangsan").await;

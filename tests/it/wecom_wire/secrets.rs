@@ -50,7 +50,7 @@ async fn check(what: &str, config: &Wecom, expected: &str) -> Outcome {
     let (outcome, agent) = {
         let _guard = subscriber.set_default();
         tracing::trace!("the log is read");
-        (client.send(&to, &body).await, client.agent().await)
+        (client.send(std::slice::from_ref(&to), &body).await.outcome, client.agent().await)
     };
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("the log is read") && logged.contains("reqwest::connect"), "what libraries log is read");
