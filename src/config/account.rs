@@ -121,8 +121,8 @@ fn owner(r: &Reader<'_>, id: Option<&AccountId>) -> Option<(Owner, Vec<Recipient
                 r.wrong(
                     "recipients",
                     say(
-                        "only a shared account has recipients; write shared = true and no user, or remove this key",
-                        "只有公共邮箱才有 recipients；请写 shared = true 并去掉 user，或删去此项",
+                        "only a shared account has recipients; write shared = true and no user, or put this key into [[account.subscription]]",
+                        "只有公共邮箱才有 recipients；请写 shared = true 并去掉 user，或把此项写进 [[account.subscription]]",
                     ),
                 );
             } else if !r.has("user") {

@@ -1,10 +1,12 @@
-//! Which folders of an account are watched: `folders`, or `[[account.subscription]]` sections.
+//! Which folders of an account are watched, for whom and how loud: `folders`, or `[[account.subscription]]` sections.
 
+use super::account::recipients;
 use super::keys;
 use super::reader::Reader;
 use super::reading::{Said, quoted, say};
 use super::used::Subscription;
 use super::words::nearest;
+use crate::model::Urgency;
 
 /// The special uses that a pattern can name: RFC 6154 section 2, RFC 8457, and the INBOX.
 const USES: [&str; 9] =
@@ -38,11 +40,18 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
         r.missing("folders", None);
     }
     let folders = folders(r);
+    let recipients = recipients(r);
+    let urgency = r.choice("urgency", &Urgency::ALL.map(|urgency| (urgency.word(), Some(urgency))));
     let realtime = r.flag("realtime");
-    if r.has("realtime") && realtime.is_none() {
+    // A value that is there and cannot be used was told.
+    let doubtful = |key: &str, is_none: bool| r.has(key) && is_none;
+    if doubtful("recipients", recipients.is_none())
+        || doubtful("urgency", urgency.is_none())
+        || doubtful("realtime", realtime.is_none())
+    {
         return None;
     }
-    Some(Subscription { realtime, ..Subscription::to(&folders?) })
+    Some(Subscription { folders: folders?, recipients, urgency: urgency.unwrap_or_default(), realtime })
 }
 
 fn folders(r: &Reader<'_>) -> Option<Vec<String>> {

@@ -71,7 +71,7 @@ pub(super) static WECOM: Section = section(
         now("secret", r#"{ env = "MAILBELL_WECOM_SECRET" }"#),
         now("api_base", r#""https://qyapi.weixin.qq.com""#),
         now("proxy", r#""http://10.0.0.5:3128""#),
-        later("account_cap", "500"),
+        now("account_cap", "500"),
         now("card", r#""textcard""#),
         now("link", r#""https://mail.corp.example""#),
     ],
@@ -83,6 +83,7 @@ pub(super) static ALERTS: Section = section(
     &[
         now("lang", r#""zh-CN""#),
         now("time_zone", r#""Asia/Shanghai""#),
+        now("digest_every", r#""1h""#),
         later("own_domains", r#"["corp.example"]"#),
         later("trusted_authserv", r#"["mx.corp.example"]"#),
     ],
@@ -90,8 +91,16 @@ pub(super) static ALERTS: Section = section(
 
 pub(super) static ADMIN: Section = section("admin", Form::One, &[now("recipients", r#"["wangwu"]"#)]);
 
-pub(super) static STATE: Section =
-    section("state", Form::One, &[now("backend", r#""sled""#), now("path", r#""state""#)]);
+pub(super) static STATE: Section = section(
+    "state",
+    Form::One,
+    &[
+        now("backend", r#""sled""#),
+        now("path", r#""state""#),
+        now("export_every", r#""1h""#),
+        now("exports_kept", "24"),
+    ],
+);
 
 pub(super) static LIMITS: Section = section(
     "limits",
@@ -101,6 +110,7 @@ pub(super) static LIMITS: Section = section(
         now("free_syncs", "25"),
         now("logins_per_second_per_host", "5"),
         now("connections_per_account", "2"),
+        now("busy_minutes", r#""digests""#),
     ],
 );
 
@@ -196,8 +206,8 @@ pub(super) static SUBSCRIPTION: Section = section(
         later("has_attachment", "true"),
         later("larger_than", r#""1MB""#),
         later("priority", r#""high""#),
-        later("recipients", r#"["zhangsan"]"#),
-        later("urgency", r#""normal""#),
+        now("recipients", r#"["zhangsan"]"#),
+        now("urgency", r#""normal""#),
         now("realtime", "true"),
         later("card", r#""template_card""#),
     ],

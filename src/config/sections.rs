@@ -7,12 +7,14 @@ use super::reading::{quoted, say};
 use super::secret;
 use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
 use super::words::nearest;
-use crate::model::Lang;
+use crate::model::{BusyMinutes, Lang};
 use std::time::Duration;
 use url::Url;
 
 /// The promise of the product: never more syncs per user in any 60 minutes.
 const MOST_SYNCS: i64 = 50;
+/// No corp has more; a larger number is a slip of the hand.
+const MOST_ACCOUNTS: i64 = 100_000_000;
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -56,7 +58,16 @@ pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
         [("textcard", Some(Card::Textcard)), ("text", Some(Card::Text)), ("template_card", None), ("markdown", None)];
     let card = r.choice("card", &cards).unwrap_or(Card::Textcard);
     let link = net::page(r, "link");
-    Some(Wecom { corp_id: corp_id?, agent_id: agent_id?, secret: secret?, api_base: api_base?, proxy, card, link })
+    Some(Wecom {
+        corp_id: corp_id?,
+        agent_id: agent_id?,
+        secret: secret?,
+        api_base: api_base?,
+        proxy,
+        account_cap: r.number_in("account_cap", 1..=MOST_ACCOUNTS).and_then(|n| u32::try_from(n).ok()),
+        card,
+        link,
+    })
 }
 
 /// `[alerts]`
@@ -64,7 +75,8 @@ pub(super) fn alerts(r: &Reader<'_>) -> Option<Alerts> {
     let langs = [("zh-CN", Some(Lang::ZhCn)), ("en", Some(Lang::En))];
     let lang = r.choice("lang", &langs).unwrap_or(Lang::ZhCn);
     let name = if r.has("time_zone") { r.text("time_zone") } else { Some("Asia/Shanghai") };
-    Some(Alerts { lang, time_zone: time_zone(r, name?)? })
+    let digest_every = r.span("digest_every", secs(600)..=secs(86_400)).unwrap_or(secs(3600));
+    Some(Alerts { lang, time_zone: time_zone(r, name?)?, digest_every })
 }
 
 fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
@@ -96,7 +108,25 @@ pub(super) fn admin(r: &Reader<'_>) -> Option<Admin> {
 pub(super) fn state(r: &Reader<'_>) -> Option<State> {
     r.choice("backend", &[("sled", Some(())), ("nats", None)]);
     let path = if r.has("path") { r.path("path") } else { Some(r.cx.path("state")) };
-    path.map(|path| State { path })
+    let kept = r.number_in("exports_kept", 1..=1000).and_then(|n| usize::try_from(n).ok());
+    let export_every = export_every(r);
+    path.map(|path| State { path, export_every, exports_kept: kept.unwrap_or(24) })
+}
+
+/// `export_every`; "0s" is never.
+fn export_every(r: &Reader<'_>) -> Option<Duration> {
+    let every = r.span("export_every", Duration::ZERO..=Duration::MAX).unwrap_or(secs(3600));
+    if !every.is_zero() && !(secs(600)..=secs(7 * 86_400)).contains(&every) {
+        let shown = duration::show(every);
+        r.wrong(
+            "export_every",
+            say(
+                format!("\"{shown}\" is out of range; write \"10m\" to \"7d\", or \"0s\" for never"),
+                format!("\"{shown}\" 超出范围；请写 \"10m\" 到 \"7d\"，不导出则写 \"0s\""),
+            ),
+        );
+    }
+    (!every.is_zero()).then_some(every)
 }
 
 /// `[limits]`
@@ -138,11 +168,13 @@ pub(super) fn limits(r: &Reader<'_>) -> Limits {
     let logins = r.number_in("logins_per_second_per_host", 1..=1000);
     // Dovecot's default is 10 per user and address, Gmail's 15 (imap-servers A.4); people's own clients need some too.
     let connections = r.number_in("connections_per_account", 1..=10);
+    let busy_minutes = r.choice("busy_minutes", &BusyMinutes::ALL.map(|mode| (mode.word(), Some(mode))));
     Limits {
         syncs_per_hour,
         free_syncs: free.unwrap_or(syncs_per_hour / 2),
         logins_per_second_per_host: logins.and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
         connections_per_account: connections.and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
+        busy_minutes: busy_minutes.unwrap_or_default(),
     }
 }
 

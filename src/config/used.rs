@@ -1,6 +1,6 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, Lang, Owner, Recipient, Secret, Urgency};
+use crate::model::{AccountId, BusyMinutes, Lang, Owner, Recipient, Secret, Urgency};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct Wecom {
     pub api_base: Url,
     /// A forward proxy with a fixed address (企业可信IP).
     pub proxy: Option<Proxy>,
+    /// 账号上限数: 200 times as many persons a day are the quota (wecom-api 4); `None`: no daily cap is kept.
+    pub account_cap: Option<u32>,
     /// The form of an alert for one letter.
     pub card: Card,
     /// Where a card leads if the provider has no webmail.
@@ -79,6 +81,8 @@ pub struct Alerts {
     pub lang: Lang,
     /// The time zone of the times in them.
     pub time_zone: jiff::tz::TimeZone,
+    /// So often letters of urgency digest are announced, 10 minutes to a day.
+    pub digest_every: Duration,
 }
 
 /// Who is told of what only an administrator can mend.
@@ -93,6 +97,10 @@ pub struct Admin {
 pub struct State {
     /// The directory.
     pub path: PathBuf,
+    /// So often the service writes an export of the store, 10 minutes to 7 days; `None`: never.
+    pub export_every: Option<Duration>,
+    /// So many exports are kept, at least 1.
+    pub exports_kept: usize,
 }
 
 /// Limits that mailbell keeps.
@@ -106,6 +114,8 @@ pub struct Limits {
     pub logins_per_second_per_host: u32,
     /// IMAP connections of one account at the same time, at least 1.
     pub connections_per_account: u32,
+    /// What is not sent in the minutes :00 and :30.
+    pub busy_minutes: BusyMinutes,
 }
 
 /// How IMAP is spoken.
@@ -285,21 +295,21 @@ pub enum OauthFlow {
     },
 }
 
-/// Which folders of an account, and how.
+/// Which folders of an account, to whom, how loud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// Folder patterns as typed (`项目/*`, `!项目/归档`, `\Junk`).
     pub folders: Vec<String>,
-    /// Who is told; `None`: the account's recipients.
+    /// Who is told of their letters; `None`: the account's recipients. Never empty.
     pub recipients: Option<Vec<Recipient>>,
-    /// How loud their letters are.
+    /// How loud their letters ring.
     pub urgency: Urgency,
     /// Whether they deserve a connection of their own where the server has no NOTIFY; `None`: the INBOX does.
     pub realtime: Option<bool>,
 }
 
 impl Subscription {
-    /// The short form.
+    /// The short form: to the account's recipients, of urgency normal.
     pub fn to<S: AsRef<str>>(folders: &[S]) -> Self {
         let folders = folders.iter().map(|name| name.as_ref().to_owned()).collect();
         Self { folders, recipients: None, urgency: Urgency::Normal, realtime: None }
@@ -319,7 +329,8 @@ pub struct Account {
     pub credential: Credential,
     /// Whose budget it draws on.
     pub owner: Owner,
-    /// Who is told: the user, or a shared account's recipients. Never empty.
+    /// Who is told, where the subscription does not say otherwise: the user, or a shared account's recipients. Never
+    /// empty.
     pub recipients: Vec<Recipient>,
     /// Which folders, first match decides; never empty. The short form `folders = [...]` is one of these.
     pub subscriptions: Vec<Subscription>,

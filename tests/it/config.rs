@@ -10,7 +10,7 @@ mod oauth;
 mod random;
 
 use mailbell::config::{self, Auth, Card, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
-use mailbell::model::{Lang, Owner, Recipient, Secret};
+use mailbell::model::{BusyMinutes, Lang, Owner, Recipient, Secret};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -105,6 +105,9 @@ fn the_smallest_file_loads_with_the_defaults() {
     assert!(config.state.path.is_absolute() && config.state.path.ends_with("state"));
     assert_eq!((config.limits.syncs_per_hour, config.limits.free_syncs), (50, 25));
     assert_eq!(config.limits.logins_per_second_per_host, 5);
+    assert_eq!((config.limits.busy_minutes, config.wecom.account_cap), (BusyMinutes::Digests, None));
+    assert_eq!(config.alerts.digest_every, Duration::from_secs(3600));
+    assert_eq!((config.state.export_every, config.state.exports_kept), (Some(Duration::from_secs(3600)), 24));
     assert_eq!(config.imap.connect_timeout, Duration::from_secs(20));
     assert_eq!(config.imap.command_timeout, Duration::from_secs(60));
     assert_eq!(config.imap.idle_renew, Duration::from_secs(240));
@@ -138,7 +141,9 @@ fn the_example_loads_and_says_the_defaults() {
     let smallest = good(SMALLEST);
     assert_eq!(example.warnings, []);
     let shown = |config: &Config| {
-        format!("{:?} {:?} {:?} {:?} {:?}", config.alerts, config.limits, config.imap, config.log, config.web)
+        let exports = (config.state.export_every, config.state.exports_kept);
+        let rest = (&config.alerts, config.limits, config.imap, config.log, config.web);
+        format!("{exports:?} {rest:?}")
     };
     assert_eq!(shown(&example), shown(&smallest));
     assert_eq!(example.accounts[0].subscriptions, smallest.accounts[0].subscriptions);
@@ -221,6 +226,23 @@ fn values_that_depend_on_others() {
     let upper = good(&SMALLEST.replace("zhangsan@corp", "ZhangSan@corp"));
     assert_eq!(upper.accounts[0].id.to_string(), "zhangsan@corp.example");
     assert_eq!(upper.accounts[0].login, "ZhangSan@corp.example");
+}
+
+#[test]
+fn the_bounds_of_values_are_values() {
+    let config = |header: &str, line: &str| good(&format!("{SMALLEST}\n[{header}]\n{line}\n"));
+    let digest_every = |text: &str| config("alerts", &format!("digest_every = \"{text}\"")).alerts.digest_every;
+    assert_eq!((digest_every("10m").as_secs(), digest_every("24h").as_secs()), (600, 86_400));
+    let export_every = |text: &str| config("state", &format!("export_every = \"{text}\"")).state.export_every;
+    let secs = |n| Some(Duration::from_secs(n));
+    assert_eq!((export_every("10m"), export_every("7d"), export_every("0s")), (secs(600), secs(604_800), None));
+    assert_eq!(config("state", "exports_kept = 1").state.exports_kept, 1);
+    let busy = |word: &str| config("limits", &format!("busy_minutes = \"{word}\"")).limits.busy_minutes;
+    for mode in BusyMinutes::ALL {
+        assert_eq!(busy(mode.word()), mode);
+    }
+    let cap = |n: u32| good(&smallest_with("[wecom]", &format!("account_cap = {n}"))).wecom.account_cap;
+    assert_eq!((cap(1), cap(100_000_000)), (Some(1), Some(100_000_000)));
 }
 
 fn warnings(config: &Config) -> Vec<(usize, &str)> {

@@ -50,6 +50,7 @@ fn config(base: &str) -> Wecom {
         secret: Secret::new(SECRET),
         api_base: Url::parse(base).unwrap(),
         proxy: None,
+        account_cap: None,
         card: Card::Textcard,
         link: None,
     }

@@ -3,7 +3,7 @@
 
 use super::{SMALLEST, example, good, sentences, smallest_with};
 use mailbell::config::{self, Auth, Credential, MinTls, Subscription, Tls};
-use mailbell::model::{Owner, Recipient};
+use mailbell::model::{Owner, Recipient, Urgency};
 
 /// A line of the example that is a key or a header, also when it is commented out.
 struct ExampleLine<'t> {
@@ -78,7 +78,13 @@ fn the_example_loads_with_all_that_is_commented_out_and_available() {
     let online = &config.accounts[2];
     assert_eq!(online.auth, Auth::Xoauth2);
     assert!(matches!(&online.credential, Credential::Oauth(source) if source.name == "corp"));
-    let projects = Subscription { realtime: Some(true), ..Subscription::to(&["项目/*"]) };
+    assert_eq!(config.wecom.account_cap, Some(500));
+    let projects = Subscription {
+        folders: vec!["项目/*".to_owned()],
+        recipients: Some(vec![Recipient::User("zhangsan".into()), Recipient::Party(12), Recipient::Tag(3)]),
+        urgency: Urgency::Normal,
+        realtime: Some(true),
+    };
     assert_eq!(online.subscriptions, [projects]);
 }
 

@@ -3,6 +3,7 @@
 
 use super::{SMALLEST, good};
 use mailbell::config::{Mode, Subscription};
+use mailbell::model::{Recipient, Urgency};
 
 fn subscriptions(lines: &str) -> Vec<Subscription> {
     good(&format!("{SMALLEST}{lines}\n")).accounts[0].subscriptions.clone()
@@ -35,6 +36,33 @@ fn the_long_form_keeps_its_order() {
                [[account.subscription]]\nfolders = ['\\Junk']\n";
     let wanted = [sub(&["项目/*", "!项目/归档"], Some(true)), sub(&["INBOX"], Some(false)), sub(&["\\Junk"], None)];
     assert_eq!(subscriptions(two), wanted);
+}
+
+#[test]
+fn each_subscription_may_say_to_whom_and_how_loud() {
+    let more = "[[account.subscription]]\nfolders = [\"合同\"]\nrecipients = [\"Lisi\", \"party:12\", \"tag:3\", \"lisi\"]\n\
+                urgency = \"urgent\"\n\
+                [[account.subscription]]\nfolders = [\"周报\"]\nurgency = \"digest\"\n\
+                [[account.subscription]]\nfolders = [\"归档\"]\nrecipients = [\"wangwu\"]\nurgency = \"silent\"\n\
+                [[account.subscription]]\nfolders = [\"*\"]\n";
+    let user = |name: &str| Recipient::User(name.into());
+    let wanted = [
+        Subscription {
+            recipients: Some(vec![user("lisi"), Recipient::Party(12), Recipient::Tag(3)]),
+            urgency: Urgency::Urgent,
+            ..sub(&["合同"], None)
+        },
+        Subscription { urgency: Urgency::Digest, ..sub(&["周报"], None) },
+        Subscription { recipients: Some(vec![user("wangwu")]), urgency: Urgency::Silent, ..sub(&["归档"], None) },
+        Subscription { recipients: None, urgency: Urgency::Normal, ..sub(&["*"], None) },
+    ];
+    assert_eq!(subscriptions(more), wanted);
+    let shared = SMALLEST.replace("user     = \"zhangsan\"", "shared = true\nrecipients = [\"lisi\"]");
+    let account = good(&format!("{shared}{more}")).accounts[0].clone();
+    assert_eq!(
+        (account.recipients.as_slice(), account.subscriptions.as_slice()),
+        ([user("lisi")].as_slice(), &wanted[..])
+    );
 }
 
 #[test]
