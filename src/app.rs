@@ -9,7 +9,7 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::Lang;
 use crate::oauth::Tokens;
-use crate::state::{State, StateError, Store};
+use crate::state::{Limits, State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
@@ -76,6 +76,7 @@ pub async fn run(
     if recalled > 0 {
         info!(alerts = recalled, "alerts of another agent_id are composed anew");
     }
+    state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
     let shared = shared(&config, &state, &clock, &health);
     let service = Arc::new(Service::new(state.clone(), clock.clone(), health.clone(), shared.allowance));
@@ -119,6 +120,15 @@ pub async fn run(
         }
     }
     Ok(end(supervisor, &state).await)
+}
+
+/// What the outbox keeps to.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        account_cap: config.wecom.account_cap,
+        busy_minutes: config.limits.busy_minutes,
+        digest_every: config.alerts.digest_every,
+    }
 }
 
 /// Stops the tasks, then the store; whether all ended in time.
