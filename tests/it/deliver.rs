@@ -99,10 +99,18 @@ async fn what_is_refused_for_good_is_dead_and_the_others_go_on() {
         }
         bench.pass(seconds(10)).await;
     }
-    assert_eq!(bench.outbox().await, Outbox { dead: 10, ..EMPTY });
-    let messages = bench.sent();
-    assert_eq!(messages.len(), 20, "no second try");
-    assert!(messages.iter().all(|m| m.at.as_secs() % 10 == 0 && m.at.subsec_millis() < 500), "no delay: {messages:?}");
+    let of = |to: &str| bench.sent().iter().filter(|m| m.to == to).cloned().collect::<Vec<_>>();
+    assert!(bench.sent().iter().all(|m| m.at.as_secs() % 10 == 0 && m.at.subsec_millis() < 500), "no delay");
+    assert_eq!((of("zhangsan").len(), of("lisi").len()), (5, 5));
+    let odd = of("odd");
+    assert_eq!(odd.len(), 10, "each once more, without anything special: {odd:?}");
+    assert!(odd.chunks(2).all(|pair| pair[1].body == pair[0].body.clone() + " plain"), "{odd:?}");
+    // Who cannot be reached is left alone for a minute; what comes meanwhile waits.
+    assert_eq!(of("gone").len(), 1);
+    assert_eq!(bench.outbox().await, Outbox { dead: 6, waiting: 4, ..EMPTY });
+    bench.pass(seconds(15)).await;
+    assert_eq!(of("gone")[1].body, "gone: 1 + 2 + 3 + 4");
+    assert_eq!(bench.outbox().await, Outbox { dead: 7, ..EMPTY });
 }
 
 #[tokio::test(start_paused = true)]

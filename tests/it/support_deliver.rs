@@ -233,13 +233,14 @@ impl Drop for Bench {
 
 /// All that waits for one recipient in one message.
 fn compose() -> Arc<Compose> {
-    Arc::new(|to, content, Shape { number, .. }| {
+    Arc::new(|to, content, Shape { number, plain }| {
         let Content::Letters(items) = content else { return Vec::new() };
         let to: Vec<_> = to.iter().map(ToString::to_string).collect();
         let to = to.join("|");
         let subjects: Vec<_> = items.iter().map(|item| item.letter.subject.clone().unwrap_or_default()).collect();
         let count = if number == 0 { String::new() } else { format!(" #{number}") };
-        let body = format!("{to}: {}{count}", subjects.join(" + ")).into_bytes();
+        let plain = if plain { " plain" } else { "" };
+        let body = format!("{to}: {}{count}{plain}", subjects.join(" + ")).into_bytes();
         vec![Draft { kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
     })
 }

@@ -1,7 +1,8 @@
 //! S1, S4, S8 under kill -9: a child process works on a store and tells what was acknowledged; whenever it dies,
 //! nothing of that is missing.
 
-use super::{ALL, T0, account, at, each, inbox, item, mark, open_dir, scan, user};
+use super::{ALL, account, after, at, each, inbox, item, mark, open_dir, scan, user};
+use mailbell::model::Now;
 use mailbell::rules::retry::Next;
 use mailbell::state::{Claim, Committed, State, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 
 /// The child's order: where to work.
 const STORE: &str = "MAILBELL_TEST_KILLED_STORE";
+/// And when: each round is later than what the one before put off.
+const ROUND: &str = "MAILBELL_TEST_KILLED_ROUND";
 const KILLS: u32 = 20;
 /// A child that nobody kills ends by itself.
 const MOST_LETTERS: u32 = 20_000;
@@ -28,23 +31,24 @@ fn say(line: &str) {
 async fn child_works_until_killed() {
     let Some(path) = std::env::var_os(STORE) else { return };
     let store = open_dir(Path::new(&path));
+    let now = moment(std::env::var(ROUND).unwrap().parse().unwrap());
     let mut next = next_of(&store).await;
     say("\nopen");
     while next < MOST_LETTERS {
         let letters = vec![(user(&format!("u{next}")), item(u64::from(next), "会议"))];
         let from = (next > 1).then_some(next);
-        assert_eq!(store.commit_scan(scan(from, next + 1, letters), at(T0)).await.unwrap(), Committed::Stored(1));
+        assert_eq!(store.commit_scan(scan(from, next + 1, letters), now).await.unwrap(), Committed::Stored(1));
         say(&format!("committed {next}"));
         next += 1;
         if next % 3 == 0 {
-            for (place, claim) in store.claim(at(T0), 3, each()).await.unwrap().iter().enumerate() {
+            for (place, claim) in store.claim(now, 3, each()).await.unwrap().iter().enumerate() {
                 say(&format!("claimed {} {} {}", claim.recipients[0], claim.tries, hex(&claim.body)));
                 match place {
                     0 => {
-                        store.settle(claim.id, Next::Done.into(), at(T0)).await.unwrap();
+                        store.settle(claim.id, Next::Done.into(), now).await.unwrap();
                         say(&format!("settled {}", claim.recipients[0].clone()));
                     }
-                    1 => store.settle(claim.id, Next::Again(T0).into(), at(T0)).await.unwrap(),
+                    1 => store.settle(claim.id, Next::Again(now.steady).into(), now).await.unwrap(),
                     _ => {} // stays claimed until the kill
                 }
             }
@@ -90,10 +94,10 @@ impl Known {
         }
     }
 
-    async fn check(&self, store: &Store) {
+    async fn check(&self, store: &Store, now: Now) {
         let next = next_of(store).await;
         assert!(next > self.committed, "letter {} was acknowledged, the mark is {next}", self.committed);
-        let claims = store.claim(at(T0), ALL, each()).await.unwrap();
+        let claims = store.claim(now, ALL, each()).await.unwrap();
         let found: BTreeMap<String, &Claim> = claims.iter().map(|c| (c.recipients[0].to_string(), c)).collect();
         assert_eq!(found.len(), claims.len(), "one alert per letter");
         for number in 1..next {
@@ -114,12 +118,18 @@ impl Known {
     }
 }
 
-fn spawn(path: &Path) -> Child {
+/// Long after whatever the round before waited for.
+fn moment(round: u32) -> Now {
+    at(after(u64::from(round) * 1000))
+}
+
+fn spawn(path: &Path, round: u32) -> Child {
     let name = concat!(module_path!(), "::child_works_until_killed");
     let name = name.split_once("::").unwrap().1;
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(STORE, path)
+        .env(ROUND, round.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -131,7 +141,7 @@ async fn nothing_acknowledged_is_missing_after_kills() {
     let dir = tempfile::tempdir().unwrap();
     let mut known = Known::default();
     for round in 0..KILLS {
-        let mut child = spawn(dir.path());
+        let mut child = spawn(dir.path(), 2 * round);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut left = 3 + round * 37 % 53;
         while left > 0 {
@@ -145,7 +155,7 @@ async fn nothing_acknowledged_is_missing_after_kills() {
         }
         assert!(!child.wait().unwrap().success());
         let store = open_dir(dir.path());
-        known.check(&store).await;
+        known.check(&store, moment(2 * round + 1)).await;
     }
     assert!(known.committed > 100 && known.settled.len() > 20, "the children did work: {}", known.committed);
 }

@@ -17,19 +17,19 @@ fn a_store_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(open_dir(dir.path()));
     let db = sled::open(dir.path()).unwrap();
-    db.insert(b"v", &[2]).unwrap();
+    db.insert(b"v", &[3]).unwrap();
     db.flush().unwrap();
     drop(db);
     // Until sled's threads have let go of it.
     std::fs::File::open(dir.path().join("db")).unwrap().lock().unwrap();
     let error = refusal(dir.path());
-    assert_eq!(error, StateError::Newer { found: 2, known: 1 });
+    assert_eq!(error, StateError::Newer { found: 3, known: 2 });
     assert_eq!(
         error.to_string(),
-        "the store has format 2, this mailbell knows 1: use the newer mailbell that wrote it"
+        "the store has format 3, this mailbell knows 2: use the newer mailbell that wrote it"
     );
     let db = sled::open(dir.path()).unwrap();
-    assert_eq!(db.get(b"v").unwrap().unwrap(), &[2]);
+    assert_eq!(db.get(b"v").unwrap().unwrap(), &[3]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ async fn what_was_told_is_known_after_a_restart(place: Place) {
     let store = place.open();
     let both = [((account(), Trouble::Blind), told(false)), ((account(), folder.clone()), told(false))];
     assert_eq!(store.troubles().await.unwrap(), Troubles::from(both.clone()));
-    assert_eq!(texts(&claim(&store, T0).await), ["blind", "zhangsan: folder"]);
+    assert_eq!(texts(&claim(&store, T0).await), ["zhangsan: blind", "zhangsan: folder"]);
     store.report(report(Trouble::Blind, Some(told(true)), "admin"), at(after(1))).await.unwrap();
     store.report(report(folder, None, "over"), at(after(1))).await.unwrap();
     drop(store);
