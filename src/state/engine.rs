@@ -7,6 +7,7 @@ use super::{Limits, StateError, keys, migrate};
 use crate::clock::Anchor;
 use crate::model::{AccountId, AlertId, Mark, Now, Owner, RawName, Timestamp};
 use crate::rules::budget::{self, Allowance, Permit, Spent};
+use crate::rules::governor;
 use crate::rules::line::Line;
 use std::collections::HashMap;
 
@@ -124,6 +125,10 @@ impl Engine {
 
     pub(super) fn govern(&mut self, limits: Limits, now: Now) {
         self.limits = limits;
+        // Times of a clock that was set back since would count as now for as long as they lie ahead.
+        for gate in self.index.gates.values_mut() {
+            governor::set_back(&mut gate.sent, now.steady);
+        }
         self.index.plan_digests(limits.digest_every, now);
     }
 

@@ -5,8 +5,10 @@
 mod claims;
 mod commits;
 mod killed;
+mod ledger;
 mod limits;
 mod opening;
+mod outbox;
 mod reports;
 
 use mailbell::model::{
