@@ -207,7 +207,10 @@ async fn letters_that_come_while_the_channel_rests_become_one_digest() {
     }
     bench.pass(seconds(300)).await;
     let subjects: Vec<_> = (0..20).map(|number| number.to_string()).collect();
-    let bodies: Vec<_> = bench.tries().into_keys().collect();
+    let of_letters = bench.sent().into_iter().filter(|m| m.to != "admin").map(|m| m.body);
+    let mut bodies: Vec<_> = of_letters.collect();
+    bodies.sort();
+    bodies.dedup();
     assert_eq!(bodies, [format!("zhangsan: {}", subjects.join(" + ")), "zhangsan: first".to_owned()]);
     assert_eq!(bench.outbox().await, EMPTY);
 }
@@ -323,4 +326,77 @@ async fn health_follows_the_channel() {
     bench.pass(seconds(130)).await;
     assert!(format!("{:?}", bench.health).contains("Open"), "{:?}", bench.health);
     assert!(bench.health.not_ready().is_empty());
+}
+
+/// After 45009 all sends rest 60 s at least, whoever sends (design: "Promises", 9).
+#[tokio::test(start_paused = true)]
+async fn the_rest_after_a_limit_outlives_the_process() {
+    let mut bench = Bench::start(|_| now(Outcome::Quota(words())));
+    bench.letter("zhangsan", "a").await;
+    bench.pass(seconds(1)).await;
+    for _ in 0..5 {
+        bench.crash().await;
+        bench.letter("lisi", "b").await;
+        bench.pass(seconds(10)).await;
+    }
+    let tries: Vec<_> = bench.sent().iter().map(|m| m.at).collect();
+    assert_eq!(tries.len(), 1, "{tries:?}");
+}
+
+/// A refusal is another matter: what was wrong may have been put right for just this start.
+#[tokio::test(start_paused = true)]
+async fn the_rest_after_a_refusal_ends_with_the_process() {
+    let mut bench = Bench::start(|_| now(Outcome::Channel(words())));
+    bench.letter("zhangsan", "a").await;
+    bench.pass(seconds(1)).await;
+    bench.stop().await;
+    bench.restart(|_| sent());
+    bench.pass(seconds(5)).await;
+    assert_eq!(bench.outbox().await, EMPTY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn administrators_are_told_of_a_stop_once_it_is_over() {
+    let mended = seconds(600);
+    let mut bench = Bench::start(move |m| now(if m.at < mended { Outcome::Channel(words()) } else { Outcome::Sent }));
+    bench.letter("zhangsan", "a").await;
+    bench.pass(seconds(3600)).await;
+    let told: Vec<_> = bench.sent().into_iter().filter(|m| m.to == "admin").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].body.contains(&words()) && told[0].body.contains("WeCom did not take messages"), "{told:?}");
+    // One that is over at once is nobody's trouble.
+    let mut bench = Bench::start(move |m| now(if m.at < seconds(30) { Outcome::Busy(words()) } else { Outcome::Sent }));
+    bench.letter("zhangsan", "a").await;
+    bench.pass(seconds(3600)).await;
+    assert!(bench.sent().iter().all(|m| m.to == "zhangsan"));
+}
+
+/// One who cannot be reached is found among many, and the others get their message once.
+#[tokio::test(start_paused = true)]
+async fn the_one_who_is_refused_is_found_among_many() {
+    let names: Vec<_> = (0..50).map(|n| format!("user{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let has_gone = |to: &str| to.split('|').any(|name| name == "user17");
+    let mut bench =
+        Bench::start(move |m| now(if has_gone(&m.to) { Outcome::Recipient(words()) } else { Outcome::Sent }));
+    bench.letter_for(&names, "x").await;
+    bench.pass(seconds(300)).await;
+    assert_eq!(bench.outbox().await, Outbox { dead: 1, ..EMPTY });
+    let taken: Vec<_> = bench.sent().into_iter().filter(|m| !has_gone(&m.to)).collect();
+    let mut reached: Vec<_> = taken.iter().flat_map(|m| m.to.split('|')).collect();
+    reached.sort_unstable();
+    let mut others: Vec<_> = names.iter().copied().filter(|name| *name != "user17").collect();
+    others.sort_unstable();
+    assert_eq!(reached, others, "each once");
+    assert!(bench.sent().len() < 16, "by halves: {}", bench.sent().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_taken_for_some_is_dead_for_the_others_alone() {
+    let gone = mailbell::model::Recipient::parse("lisi").unwrap();
+    let mut bench = Bench::start(move |_| now(Outcome::Partly(vec![(gone.clone(), words())])));
+    bench.letter_for(&["zhangsan", "lisi", "wangwu"], "x").await;
+    bench.pass(seconds(300)).await;
+    assert_eq!(bench.sent().len(), 1);
+    assert_eq!(bench.outbox().await, Outbox { dead: 1, ..EMPTY });
 }

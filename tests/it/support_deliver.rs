@@ -131,7 +131,7 @@ impl Bench {
             compose: compose(),
             lang: Lang::En,
             time_zone: jiff::tz::TimeZone::UTC,
-            admins: Vec::new(),
+            admins: vec![Recipient::User("admin".into())],
         };
         self.stop = CancellationToken::new();
         self.running = Some(tokio::spawn(deliver::run(delivery, self.stop.clone())));
@@ -139,6 +139,11 @@ impl Bench {
 
     /// A letter comes in and is committed.
     pub async fn letter(&mut self, to: &str, subject: &str) {
+        self.letter_for(&[to], subject).await;
+    }
+
+    /// The same for several recipients.
+    pub async fn letter_for(&mut self, to: &[&str], subject: &str) {
         self.letters += 1;
         let clock = TestClock(self.begun);
         let mut id = [0; 16];
@@ -166,12 +171,12 @@ impl Bench {
                 uid: 1,
                 subscription: 1,
                 urgency: Urgency::Normal,
-                fate: Fate::Announce(vec![Recipient::parse(to).unwrap()]),
+                fate: Fate::Announce(to.iter().map(|name| Recipient::parse(name).unwrap()).collect()),
             }],
             deferred: Duration::ZERO,
             catching_up: false,
         };
-        assert_eq!(self.state.commit_scan(scan, Clock::now(&clock)).await.unwrap(), Committed::Stored(1));
+        assert_eq!(self.state.commit_scan(scan, Clock::now(&clock)).await.unwrap(), Committed::Stored(to.len()));
     }
 
     /// Lets so much time pass.
@@ -234,7 +239,13 @@ impl Drop for Bench {
 /// All that waits for one recipient in one message.
 fn compose() -> Arc<Compose> {
     Arc::new(|to, content, Shape { number, plain }| {
-        let Content::Letters(items) = content else { return Vec::new() };
+        let items = match content {
+            Content::Letters(items) => items,
+            Content::Text(text) => {
+                let body = format!("{text}{}", " ".repeat(number as usize)).into_bytes();
+                return vec![Draft { kind: AlertKind::Report, body, items: Vec::new() }];
+            }
+        };
         let to: Vec<_> = to.iter().map(ToString::to_string).collect();
         let to = to.join("|");
         let subjects: Vec<_> = items.iter().map(|item| item.letter.subject.clone().unwrap_or_default()).collect();
