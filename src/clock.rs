@@ -1,4 +1,4 @@
-//! The only file that reads the system's time.
+//! The only file that reads the system's time, and where chance comes from.
 //!
 //! Two clocks. The *wall* clock is the time of day; it can be set. The *steady* clock only goes forward, over
 //! restarts of the process and steps of the wall clock, and through sleep of the machine; budgets, gates and delays
@@ -14,6 +14,11 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> Timestamp;
     /// The steady time.
     fn steady(&self) -> Timestamp;
+    /// A number in 0.0..1.0 by chance: what spreads apart what many would do at the same moment. Whoever hands down
+    /// the clock of a test hands down its chance as well, so that a run can be replayed.
+    fn jitter(&self) -> f64 {
+        rand::random()
+    }
     /// Both.
     fn now(&self) -> Now {
         Now { steady: self.steady(), wall: self.wall() }

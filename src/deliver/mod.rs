@@ -191,7 +191,7 @@ async fn send(delivery: &Delivery, claim: Claim) -> (Claim, Sent) {
 
 async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, sent: Sent) {
     let now = delivery.clock.now();
-    let jitter = rand::random::<f64>();
+    let jitter = delivery.clock.jitter();
     let Sent { outcome, answer } = sent;
     learn(delivery, line, &outcome, now, jitter).await;
     let tried = Tried {

@@ -77,6 +77,7 @@ impl Reporter {
                 desk = None;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }

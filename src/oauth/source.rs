@@ -167,7 +167,7 @@ impl Source {
             TokenTrouble::Down(_) => DOWN,
         };
         let least = if alive { NO_HURRY } else { Duration::ZERO };
-        let delay = backoff.delay(count, rand::random()).max(failure.retry_after.unwrap_or_default()).max(least);
+        let delay = backoff.delay(count, self.clock.jitter()).max(failure.retry_after.unwrap_or_default()).max(least);
         *place = Some(Refusal { trouble: failure.trouble, until: now.plus(delay), count });
     }
 
@@ -184,7 +184,7 @@ impl Source {
         }
         let life = fresh.life.unwrap_or(USUAL_LIFE).max(Duration::from_secs(2));
         let early = if life > EARLY * 4 { EARLY } else { life / 4 };
-        let renew_in = life.saturating_sub(early.mul_f64(1.0 + rand::random::<f64>()));
+        let renew_in = life.saturating_sub(early.mul_f64(1.0 + self.clock.jitter()));
         Held {
             token: fresh.token,
             fetched_at: now,

@@ -53,7 +53,7 @@ use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::futures::Notified;
@@ -165,7 +165,7 @@ pub type Compose = dyn Fn(&[Recipient], Content<'_>, Shape) -> Vec<Draft> + Send
 pub type Stale = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 /// Troubles, and that people were told of them.
-pub type Troubles = HashMap<(AccountId, Trouble), Told>;
+pub type Troubles = BTreeMap<(AccountId, Trouble), Told>;
 
 /// What people are told of troubles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

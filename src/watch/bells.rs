@@ -80,6 +80,7 @@ impl Bells {
                     running.insert(folder.raw.clone(), stop.clone());
                     bells.push(Box::pin(async move {
                         tokio::select! {
+                            biased;
                             never = self.bell(watcher, &folder) => match never {},
                             () = stop.cancelled() => self.unhear(&folder.raw),
                         }
@@ -88,6 +89,7 @@ impl Bells {
             }
             loop {
                 tokio::select! {
+                    biased;
                     changed = wanted.changed() => match changed {
                         Ok(()) => break,
                         Err(_) => std::future::pending().await,
@@ -116,7 +118,7 @@ impl Bells {
                 error if error.is_answer() => NO_ROOM,
                 _ => {
                     failures = if began.elapsed() >= SURVIVED { 1 } else { failures + 1 };
-                    RECONNECT.delay(failures, rand::random::<f64>())
+                    RECONNECT.delay(failures, watcher.clock.jitter())
                 }
             };
             let said = watcher.plain(&error.to_string(), &folder.shown);
@@ -160,7 +162,7 @@ impl Bells {
     async fn told(&self, watcher: &Watcher, session: &mut dyn MailSession) -> Result<bool, ImapError> {
         let began = Instant::now();
         let never = Notify::new();
-        match session.idle(began + super::cycle::shortened(watcher.imap.idle_renew), &never).await? {
+        match session.idle(began + watcher.shortened(watcher.imap.idle_renew), &never).await? {
             Wake::Pushed => return Ok(true),
             _ if began.elapsed() < super::cycle::ENDED_IDLE => {
                 hosts::pause(super::cycle::ENDED_IDLE, std::future::pending()).await;

@@ -151,7 +151,7 @@ impl<'a> Cycle<'a> {
             leave_at: None,
             asked: false,
         };
-        cycle.leave_at = cycle.session.expires_in().map(|left| now.plus(before_expiry(left)));
+        cycle.leave_at = cycle.session.expires_in().map(|left| now.plus(before_expiry(left, watcher.clock.jitter())));
         cycle.find_folders().await?;
         cycle.main = cycle.best_main();
         let look = cycle.open_main().await?;
@@ -248,13 +248,14 @@ impl<'a> Cycle<'a> {
     async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.tried = true);
         let now = self.watcher.clock.steady();
-        let renewal = shortened(self.renewal());
+        let renewal = self.watcher.shortened(self.renewal());
         let limit = until.since(now).min(renewal);
         let deadline = Instant::now() + limit;
         let seat = &self.watcher.seat;
         let mut ended_early = false;
         let wake = if self.mode == WatchMode::Poll {
             tokio::select! {
+                biased;
                 () = sleep_until(deadline) => Wake::Quiet,
                 () = seat.wake.notified() => Wake::Asked,
             }
@@ -349,7 +350,7 @@ impl<'a> Cycle<'a> {
     }
 
     pub(super) fn sweep_interval(&self) -> Duration {
-        shortened(self.watcher.imap.poll_interval)
+        self.watcher.shortened(self.watcher.imap.poll_interval)
     }
 
     /// The server has answered, or would have told us.
@@ -427,12 +428,14 @@ impl<'a> Cycle<'a> {
 }
 
 /// When to leave a session whose token lives so long: a little before, and not all sessions at one time.
-fn before_expiry(left: Duration) -> Duration {
-    let early = BEFORE_EXPIRY.min(left / 4).mul_f64(0.5 + 0.5 * rand::random::<f64>());
+fn before_expiry(left: Duration, jitter: f64) -> Duration {
+    let early = BEFORE_EXPIRY.min(left / 4).mul_f64(0.5 + 0.5 * jitter);
     left.saturating_sub(early).max(LEAST_SESSION)
 }
 
-/// A little less than `full`.
-pub(super) fn shortened(full: Duration) -> Duration {
-    full.mul_f64(1.0 - JITTER * rand::random::<f64>())
+impl Watcher {
+    /// A little less than `full`.
+    pub(super) fn shortened(&self, full: Duration) -> Duration {
+        full.mul_f64(1.0 - JITTER * self.clock.jitter())
+    }
 }

@@ -81,8 +81,9 @@ impl Hosts {
                 Some(probe) => {
                     down();
                     tokio::select! {
-                    () = up => {}
-                    () = sleep_until(probe) => {}
+                        biased;
+                        () = up => {}
+                        () = sleep_until(probe) => {}
                     }
                 }
                 None => {
@@ -118,6 +119,7 @@ impl Hosts {
 /// Sleeps, at most `most`, unless `cut` ends it.
 pub async fn pause(most: Duration, cut: impl Future<Output = ()>) {
     tokio::select! {
+        biased;
         () = sleep(most) => {}
         () = cut => {}
     }

@@ -195,6 +195,7 @@ impl Watcher {
             info!(account = %self.log_name(), "the account is watched again");
         }
         tokio::select! {
+            biased;
             end = cycle.run() => end,
             never = bells.hold(self) => match never {},
         }
@@ -208,7 +209,7 @@ impl Watcher {
 
     /// Tells of a failure, once, and answers how long to wait.
     fn learn(&self, memory: &mut Memory, end: &End) -> Duration {
-        let jitter = rand::random::<f64>();
+        let jitter = self.clock.jitter();
         let (kind, state, delay) = match end {
             End::Imap(ImapError::Login { trouble, .. }) => match trouble {
                 trouble if trouble.is_refusal() => {

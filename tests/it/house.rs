@@ -120,6 +120,8 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         "time-outs by tokio's clock, which tests can stop; sandbox and demo are worlds of their own; the store's \
          destructor waits for a lock",
     ),
+    // Chance: a run can be replayed from one seed.
+    ("rand", &["src/clock.rs", "src/demo/", "src/sandbox/"], "chance comes from the clock that was handed down"),
     // Tasks: who is not told to stop cannot be waited for.
     ("tokio::spawn", &[], "tasks begin in supervise.rs"),
     ("task::spawn", &[], "tasks begin in supervise.rs"),
