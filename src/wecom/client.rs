@@ -1,7 +1,7 @@
 //! `message/send` and `agent/get`. errcode decides, never the HTTP status (wecom-api 1).
 
 use super::code::{Class, advice, class_of};
-use super::http::{Answer, Http};
+use super::http::{Answer, Carrier, Connections, Http};
 use super::token::Tokens;
 use super::{Message, Push, Sent, encode};
 use crate::clock::Clock;
@@ -37,9 +37,14 @@ impl Client {
     /// # Errors
     /// The HTTP client cannot be made, in words.
     pub fn new(wecom: &Wecom, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let http = Http::new(wecom)?;
+        Ok(Self::over(Arc::new(Connections::new(wecom)?), wecom, clock))
+    }
+
+    /// The same over another carrier than HTTP.
+    pub fn over(carrier: Arc<dyn Carrier>, wecom: &Wecom, clock: Arc<dyn Clock>) -> Self {
+        let http = Http::over(carrier);
         let tokens = Tokens::new(http.clone(), wecom, clock);
-        Ok(Self { http, tokens, agent_id: wecom.agent_id })
+        Self { http, tokens, agent_id: wecom.agent_id }
     }
 
     /// Fetches a token if none is held.

@@ -3,7 +3,9 @@
 
 use crate::config::Wecom;
 use reqwest::redirect::Policy;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -68,15 +70,79 @@ pub(super) enum NoAnswer {
     Strange(u16),
 }
 
+/// What came back of one exchange, unread: the HTTP status and the bytes.
+pub type Raw = (u16, Vec<u8>);
+
+/// Carries requests to the API and brings back what it answers: HTTP in life, a WeCom in memory in tests.
+pub trait Carrier: Send + Sync {
+    /// One exchange: a GET, or with a `body` a POST of it. It ends in time.
+    ///
+    /// # Errors
+    /// Nothing usable came back, in words without the URL; the request may have been taken all the same.
+    fn carry<'a>(
+        &'a self,
+        path: &'a str,
+        query: &'a [(&'a str, &'a str)],
+        body: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Raw, String>>;
+}
+
+/// The API: questions as WeCom wants them, answers read, secrets kept.
+#[derive(Clone)]
+pub(super) struct Http(Arc<dyn Carrier>);
+
+impl Http {
+    /// Over a carrier.
+    pub(super) fn over(carrier: Arc<dyn Carrier>) -> Self {
+        Self(carrier)
+    }
+
+    /// GET. `proof` is a key that only a success holds.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)], proof: &str) -> Result<Answer, NoAnswer> {
+        self.exchange(path, query, None, proof).await
+    }
+
+    /// POST of a JSON body. `proof` is a key that only a success holds.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+        proof: &str,
+    ) -> Result<Answer, NoAnswer> {
+        self.exchange(path, query, Some(body), proof).await
+    }
+
+    /// One exchange, counted.
+    async fn exchange(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+        proof: &str,
+    ) -> Result<Answer, NoAnswer> {
+        let answered = self.0.carry(path, query, body).await.map_err(NoAnswer::Transport).and_then(|raw| read(raw, proof));
+        crate::metrics::wecom_request(answered.as_ref().ok().and_then(|answer| answer.errcode));
+        Ok(answered?.without_secrets(query))
+    }
+}
+
+fn read((status, bytes): Raw, proof: &str) -> Result<Answer, NoAnswer> {
+    match serde_json::from_slice::<Value>(&bytes) {
+        Ok(body) if body.is_object() => Ok(Answer::new(status, body, proof)),
+        _ => Err(NoAnswer::Strange(status)),
+    }
+}
+
 /// A pool of connections to the API.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
+pub(super) struct Connections {
     client: reqwest::Client,
     base: Url,
 }
 
-impl Http {
-    /// A client for the API, through the proxy if there is one.
+impl Connections {
+    /// To the API, through the proxy if there is one.
     pub(super) fn new(wecom: &Wecom) -> Result<Self, String> {
         let tls = crate::tls::client_config().map_err(|e| e.to_string())?;
         let mut builder = reqwest::Client::builder()
@@ -102,52 +168,43 @@ impl Http {
         url
     }
 
-    /// GET. `proof` is a key that only a success holds.
-    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)], proof: &str) -> Result<Answer, NoAnswer> {
-        let answer = self.exchange(self.client.get(self.url(path, query)), proof).await?;
-        Ok(answer.without_secrets(query))
-    }
-
-    /// POST of a JSON body. `proof` is a key that only a success holds.
-    pub(super) async fn post(
-        &self,
-        path: &str,
-        query: &[(&str, &str)],
-        body: Vec<u8>,
-        proof: &str,
-    ) -> Result<Answer, NoAnswer> {
-        let request = self.client.post(self.url(path, query)).header("content-type", "application/json; charset=utf-8");
-        Ok(self.exchange(request.body(body), proof).await?.without_secrets(query))
-    }
-
-    /// One exchange, counted.
-    async fn exchange(&self, request: reqwest::RequestBuilder, proof: &str) -> Result<Answer, NoAnswer> {
-        let answered = self.uncounted(request, proof).await;
-        crate::metrics::wecom_request(answered.as_ref().ok().and_then(|answer| answer.errcode));
-        answered
-    }
-
-    async fn uncounted(&self, request: reqwest::RequestBuilder, proof: &str) -> Result<Answer, NoAnswer> {
+    async fn whole(&self, request: reqwest::RequestBuilder) -> Result<Raw, String> {
         let mut response = request.send().await.map_err(transport)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > MAX_ANSWER_BYTES {
-                return Err(NoAnswer::Strange(status));
+                // No answer of WeCom is so long.
+                return Ok((status, Vec::new()));
             }
         }
-        match serde_json::from_slice::<Value>(&bytes) {
-            Ok(body) if body.is_object() => Ok(Answer::new(status, body, proof)),
-            _ => Err(NoAnswer::Strange(status)),
-        }
+        Ok((status, bytes))
+    }
+}
+
+impl Carrier for Connections {
+    fn carry<'a>(
+        &'a self,
+        path: &'a str,
+        query: &'a [(&'a str, &'a str)],
+        body: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Raw, String>> {
+        let url = self.url(path, query);
+        let request = match body {
+            None => self.client.get(url),
+            Some(body) => {
+                self.client.post(url).header("content-type", "application/json; charset=utf-8").body(body)
+            }
+        };
+        Box::pin(self.whole(request))
     }
 }
 
 /// The innermost cause in words, without the URL.
-fn transport(error: reqwest::Error) -> NoAnswer {
+fn transport(error: reqwest::Error) -> String {
     if error.is_timeout() {
-        return NoAnswer::Transport(format!("no answer within {}s", TIMEOUT.as_secs()));
+        return format!("no answer within {}s", TIMEOUT.as_secs());
     }
     let error = error.without_url();
     let mut text = error.to_string();
@@ -156,5 +213,5 @@ fn transport(error: reqwest::Error) -> NoAnswer {
         text = inner.to_string();
         cause = inner.source();
     }
-    NoAnswer::Transport(text)
+    text
 }

@@ -9,6 +9,7 @@ mod token;
 
 pub use client::{Agent, Client, advice_for};
 pub use code::{Class, class_of};
+pub use http::{Carrier, Raw};
 
 use crate::model::Recipient;
 use crate::rules::retry::Outcome;
