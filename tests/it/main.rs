@@ -13,6 +13,7 @@ mod life;
 mod oauth;
 mod readme;
 mod sandbox;
+mod simulation;
 mod state_contract;
 mod support;
 mod support_deliver;

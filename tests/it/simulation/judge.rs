@@ -1,0 +1,214 @@
+//! What must have been told at the end, what must not, and whether the ledger says the same as the members saw.
+
+use super::office::{Harm, Inner, Stay};
+use super::run::{Counts, World};
+use super::time::{HOUR, MINUTE};
+use mailbell::model::{AlertKind, Recipient, Urgency};
+use mailbell::state::{AlertState, Ledger, State, Store, WasTold, Why};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a stay of a letter in a folder asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// It must not be told because of this stay.
+    Never,
+    May,
+    Must,
+}
+
+fn claim_of(inner: &Inner, stay: &Stay, hidden: bool) -> Claim {
+    let cabinet = &inner.posts[stay.post].folders[&stay.folder];
+    if cabinet.urgency == Urgency::Silent || stay.seen_at == Some(stay.came) || stay.came - stay.date > 48 * HOUR {
+        return Claim::Never;
+    }
+    let Some((from, to)) = cabinet.bound else { return Claim::May };
+    if stay.came < from {
+        return Claim::Never;
+    }
+    let stays = stay.left_at.is_none() && stay.seen_at.is_none() && !hidden;
+    if stay.came > to && stays && stay.came - stay.date < 10 * MINUTE { Claim::Must } else { Claim::May }
+}
+
+/// What each recipient must or must not be told, by letter.
+fn claims(world: &World) -> BTreeMap<(Recipient, usize), Claim> {
+    let inner = world.office.open();
+    let mut claims = BTreeMap::new();
+    for stay in &inner.stays {
+        let claim = claim_of(&inner, stay, false);
+        for who in &inner.posts[stay.post].folders[&stay.folder].audience {
+            let entry = claims.entry((who.clone(), stay.letter)).or_insert(Claim::Never);
+            *entry = claim.max(*entry);
+        }
+    }
+    claims
+}
+
+/// How often each recipient was shown each letter by name, and by which bodies.
+fn named(world: &World) -> BTreeMap<(Recipient, usize), Vec<(i64, usize)>> {
+    let wecom = world.wecom.open();
+    let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let catch_ups = catch_up_bodies(world, &wecom);
+    for (who, shown) in &wecom.shown {
+        for message in shown.iter().filter(|message| !catch_ups.contains(&message.body)) {
+            for letter in &wecom.bodies[message.body].letters {
+                named.entry((who.clone(), *letter)).or_default().push((message.at, message.body));
+            }
+        }
+    }
+    named
+}
+
+/// Bodies that name only some of their letters.
+fn catch_up_bodies(world: &World, wecom: &super::wecom::Inner) -> BTreeSet<usize> {
+    let given = world.eyes.given.lock().unwrap();
+    let bodies = given.alerts.iter().filter(|(_, id)| given.kinds.get(id).is_some_and(|(kind, _)| *kind == AlertKind::CatchUp));
+    bodies.filter_map(|(bytes, _)| wecom.number_of(bytes)).collect()
+}
+
+/// What is still to be done; `None`: nothing.
+pub async fn left(world: &World, store: &Arc<Store>) -> Option<String> {
+    let outbox = store.outbox().await.unwrap();
+    if outbox.waiting + outbox.open > 0 {
+        return Some(format!("{outbox:?}"));
+    }
+    let told = told(world, store).await;
+    let missing = claims(world).into_iter().find(|(key, claim)| *claim == Claim::Must && !told.contains_key(key));
+    missing.map(|((who, letter), _)| format!("letter {letter} for {who} is not in the ledger"))
+}
+
+/// What the ledger says, by recipient and letter: the last word where there are several.
+async fn told(world: &World, store: &Arc<Store>) -> BTreeMap<(Recipient, usize), Vec<WasTold>> {
+    let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let accounts: Vec<_> = world.config.accounts.iter().map(|account| account.id.clone()).collect();
+    for account in accounts {
+        let why = Why { account: Some(account), most: 1_000_000, ..Why::default() };
+        for story in store.why(why).await.unwrap() {
+            let subject = story.sighting.item.letter.subject.unwrap_or_default();
+            let Some(letter) = subject.get(1..6).and_then(|digits| digits.parse::<usize>().ok()) else { continue };
+            for telling in story.tellings {
+                told.entry((telling.recipient, letter)).or_default().push(telling.what);
+            }
+        }
+    }
+    told
+}
+
+/// All promises, once all is quiet.
+pub async fn at_the_end(world: &World, store: &Arc<Store>) {
+    let outbox = store.outbox().await.unwrap();
+    if outbox.waiting + outbox.open > 0 {
+        world.witness.broken(format!("something is left: {outbox:?}"));
+    }
+    let (claims, named, told) = (claims(world), named(world), told(world, store).await);
+    for (key, claim) in &claims {
+        let shown = named.get(key).map(Vec::as_slice).unwrap_or_default();
+        let words = told.get(key).map(Vec::as_slice).unwrap_or_default();
+        judge(world, key, *claim, shown, words);
+    }
+    for (key, shown) in &named {
+        if !claims.contains_key(key) {
+            world.witness.broken(format!("{} was shown letter {}, which is none of theirs: {shown:?}", key.0, key.1));
+        }
+    }
+    check_catch_ups(world, &told);
+    check_dead(world, store).await;
+}
+
+fn judge(world: &World, key: &(Recipient, usize), claim: Claim, shown: &[(i64, usize)], words: &[WasTold]) {
+    let (who, letter) = key;
+    let broken = |what: &str| world.witness.broken(format!("letter {letter} for {who}: {what}; shown {shown:?}, ledger {words:?}"));
+    let mut alert = None;
+    for word in words {
+        match word {
+            WasTold::Alert { .. } if alert.is_some() => broken("two alerts hold it"),
+            WasTold::Alert { .. } => alert = Some(word),
+            WasTold::Known { .. } => {}
+            WasTold::Waits { .. } => broken("it waits still"),
+            WasTold::Unknown => broken("the ledger does not know"),
+        }
+    }
+    let Some(WasTold::Alert { state, kind, maybe_twice, .. }) = alert else {
+        if claim == Claim::Must || !shown.is_empty() {
+            broken("no alert holds it");
+        }
+        return;
+    };
+    if claim == Claim::Never {
+        broken("it was no news");
+    }
+    match (state, kind, shown.len()) {
+        (AlertState::Sent, AlertKind::CatchUp, 0) | (AlertState::Sent, _, 1) => {}
+        (AlertState::Sent, AlertKind::Letter | AlertKind::Digest, 2..) if *maybe_twice => {
+            let mut bodies: Vec<_> = shown.iter().map(|(_, body)| body).collect();
+            bodies.dedup();
+            if bodies.len() > 1 || shown.windows(2).any(|two| two[1].0 - two[0].0 < 4 * HOUR) {
+                broken("twice, and not as it may be");
+            }
+        }
+        (AlertState::Dead, _, _) => {
+            let harm = world.office.open().letters[*letter].harm;
+            if harm != Harm::Always && !world.wecom.open().refused_ever.contains(who) {
+                broken("dead, and nobody refused it");
+            }
+        }
+        _ => broken("the ledger and the member do not agree"),
+    }
+}
+
+/// A catch-up says how many letters it is about; its letters are in the ledger.
+fn check_catch_ups(world: &World, told: &BTreeMap<(Recipient, usize), Vec<WasTold>>) {
+    let mut held: BTreeMap<(Recipient, mailbell::model::AlertId), usize> = BTreeMap::new();
+    for ((who, _), words) in told {
+        for word in words {
+            if let WasTold::Alert { id, kind: AlertKind::CatchUp, .. } = word {
+                *held.entry((who.clone(), *id)).or_default() += 1;
+            }
+        }
+    }
+    let wecom = world.wecom.open();
+    let given = world.eyes.given.lock().unwrap();
+    for ((who, id), count) in held {
+        let number = given.alerts.iter().find(|(_, other)| **other == id).and_then(|(bytes, _)| wecom.number_of(bytes));
+        let shown = wecom.shown.get(&who).is_some_and(|all| all.iter().any(|m| Some(m.body) == number));
+        let text = number.map_or("", |number| wecom.bodies[number].text.as_str());
+        if !shown || !text.contains(&count.to_string()) {
+            world.witness.broken(format!("catch-up {id} for {who} holds {count} letters and says: {text}"));
+        }
+    }
+}
+
+/// Dead alerts are kept for a reason.
+async fn check_dead(world: &World, store: &Arc<Store>) {
+    for view in store.alerts(Some(AlertState::Dead), 1000).await.unwrap() {
+        let harmful = view.named.iter().any(|named| {
+            let letter = named.subject.as_deref().and_then(|s| s.get(1..6)?.parse::<usize>().ok());
+            letter.is_some_and(|no| world.office.open().letters[no].harm == Harm::Always)
+        });
+        let refused = view.recipients.iter().any(|who| world.wecom.open().refused_ever.contains(who));
+        if !harmful && !refused {
+            world.witness.broken(format!("dead without a reason: {view:?}"));
+        }
+    }
+}
+
+pub fn counts(world: &World, processes: u64) -> Counts {
+    let wecom = world.wecom.open();
+    let shown = wecom.shown.values().map(Vec::len).sum();
+    let mut seen = BTreeMap::new();
+    for (who, messages) in &wecom.shown {
+        for message in messages {
+            *seen.entry((who, message.body)).or_insert(0_usize) += 1;
+        }
+    }
+    Counts {
+        processes,
+        letters: world.office.open().letters.len(),
+        told: shown,
+        twice: seen.values().filter(|n| **n > 1).count(),
+        dead: 0,
+        requests: wecom.requests,
+        most_permits: world.eyes.given.lock().unwrap().most_permits,
+        minutes: world.time.now() / MINUTE,
+    }
+}
