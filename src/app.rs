@@ -78,7 +78,7 @@ pub async fn run(
     }
     state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
-    let shared = shared(&config, &state, &clock, &health);
+    let shared = shared(&config, &state, &clock, &health).await?;
     let service = Arc::new(Service::new(state.clone(), clock.clone(), health.clone(), shared.allowance));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
@@ -147,8 +147,13 @@ async fn end(supervisor: Supervisor, state: &Arc<dyn State>) -> bool {
 }
 
 /// What the workers of all accounts share.
-fn shared(config: &Config, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, health: &Arc<Health>) -> Shared {
-    Shared {
+async fn shared(
+    config: &Config,
+    state: &Arc<dyn State>,
+    clock: &Arc<dyn Clock>,
+    health: &Arc<Health>,
+) -> Result<Shared, StartError> {
+    Ok(Shared {
         imap: config.imap,
         personal: config.log.personal,
         allowance: Shared::allowance(config),
@@ -158,7 +163,8 @@ fn shared(config: &Config, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, healt
         health: health.clone(),
         hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
         connections: config.limits.connections_per_account,
-    }
+        last_beat: state.last_beat().await?,
+    })
 }
 
 fn spawn_reporter(

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Account, Config, Imap};
 use crate::health::{AccountState, Health};
 use crate::imap::MailSource;
-use crate::model::{AccountId, Owner};
+use crate::model::{AccountId, Owner, Timestamp};
 use crate::rules::budget::Allowance;
 use crate::rules::life::Deadlines;
 use crate::state::State;
@@ -43,6 +43,8 @@ pub struct Shared {
     pub hosts: Arc<Hosts>,
     /// The most connections of one account at one time.
     pub connections: u32,
+    /// When the service last lived before this process (wall clock); `None`: never, as far as is known.
+    pub last_beat: Option<Timestamp>,
 }
 
 impl Shared {
@@ -69,6 +71,8 @@ pub struct Supervisor {
     stop: CancellationToken,
     workers: HashMap<AccountId, (Arc<Account>, CancellationToken)>,
     owners: HashMap<Owner, Arc<OwnerBudget>>,
+    /// Whether the first accounts are watched: those that come or change later were not away with the service.
+    begun: bool,
 }
 
 impl Supervisor {
@@ -80,6 +84,7 @@ impl Supervisor {
             stop,
             workers: HashMap::new(),
             owners: HashMap::new(),
+            begun: false,
         }
     }
 
@@ -119,6 +124,7 @@ impl Supervisor {
         for account in fresh {
             self.watch(account);
         }
+        self.begun = true;
     }
 
     /// Looks at every account's proof of life, from outside its worker: who has shown none within the deadline is blind,
@@ -158,6 +164,7 @@ impl Supervisor {
             Arc::new(OwnerBudget::new(account.owner.clone(), shared.allowance, state, clock))
         });
         let (budget, stop_worker) = (budget.clone(), stop.clone());
+        let last_alive = shared.last_beat.filter(|_| !self.begun);
         self.workers.insert(account.id.clone(), (account.clone(), stop.clone()));
         shared.health.add(&account.id, shared.clock.steady());
         self.run("watch", stop, move || {
@@ -173,6 +180,7 @@ impl Supervisor {
                 seat: budget.seat(),
                 budget: budget.clone(),
                 connections: shared.connections,
+                last_alive,
             };
             watcher.run(stop_worker.clone())
         });

@@ -120,6 +120,10 @@ pub(super) struct Cycle<'a> {
     pub(super) leave_at: Option<Timestamp>,
     /// What the next sync is started by, for metrics.
     pub(super) asked: bool,
+    /// How long the present sync waited for its permit.
+    pub(super) deferred: Duration,
+    /// Many letters are being found at once.
+    pub(super) many: bool,
 }
 
 impl<'a> Cycle<'a> {
@@ -150,11 +154,14 @@ impl<'a> Cycle<'a> {
             due: HashMap::new(),
             leave_at: None,
             asked: false,
+            deferred: Duration::ZERO,
+            many: false,
         };
         cycle.leave_at = cycle.session.expires_in().map(|left| now.plus(before_expiry(left, watcher.clock.jitter())));
         cycle.find_folders().await?;
         cycle.main = cycle.best_main();
         let look = cycle.open_main().await?;
+        cycle.note_outages();
         let silent = cycle.live();
         if cycle.has_news(cycle.main, &look) {
             cycle.push(cycle.main, None);
@@ -185,23 +192,25 @@ impl<'a> Cycle<'a> {
 
     /// The life of the session.
     pub(super) async fn run(mut self) -> Result<std::convert::Infallible, End> {
-        let mut deferred = false;
+        let mut waits_since = None;
         loop {
             let mut permit_at = None;
             let now = self.watcher.clock.steady();
             if self.pushed_at.is_some() || self.sweep_at <= now {
                 match self.watcher.budget.ask(&self.watcher.seat).await? {
                     Turn::Go => {
-                        deferred = false;
+                        // What was told later did not wait from the beginning.
+                        let since = waits_since.take().map(|since| self.pushed_at.map_or(since, |told| told.max(since)));
+                        self.deferred = since.map_or(Duration::ZERO, |since: Timestamp| now.since(since));
                         self.sync().await?;
                         self.tell_server_alerts();
                         continue;
                     }
                     Turn::Wait(until) => {
-                        if !deferred {
+                        if waits_since.is_none() {
                             metrics::deferred();
+                            waits_since = Some(now);
                         }
-                        deferred = true;
                         permit_at = Some(until);
                     }
                 }

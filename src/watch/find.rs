@@ -22,6 +22,7 @@ impl Cycle<'_> {
     pub(super) async fn find_folders(&mut self) -> Result<bool, End> {
         let subscriptions = &self.watcher.account.subscriptions;
         let marks = self.watcher.state.marks(&self.watcher.account.id).await?;
+        let (listing_at, before) = (self.watcher.clock.wall(), self.memory.listed_at);
         let chosen = if let Some(inbox) = folders::inbox_only(subscriptions) {
             vec![inbox]
         } else {
@@ -37,7 +38,10 @@ impl Cycle<'_> {
             self.memory.told_missing = !missing.is_empty();
             self.missing = missing.iter().filter(|name| !pattern::is_wild(name)).map(|name| (*name).into()).collect();
             self.orphans = orphans(&marks, &listed);
-            folders::choose(subscriptions, &listed)
+            let chosen = folders::choose(subscriptions, &listed);
+            self.note_made(&chosen, before);
+            self.memory.listed_at = Some(listing_at);
+            chosen
         };
         if chosen.is_empty() && self.folders.is_empty() {
             return Err(End::NoFolder);

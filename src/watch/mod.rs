@@ -2,14 +2,18 @@
 //!
 //! Connect, watch until something goes wrong, wait, begin again: there is no other way of repair.
 
+mod away;
 mod bells;
+mod bind;
 mod cycle;
 mod find;
 pub mod folders;
 mod hosts;
 mod mode;
 mod owner;
+mod quiet;
 mod read;
+mod route;
 mod scan;
 mod sync;
 
@@ -80,6 +84,8 @@ pub struct Watcher {
     pub seat: Arc<Seat>,
     /// The most connections of the account at one time.
     pub connections: u32,
+    /// When the account was last watched before this process, as far as is known (wall clock).
+    pub last_alive: Option<Timestamp>,
 }
 
 /// What a worker knows beyond a session.
@@ -108,6 +114,15 @@ struct Memory {
     unread: HashMap<RawName, String>,
     /// When the present session had its first folder open.
     begun_at: Option<Instant>,
+    /// The end of the last session that did not simply fall silent (steady clock): until then all was well.
+    well_until: Option<Timestamp>,
+    /// Folders that were not looked at since an outage, from when to when that was (wall clock).
+    away: HashMap<RawName, (Timestamp, Timestamp)>,
+    /// The account's folders that were ever listed, and when there last was a list (wall clock).
+    listed: HashSet<RawName>,
+    listed_at: Option<Timestamp>,
+    /// Folders that came to be while the account was watched, and are not bound yet: since when (wall clock).
+    made: HashMap<RawName, Timestamp>,
     /// The kind of the failure that was last told, so that it is told once.
     told: Option<&'static str>,
 }
@@ -161,6 +176,9 @@ impl Watcher {
                 () = stop.cancelled() => return,
                 end = self.session(&mut memory) => match end { Err(end) => end, Ok(never) => match never {} },
             };
+            if memory.begun_at.is_some() && ended.is_orderly() {
+                memory.well_until = Some(self.clock.steady());
+            }
             if memory.lived(&ended) >= SURVIVED {
                 memory.failures = 0;
             }

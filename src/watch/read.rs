@@ -2,7 +2,7 @@
 //! own header.
 
 use super::End;
-use crate::imap::{Detail, MailSession, RawLetter, UidSet};
+use crate::imap::{Detail, ImapError, MailSession, RawLetter, UidSet};
 use crate::model::Uid;
 use std::collections::HashMap;
 
@@ -126,6 +126,21 @@ pub(super) async fn headers(
     }
     letters.sort_by_key(|l| l.uid);
     Ok(letters)
+}
+
+/// Adds the headers that one command brings to letters which need none: nothing more is tried.
+pub(super) async fn add_headers(session: &mut dyn MailSession, letters: &mut [RawLetter]) -> Result<(), ImapError> {
+    let mut uids: Vec<Uid> = letters.iter().filter_map(|letter| letter.uid).collect();
+    if uids.is_empty() {
+        return Ok(());
+    }
+    uids.sort_unstable();
+    for found in session.fetch(&UidSet::These(uids), Detail::Header).await? {
+        if let Some(letter) = letters.iter_mut().find(|letter| letter.uid == found.uid) {
+            letter.header = found.header.filter(|header| !header.trim_ascii().is_empty());
+        }
+    }
+    Ok(())
 }
 
 /// The headers of several letters: with one command or, where that is refused and what could be had is lost, one by one

@@ -1,11 +1,12 @@
 //! One folder: from what the server says of it to a commit of its mark and letters.
 
 use super::cycle::{Cycle, Moment, Watched};
+use super::quiet::Quiet;
 use super::read::{self, Fragile};
-use super::{End, folders};
+use super::{End, folders, route};
 use crate::imap::{Detail, ImapError, RawLetter, UidSet};
 use crate::metrics;
-use crate::model::{Fate, Item, Look, Mark, Sighting, Timestamp, Uid};
+use crate::model::{Fate, Item, Look, Mark, Sighting, Silence, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
@@ -18,11 +19,11 @@ use tracing::{debug, info};
 const LOOK_ALIKES: Duration = Duration::from_secs(10);
 /// UIDs of a search in one command: sparse ones have ten digits, and Exchange takes some 10 kB.
 const SEARCHED_AT_ONCE: usize = 500;
-/// So many of the newest letters are remembered when a folder is bound.
-const REMEMBERED_AT_BINDING: usize = 1000;
+/// More letters than so many at once wait for each other in the outbox (design: "Promises", 4).
+pub(super) const MANY: usize = 60;
 
 /// Whether an answer to one command is about the whole session.
-fn is_about_all(error: &ImapError) -> bool {
+pub(super) fn is_about_all(error: &ImapError) -> bool {
     error.is_token_expiry() || error.suggested_wait().is_some()
 }
 
@@ -42,6 +43,7 @@ impl Cycle<'_> {
     pub(super) async fn scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
         let Some(watched) = self.folders.get(at) else { return Ok(()) };
         let mark = watched.mark;
+        self.many = false;
         let again = moment.thorough || self.has_news(at, look);
         match (scan::plan(mark.as_ref(), look), mark) {
             (Plan::Bind(next), _) => match self.renamed(look) {
@@ -57,6 +59,7 @@ impl Cycle<'_> {
             (Plan::Rebase(next), Some(mark)) => self.rebase(at, look, mark, next, moment).await,
             _ => self.looked(at, look, moment).await,
         }?;
+        self.caught_up(at);
         let now = self.watcher.clock.steady();
         if let Some(watched) = self.folders.get_mut(at) {
             watched.settled = Some(*look);
@@ -81,48 +84,9 @@ impl Cycle<'_> {
         Ok(())
     }
 
-    /// First sight: what is there is not news.
-    async fn bind(&mut self, at: usize, look: &Look, next: Uid, moment: Moment) -> Result<(), End> {
-        let now = moment.looked_at;
-        let mark = Mark {
-            uid_validity: look.uid_validity.unwrap_or(0),
-            next,
-            bound_at: now,
-            looked_at: now,
-            mailbox_id: look.mailbox_id,
-        };
-        self.remember_recent(at, look, &mark, moment).await?;
-        self.commit(at, mark, Vec::new()).await
-    }
-
-    /// What was received in the hour before the binding would count as news if the folder were numbered anew: it is
-    /// remembered as known in this folder (in this one only: in another one, bound before, it may be news).
-    async fn remember_recent(&mut self, at: usize, look: &Look, mark: &Mark, moment: Moment) -> Result<(), End> {
-        let mut recent = match look.exists {
-            Some(0) => Vec::new(),
-            _ => self.received_since(mark.looked_at.minus(OLD_AFTER), 1).await?,
-        };
-        let was_there = |l: &RawLetter| look.uid_next.is_none_or(|next| l.uid < Some(next));
-        recent.retain(|l| l.internal_date.is_some() && scan::is_news(mark, l.internal_date) && was_there(l));
-        let mut rest = recent.split_off(recent.len().saturating_sub(REMEMBERED_AT_BINDING));
-        let mut known = Vec::new();
-        while !rest.is_empty() {
-            let (batch, _) = self.next_batch(at, &rest);
-            let batch = batch.to_vec();
-            known.extend(self.letters(at, look, &batch, mark, moment).await?.into_iter().map(|item| item.letter.id));
-            rest.drain(..batch.len().max(1).min(rest.len()));
-        }
-        if known.is_empty() {
-            return Ok(());
-        }
-        let Some(raw) = self.folders.get(at).map(|watched| watched.folder.raw.clone()) else { return Ok(()) };
-        let now = self.watcher.clock.steady();
-        Ok(self.watcher.state.remember(&self.watcher.account.id, &raw, known, now).await?)
-    }
-
     /// What is known of the letters received since a moment (and up to two days before it). From a server that refuses
     /// to search, all from the UID `else_from` on.
-    async fn received_since(&mut self, since: Timestamp, else_from: Uid) -> Result<Vec<RawLetter>, End> {
+    pub(super) async fn received_since(&mut self, since: Timestamp, else_from: Uid) -> Result<Vec<RawLetter>, End> {
         match self.session.search_since(since).await {
             Ok(uids) => {
                 let mut found = Vec::new();
@@ -148,19 +112,24 @@ impl Cycle<'_> {
         }
         let highest = now.iter().map(|(uid, ..)| *uid).max().unwrap_or(0);
         let mut going = Mark { uid_validity: look.uid_validity.unwrap_or(mark.uid_validity), ..mark };
-        let mut rest = found.as_slice();
+        let mut quiet = Quiet::default();
+        let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
+        self.many |= news.len() > MANY;
+        let mut rest = news.as_slice();
         while !rest.is_empty() {
             let (batch, after) = self.next_batch(at, rest);
             rest = after;
-            let items = self.items(at, look, batch, &mark, moment).await?;
-            self.commit(at, going, items).await?;
+            let letters = self.letters(at, look, batch, &mark, moment).await?;
+            self.commit(at, going, letters).await?;
         }
         going.next = going.next.max(highest.saturating_add(1));
         let newest = now.iter().filter_map(|(_, date, _)| *date).max().unwrap_or_default();
         if let Some(watched) = self.folders.get_mut(at) {
             watched.window = now.into_iter().filter(|(_, date, _)| *date < Some(newest.minus(LOOK_ALIKES))).collect();
         }
-        self.commit(at, Mark { looked_at: moment.looked_at, ..going }, Vec::new()).await
+        let (silent, ended) = self.silent(at, look, quiet, &mark, moment).await;
+        self.commit(at, Mark { looked_at: moment.looked_at, ..going }, silent).await?;
+        ended
     }
 
     /// Nothing new: the time of the look is noted.
@@ -177,15 +146,50 @@ impl Cycle<'_> {
         Ok(())
     }
 
-    /// Letters behind the mark.
+    /// Letters behind the mark; those that nobody is told of come last.
     async fn range(
+        &mut self,
+        at: usize,
+        look: &Look,
+        mark: Mark,
+        uids: (Uid, Uid),
+        moment: Moment,
+    ) -> Result<(), End> {
+        let mut quiet = Quiet::default();
+        let going = match self.take_all(at, look, mark, uids, moment, &mut quiet).await {
+            Ok(going) => going,
+            Err(End::Imap(error)) => {
+                let passed = self.folders.get(at).and_then(|watched| watched.mark).unwrap_or(mark);
+                let silent = self.silent_below(at, look, quiet, &passed, moment);
+                if !silent.is_empty() {
+                    self.commit(at, passed, silent).await?;
+                }
+                return Err(error.into());
+            }
+            Err(end) => return Err(end),
+        };
+        let (silent, ended) = self.silent(at, look, quiet, &mark, moment).await;
+        let stored = self.folders.get(at).and_then(|watched| watched.mark).map(|mark| mark.next);
+        if !silent.is_empty() || stored != Some(going.next) {
+            self.commit(at, going, silent).await?;
+        }
+        ended?;
+        if let Some(watched) = self.folders.get_mut(at) {
+            watched.mark = Some(going);
+        }
+        self.looked(at, look, moment).await
+    }
+
+    /// Commits the news of a range. The mark that is answered is not stored yet, where it lies behind the last of them.
+    async fn take_all(
         &mut self,
         at: usize,
         look: &Look,
         mark: Mark,
         (from, to): (Uid, Uid),
         moment: Moment,
-    ) -> Result<(), End> {
+        quiet: &mut Quiet,
+    ) -> Result<Mark, End> {
         let mut start = from;
         let mut going = mark;
         if mark.uid_validity == 0 {
@@ -193,19 +197,14 @@ impl Cycle<'_> {
         }
         loop {
             let (found, more) = read::list(&mut *self.session, start, to).await?;
-            going = self.take(at, look, &found, going, moment).await?;
-            match more {
-                Some(last) => start = last.saturating_add(1),
-                None => break,
-            }
+            going = self.take(at, look, &found, going, moment, quiet).await?;
+            let Some(last) = more else { return Ok(going) };
+            self.commit(at, going, Vec::new()).await?;
+            start = last.saturating_add(1);
         }
-        if let Some(watched) = self.folders.get_mut(at) {
-            watched.mark = Some(going);
-        }
-        self.looked(at, look, moment).await
     }
 
-    /// Fetches and commits letters in batches; the mark moves past each batch.
+    /// Fetches and commits news in batches; the mark moves past each batch.
     async fn take(
         &mut self,
         at: usize,
@@ -213,22 +212,52 @@ impl Cycle<'_> {
         found: &[RawLetter],
         mut mark: Mark,
         moment: Moment,
+        quiet: &mut Quiet,
     ) -> Result<Mark, End> {
-        let mut rest = found;
+        let news = self.sort(found, &mark, quiet, |_| true);
+        self.many |= news.len() > MANY;
+        let mut rest = news.as_slice();
         while !rest.is_empty() {
             let (batch, after) = self.next_batch(at, rest);
             rest = after;
-            let items = self.items(at, look, batch, &mark, moment).await?;
+            let letters = self.letters(at, look, batch, &mark, moment).await?;
             let last = batch.last().and_then(|l| l.uid).unwrap_or(mark.next);
             mark.next = last.saturating_add(1);
-            self.commit(at, mark, items).await?;
+            self.commit(at, mark, letters).await?;
             self.fragile(at).forget_below(mark.next);
         }
+        let last = found.last().and_then(|l| l.uid).map_or(mark.next, |last| last.saturating_add(1));
+        mark.next = mark.next.max(last);
         Ok(mark)
     }
 
+    /// The letters that are news and to be announced; of the others, `quiet` gets those that are `noted`.
+    pub(super) fn sort(
+        &self,
+        found: &[RawLetter],
+        mark: &Mark,
+        quiet: &mut Quiet,
+        noted: impl Fn(&RawLetter) -> bool,
+    ) -> Vec<RawLetter> {
+        let mut news = Vec::new();
+        for letter in found {
+            let silence = if !scan::is_news(mark, letter.internal_date) {
+                Silence::Old
+            } else if letter.seen == Some(true) && !self.watcher.imap.alert_seen {
+                Silence::Seen
+            } else {
+                news.push(letter.clone());
+                continue;
+            };
+            if noted(letter) {
+                quiet.add(letter.clone(), silence);
+            }
+        }
+        news
+    }
+
     /// The letters to be fetched together, and the rest.
-    fn next_batch<'b>(&mut self, at: usize, letters: &'b [RawLetter]) -> (&'b [RawLetter], &'b [RawLetter]) {
+    pub(super) fn next_batch<'b>(&mut self, at: usize, letters: &'b [RawLetter]) -> (&'b [RawLetter], &'b [RawLetter]) {
         let uids: Vec<Uid> = letters.iter().map(|l| l.uid.unwrap_or(0)).collect();
         let size = self.fragile(at).batch(&uids).len().max(1);
         letters.split_at(size.min(letters.len()))
@@ -239,116 +268,116 @@ impl Cycle<'_> {
         self.memory.fragile.entry(raw).or_default()
     }
 
-    /// The letters of a batch that are news and are to be announced.
-    async fn items(
-        &mut self,
-        at: usize,
-        look: &Look,
-        batch: &[RawLetter],
-        mark: &Mark,
-        moment: Moment,
-    ) -> Result<Vec<Item>, End> {
-        let alert_seen = self.watcher.imap.alert_seen;
-        let wanted: Vec<_> = batch
-            .iter()
-            .filter(|l| scan::is_news(mark, l.internal_date) && (alert_seen || l.seen != Some(true)))
-            .cloned()
-            .collect();
-        let old = batch.iter().filter(|l| !scan::is_news(mark, l.internal_date)).count();
-        if old > 0 {
-            info!(account = %self.watcher.log_name(), old, "letters were received before the last look; not announced");
-        }
-        self.letters(at, look, &wanted, mark, moment).await
-    }
-
-    /// Letters with their headers.
-    async fn letters(
+    /// Letters with their headers, for who is to be told of them.
+    pub(super) async fn letters(
         &mut self,
         at: usize,
         look: &Look,
         wanted: &[RawLetter],
         mark: &Mark,
         moment: Moment,
-    ) -> Result<Vec<Item>, End> {
+    ) -> Result<Vec<Sighting>, End> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let mut fragile = self.fragile(at).clone();
         let letters = read::headers(&mut *self.session, wanted, &mut fragile).await;
         *self.fragile(at) = fragile;
-        let Some(watched) = self.folders.get(at) else { return Ok(Vec::new()) };
-        let account = &self.watcher.account.id;
-        let item = |raw: &RawLetter| Item {
-            account: account.clone(),
-            folder: watched.folder.shown.clone(),
-            letter: parse::letter(&Source {
-                account,
-                uid_validity: look.uid_next.and(look.uid_validity.or(Some(mark.uid_validity))).unwrap_or(0),
-                uid: look.uid_next.and(raw.uid).unwrap_or(0),
-                time: raw.internal_date.unwrap_or(moment.looked_at),
-                size: raw.size.unwrap_or(0),
-                seen: raw.seen == Some(true),
-                header: raw.header.as_deref(),
-            }),
-            told_at: moment.told_at,
-            away: None,
-        };
-        Ok(letters?.iter().map(item).collect())
+        Ok(letters?.iter().map(|raw| self.sighting(at, look, raw, None, (mark, moment))).collect())
+    }
+
+    /// A letter of a folder, and what is to become of it.
+    pub(super) fn sighting(
+        &self,
+        at: usize,
+        look: &Look,
+        raw: &RawLetter,
+        silence: Option<Silence>,
+        (mark, moment): (&Mark, Moment),
+    ) -> Sighting {
+        let account = &self.watcher.account;
+        let watched = self.folders.get(at);
+        let uid = look.uid_next.and(raw.uid).unwrap_or(0);
+        let letter = parse::letter(&Source {
+            account: &account.id,
+            uid_validity: look.uid_next.and(look.uid_validity.or(Some(mark.uid_validity))).unwrap_or(0),
+            uid,
+            time: raw.internal_date.unwrap_or(moment.looked_at),
+            size: raw.size.unwrap_or(0),
+            seen: raw.seen == Some(true),
+            header: raw.header.as_deref(),
+        });
+        let place = watched.map_or(0, |watched| watched.subscription);
+        let route = route::route(account, place, &letter);
+        Sighting {
+            uid,
+            subscription: u16::try_from(place + 1).unwrap_or(u16::MAX),
+            urgency: route.urgency,
+            fate: silence.map_or_else(|| Fate::Announce(route.recipients.to_vec()), Fate::Silent),
+            item: Item {
+                account: account.id.clone(),
+                folder: watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone()),
+                letter,
+                told_at: moment.told_at,
+                away: self.away(at, raw.internal_date),
+            },
+        }
     }
 
     /// The UIDs began anew: letters since the last good look are news, unless they are known by their sameness.
     async fn rebase(&mut self, at: usize, look: &Look, mark: Mark, next: Uid, moment: Moment) -> Result<(), End> {
         info!(account = %self.watcher.log_name(), "the server has numbered a folder anew; looking by date");
         let found = self.received_since(mark.looked_at.minus(OLD_AFTER), 1).await?;
-        let mut items = Vec::new();
-        let mut rest = found.as_slice();
-        while !rest.is_empty() {
-            let (batch, after) = self.next_batch(at, rest);
-            rest = after;
-            items.extend(self.items(at, look, batch, &mark, moment).await?);
-        }
+        let mut quiet = Quiet::default();
+        let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
+        self.many = true;
+        let letters = self.letters_of_all(at, look, &news, &mark, moment).await?;
         let highest = found.iter().filter_map(|l| l.uid).max().unwrap_or(0);
-        let mark = Mark {
+        let going = Mark {
             uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
             next: next.max(highest.saturating_add(1)),
             looked_at: moment.looked_at,
             mailbox_id: look.mailbox_id,
             ..mark
         };
-        self.commit(at, mark, items).await?;
+        self.commit(at, going, letters).await?;
         *self.fragile(at) = Fragile::default();
-        Ok(())
+        let (silent, ended) = self.silent(at, look, quiet, &mark, moment).await;
+        if !silent.is_empty() {
+            self.commit(at, going, silent).await?;
+        }
+        ended
     }
 
-    /// What is to become of letters found in a folder.
-    fn sightings(&self, at: usize, items: Vec<Item>) -> Vec<Sighting> {
-        let account = &self.watcher.account;
-        let place = self.folders.get(at).map_or(0, |watched| watched.subscription);
-        let subscription = account.subscriptions.get(place);
-        let recipients = subscription.and_then(|s| s.recipients.as_ref()).unwrap_or(&account.recipients);
-        let urgency = subscription.map(|s| s.urgency).unwrap_or_default();
-        let sighting = |item: Item| Sighting {
-            item,
-            uid: 0,
-            subscription: u16::try_from(place + 1).unwrap_or(u16::MAX),
-            urgency,
-            fate: Fate::Announce(recipients.clone()),
-        };
-        items.into_iter().map(sighting).collect()
+    /// Letters with their headers, however many.
+    pub(super) async fn letters_of_all(
+        &mut self,
+        at: usize,
+        look: &Look,
+        wanted: &[RawLetter],
+        mark: &Mark,
+        moment: Moment,
+    ) -> Result<Vec<Sighting>, End> {
+        let (mut letters, mut rest) = (Vec::new(), wanted);
+        while !rest.is_empty() {
+            let (batch, after) = self.next_batch(at, rest);
+            rest = after;
+            letters.extend(self.letters(at, look, batch, mark, moment).await?);
+        }
+        Ok(letters)
     }
 
     /// Stores the mark and the letters in one step.
-    async fn commit(&mut self, at: usize, to: Mark, items: Vec<Item>) -> Result<(), End> {
-        let letters = self.sightings(at, items);
+    pub(super) async fn commit(&mut self, at: usize, to: Mark, letters: Vec<Sighting>) -> Result<(), End> {
         let Some(watched) = self.folders.get_mut(at) else { return Ok(()) };
         let scan = Scan {
             account: self.watcher.account.id.clone(),
             folder: watched.folder.raw.clone(),
             from: watched.mark,
             to,
+            catching_up: self.many || letters.iter().any(|sighting| sighting.item.away.is_some()),
             letters,
-            deferred: Duration::ZERO,
-            catching_up: false,
+            deferred: self.deferred,
         };
         match self.watcher.state.commit_scan(scan, self.watcher.clock.now()).await? {
             Committed::Stored(new) => {
@@ -360,4 +389,11 @@ impl Cycle<'_> {
             Committed::Stale => Err(End::Stale),
         }
     }
+}
+
+/// Whether a letter that is found by its date came after the folder's last good look, so that nobody can have seen it
+/// then. INTERNALDATE has whole seconds.
+fn came_since(mark: &Mark, letter: &RawLetter) -> bool {
+    let looked_at = mark.looked_at.minus(Duration::from_millis(mark.looked_at.0.rem_euclid(1000).unsigned_abs()));
+    letter.internal_date.is_some_and(|date| date >= looked_at)
 }

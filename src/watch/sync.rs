@@ -145,6 +145,7 @@ impl Cycle<'_> {
         // No UIDNEXT from STATUS (NetEase, imap-servers A.3), or from EXAMINE (Courier): only opening tells.
         let look_again = moment.thorough && (self.is_behind(at, &told) || self.no_uid_next);
         if told.uid_next.is_some() && !self.has_news(at, &told) && !look_again {
+            self.caught_up(at);
             if moment.thorough {
                 self.scan(at, &told, moment).await?;
             }
@@ -196,6 +197,9 @@ impl Cycle<'_> {
         let now = self.watcher.clock.steady();
         match looked {
             Ok(look) => {
+                if self.folders.get(at).is_some_and(|watched| watched.refused > 0) {
+                    self.note_folder_outage(at);
+                }
                 // One that opens and cannot be read is well when it was read; one with news is fresh then, too.
                 let has_news = self.has_news(at, &look);
                 let unread = &self.memory.unread;

@@ -52,6 +52,7 @@ impl House {
             health: self.health.clone(),
             hosts: Arc::new(Hosts::new(1000)),
             connections: 1,
+            last_beat: None,
         };
         let mut supervisor = Supervisor::new(shared, stop.clone());
         supervisor.apply(&self.accounts);

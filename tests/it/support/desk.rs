@@ -22,6 +22,8 @@ pub struct Watch {
     pub health: Arc<Health>,
     pub seat: Arc<Seat>,
     pub connections: u32,
+    /// When the process before this one last lived.
+    pub last_alive: Option<mailbell::model::Timestamp>,
 }
 
 impl Watch {
@@ -36,6 +38,7 @@ impl Watch {
             health: Arc::new(Health::default()),
             seat: Arc::new(Seat::default()),
             connections: 2,
+            last_alive: None,
         }
     }
 
@@ -63,6 +66,7 @@ impl Watch {
             budget: Arc::new(budget),
             seat: self.seat.clone(),
             connections: self.connections,
+            last_alive: self.last_alive,
         };
         let stop = CancellationToken::new();
         tokio::select! {

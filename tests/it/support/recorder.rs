@@ -7,7 +7,7 @@ use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Content, Disk, Draft, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape, Stale,
+    Claim, Committed, Compose, Content, Disk, Draft, Ledger, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape, Stale,
     State, StateError, Store, Troubles, Usage,
 };
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub struct Recorder {
     store: Store,
     /// When a sync was allowed.
     pub syncs: Mutex<Vec<Instant>>,
-    /// When letters were stored, and which.
+    /// When letters that somebody is told of were stored, and which.
     pub stored: Mutex<Vec<(Instant, Item)>>,
 }
 
@@ -29,6 +29,11 @@ impl Recorder {
     pub fn new() -> Self {
         let store = Store::in_place(MemoryKv::open(&Disk::default())).unwrap();
         Self { store, syncs: Mutex::default(), stored: Mutex::default() }
+    }
+
+    /// What became of the letters.
+    pub fn ledger(&self) -> &dyn Ledger {
+        &self.store
     }
 
     /// How many syncs were allowed.
@@ -86,7 +91,8 @@ impl State for Recorder {
         Box::pin(async move {
             let committed = committed.await?;
             if committed != Committed::Stale {
-                let stored = letters.into_iter().map(|sighting| (Instant::now(), sighting.item));
+                let announced = letters.into_iter().filter(|sighting| !sighting.recipients().is_empty());
+                let stored = announced.map(|sighting| (Instant::now(), sighting.item));
                 self.stored.lock().unwrap().extend(stored);
             }
             Ok(committed)
