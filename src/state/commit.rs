@@ -31,6 +31,9 @@ impl Engine {
         for sighting in scan.letters {
             let no = LetterNo(self.number()?);
             let (record, told) = self.judge(&scan.account, &scan.folder, sighting, no, &fresh, now)?;
+            if told.is_empty() && self.is_found_again(&record)? {
+                continue;
+            }
             for recipient in told {
                 let class = Class::of(record.sighting.urgency);
                 let id = record.sighting.item.letter.id;
@@ -92,6 +95,25 @@ impl Engine {
             }
         }
         Ok((LetterRecord { sighting, seen_at: now.into(), deferred_ms: 0, known }, told))
+    }
+
+    /// Whether a letter is no news to the ledger either: where UIDs mean nothing, each look by date finds again what is known
+    /// from that folder.
+    fn is_found_again(&self, record: &LetterRecord) -> Result<bool, StateError> {
+        let sighting = &record.sighting;
+        match &sighting.fate {
+            _ if sighting.uid != 0 => return Ok(false),
+            Fate::Silent(silence) => return Ok(*silence == Silence::Bound),
+            Fate::Announce(_) => {}
+        }
+        for (_, known) in &record.known {
+            let Some(no) = known else { return Ok(false) };
+            let other = self.letter(*no)?.map(|other| other.sighting.item);
+            if other.is_none_or(|other| (&other.account, &other.folder) != (&sighting.item.account, &sighting.item.folder)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(super) fn remember(

@@ -41,10 +41,11 @@ impl Cycle<'_> {
             command_timeout: imap.command_timeout,
         };
         for at in 0..self.folders.len() {
-            // The service may have lived, and lived anew, without a look at this folder.
+            // The service, and the account, may have lived without a look at this folder for longer than sweeps explain.
             let looked_at = self.folders.get(at).and_then(|watched| watched.mark).map(|mark| mark.looked_at);
-            let stale = looked_at.filter(|looked_at| deadlines.is_folder_blind(wall.since(*looked_at)));
-            if let Some(from) = began.into_iter().chain(stale).min() {
+            let well_at = began.unwrap_or(wall);
+            let stale = looked_at.filter(|looked_at| deadlines.is_folder_blind(well_at.since(*looked_at)));
+            if let Some(from) = stale.or(began) {
                 self.was_away(at, from);
             }
         }

@@ -391,9 +391,7 @@ impl Cycle<'_> {
     }
 }
 
-/// Whether a letter that is found by its date came after the folder's last good look, so that nobody can have seen it
-/// then. INTERNALDATE has whole seconds.
+/// Whether a letter that is found by its date came after the folder's last good look, so that it was not found then.
 fn came_since(mark: &Mark, letter: &RawLetter) -> bool {
-    let looked_at = mark.looked_at.minus(Duration::from_millis(mark.looked_at.0.rem_euclid(1000).unsigned_abs()));
-    letter.internal_date.is_some_and(|date| date >= looked_at)
+    letter.internal_date.is_some_and(|date| date > mark.looked_at)
 }

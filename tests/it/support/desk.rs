@@ -7,6 +7,7 @@ use mailbell::health::Health;
 use mailbell::imap::MailSource;
 use mailbell::model::Item;
 use mailbell::rules::budget::Allowance;
+use mailbell::state::{Story, Why};
 use mailbell::watch::{Hosts, OwnerBudget, Seat, Watcher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,14 @@ impl Watch {
     /// The letters stored since the last call.
     pub async fn news(&self) -> Vec<Item> {
         self.state.take(mailbell::clock::Clock::now(&*self.clock)).await
+    }
+
+    /// What the ledger tells of the account's letters, in the order in which they were stored.
+    pub async fn stories(&self) -> Vec<Story> {
+        let why = Why { account: Some(self.account.id.clone()), most: 1000, ..Why::default() };
+        let mut stories = self.state.ledger().why(why).await.unwrap();
+        stories.reverse();
+        stories
     }
 
     /// Their subjects; `?` for one that could not be read.

@@ -43,7 +43,7 @@ async fn what_came_while_nobody_watched_is_announced_once() {
     watch.during(mailbox.clone(), sleep(secs(5))).await;
     mailbox.arrive("INBOX", "meanwhile", watch.clock.now());
     sleep(HOUR * 30).await;
-    watch.during(mailbox.clone(), sleep(secs(5))).await;
+    watch.during(mailbox.clone(), sleep(secs(15))).await;
     assert_eq!(watch.subjects().await, ["meanwhile"]);
     watch.during(mailbox.clone(), sleep(secs(1000))).await;
     assert!(watch.subjects().await.is_empty());
@@ -107,7 +107,7 @@ async fn a_new_uidvalidity_costs_no_letter_and_repeats_none() {
                 c.next = 4;
             });
             mailbox.cut();
-            sleep(secs(10)).await;
+            sleep(secs(15)).await;
             assert_eq!(watch.subjects().await, ["gap"], "UIDNEXT {tells_next}");
             mailbox.arrive("INBOX", "after", watch.clock.now());
             sleep(secs(10)).await;
@@ -409,7 +409,7 @@ async fn many_at_once_are_read_in_batches() {
             c.touch();
         });
         mailbox.ring();
-        sleep(secs(5)).await;
+        sleep(secs(15)).await;
         assert_eq!(watch.subjects().await.len(), 2500);
         assert_eq!(mailbox.count("FETCH Header"), 25);
     };
