@@ -9,7 +9,7 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::Lang;
 use crate::oauth::Tokens;
-use crate::state::{Limits, State, StateError, Store};
+use crate::state::{Ledger, Limits, State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
@@ -65,7 +65,7 @@ pub async fn run(
     mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
-    let (state, clock) = open_store(&config).await?;
+    let Opened { state, ledger, clock } = open_store(&config.state.path).await?;
     let listener = match &config.web {
         Some(web) => Some(listen(web.listen).await?),
         None => None,
@@ -79,7 +79,7 @@ pub async fn run(
     state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
     let shared = shared(&config, &state, &clock, &health).await?;
-    let service = Arc::new(Service::new(state.clone(), clock.clone(), health.clone(), shared.allowance));
+    let service = Arc::new(Service::new((state.clone(), ledger), clock.clone(), health.clone(), shared.allowance));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
     accounts_now.update(&config.accounts);
@@ -218,17 +218,30 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, reason: error.to_string() })
 }
 
-/// Opens the store and the clocks that go on where it left them.
-async fn open_store(config: &Config) -> Result<(Arc<dyn State>, Arc<dyn Clock>), StartError> {
-    let path = config.state.path.clone();
+/// A store that was opened, by its two faces, and the clocks that go on where it left them.
+pub struct Opened {
+    /// What the service does with it.
+    pub state: Arc<dyn State>,
+    /// What people ask of it.
+    pub ledger: Arc<dyn Ledger>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Opens the store in a directory, and makes it if it is not there.
+///
+/// # Errors
+/// See [`StateError`]: in use, not allowed, damaged, newer.
+pub async fn open_store(path: &Path) -> Result<Opened, StateError> {
+    let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
-    let store = opened.map_err(|e| StateError::Write(e.to_string()))??;
+    let store = Arc::new(opened.map_err(|e| StateError::Write(e.to_string()))??);
     let (anchor, latest) = store.anchor().await?;
     let clock = SystemClock::new(anchor.as_ref(), latest);
     if anchor.as_ref() != Some(clock.anchor()) {
         store.set_anchor(clock.anchor()).await?;
     }
-    Ok((Arc::new(store), Arc::new(clock)))
+    Ok(Opened { state: store.clone(), ledger: store, clock: Arc::new(clock) })
 }
 
 fn spawn_delivery(supervisor: &Supervisor, delivery: Delivery, client: Arc<Client>, stop: &CancellationToken) {

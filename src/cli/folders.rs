@@ -4,10 +4,12 @@ use super::advice::for_imap;
 use super::status::unknown_account;
 use super::table::{self, plain};
 use super::{FAILED, fail, load};
+use crate::clock::SystemClock;
 use crate::config::{Account, Config};
 use crate::control::nearest;
 use crate::imap::{ImapError, ImapSource, Listed, MailSession, MailSource, TcpDial};
-use crate::model::{AccountId, Lang, Look, RawName};
+use crate::model::{AccountId, Lang, Look, RawName, Timestamp};
+use crate::oauth::Tokens;
 use crate::watch::folders::{self, Chosen};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -86,8 +88,7 @@ pub(super) async fn folders(file: &Path, lang: Lang, typed: &str, json: bool) ->
         let known = config.accounts.iter().map(|a| &*a.id.0);
         return unknown_account(typed, &nearest(typed, known), lang);
     };
-    let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap);
-    match report(account, &source, lang).await {
+    match report(account, &mail_source(&config), lang).await {
         Ok(report) if json => println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default()),
         Ok(report) => {
             for line in text(&report, lang) {
@@ -102,7 +103,14 @@ pub(super) async fn folders(file: &Path, lang: Lang, typed: &str, json: bool) ->
     ExitCode::SUCCESS
 }
 
-fn find<'a>(config: &'a Config, typed: &str) -> Option<&'a Account> {
+/// Sessions of a command's own, beside those of a running service.
+pub(super) fn mail_source(config: &Config) -> ImapSource {
+    let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
+    ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(Tokens::new(clock)))
+}
+
+/// The account of this address.
+pub(super) fn find<'a>(config: &'a Config, typed: &str) -> Option<&'a Account> {
     let wanted = AccountId::new(typed);
     config.accounts.iter().find(|a| a.id == wanted).map(|a| &**a)
 }
@@ -151,7 +159,7 @@ async fn looks(session: &mut dyn MailSession, listed: &[Listed], lang: Lang) -> 
 }
 
 /// Ten thousand folders take a while; on a terminal that is shown, on one line that is cleared first.
-fn progress(said: &str) {
+pub(super) fn progress(said: &str) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[K{said}");

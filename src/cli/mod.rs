@@ -2,12 +2,15 @@
 //! config.
 
 mod advice;
+mod alerts;
 mod check;
 mod folders;
+mod records;
 mod run;
 mod status;
 mod table;
 mod test_alert;
+mod why;
 
 use crate::config::{self, Config};
 use crate::model::Lang;
@@ -63,6 +66,11 @@ enum Command {
     },
     /// The accounts of the running service (运行状态)
     Status(status::StatusArgs),
+    /// What became of an account's letters, and why (为什么收到或没收到)
+    Why(why::WhyArgs),
+    /// The outbox and the dead alerts (待发和发送失败的提醒)
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Sends one test alert (发送一条测试提醒)
     TestAlert {
         /// Whom: a userid, party:ID or tag:ID
@@ -124,6 +132,8 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Check { json } => check::check(file, lang, json).await,
         Command::Folders { account, json } => folders::folders(file, lang, &account, json).await,
         Command::Status(args) => status::status(file, lang, args).await,
+        Command::Why(args) => why::why(file, lang, args).await,
+        Command::Alerts(command) => alerts::alerts(file, lang, command).await,
         Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
         Command::Sandbox { listen, options, corp_id, secret, agent_id, members } => {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, members };

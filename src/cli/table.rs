@@ -1,6 +1,8 @@
 //! Tables for a terminal: columns aligned by what is seen (Chinese characters are two cells wide, UAX 11), and nothing in
 //! them that a terminal would act upon.
 
+use crate::model::{Lang, Recipient, Timestamp};
+use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Between two columns.
@@ -66,6 +68,38 @@ pub(super) fn span(seconds: Option<u64>) -> String {
     }
 }
 
+/// A time of the wall clock as people in this zone read it, to the second.
+pub(super) fn local(time: Timestamp, zone: &TimeZone) -> String {
+    written(time, zone, "%Y-%m-%d %H:%M:%S")
+}
+
+/// The same without its day where that is the day of `beside`.
+pub(super) fn local_beside(time: Timestamp, beside: Timestamp, zone: &TimeZone) -> String {
+    let day = |time| written(time, zone, "%Y-%m-%d");
+    if day(time) == day(beside) { written(time, zone, "%H:%M:%S") } else { local(time, zone) }
+}
+
+fn written(time: Timestamp, zone: &TimeZone, form: &str) -> String {
+    let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime(form).to_string()
+}
+
+/// A time of the wall clock for programs: RFC 3339, UTC.
+pub(super) fn rfc3339(time: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(time.0).unwrap_or_default().to_string()
+}
+
+/// Recipients in a few words: three by name, of more the first and how many others.
+pub(super) fn people(recipients: &[Recipient], lang: Lang) -> String {
+    match recipients {
+        [first, others @ ..] if others.len() > 2 => match lang {
+            Lang::ZhCn => format!("{first} 等 {} 个接收人", recipients.len()),
+            Lang::En => format!("{first} and {} others", others.len()),
+        },
+        few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(lang.pick("、", ", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +125,27 @@ mod tests {
     #[test]
     fn a_terminal_is_not_steered() {
         assert_eq!(plain("a\x1b[2Jb\r\nc\u{202e}d\u{9b}"), "a [2Jb  cd ");
+    }
+
+    #[test]
+    fn a_time_stands_in_its_zone_and_without_its_day_where_that_is_known() {
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let (late, soon) = (Timestamp(1_795_191_000_000), Timestamp(1_795_191_005_000));
+        assert_eq!(local(late, &zone), "2026-11-21 00:10:00");
+        assert_eq!(local_beside(soon, late, &zone), "00:10:05");
+        assert_eq!(local_beside(Timestamp(late.0 - 1_200_000), late, &zone), "2026-11-20 23:50:00");
+        assert_eq!(rfc3339(late), "2026-11-20T16:10:00Z");
+    }
+
+    #[test]
+    fn many_recipients_are_one_and_a_number() {
+        let all: Vec<_> = ["a", "b", "c", "party:4"].map(|name| Recipient::parse(name).unwrap()).into();
+        assert_eq!(people(&all[..1], Lang::En), "a");
+        assert_eq!(people(&all[..3], Lang::ZhCn), "a、b、c");
+        assert_eq!(
+            (people(&all, Lang::En), people(&all, Lang::ZhCn)),
+            ("a and 3 others".into(), "a 等 4 个接收人".into())
+        );
     }
 
     #[test]

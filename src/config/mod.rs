@@ -22,6 +22,7 @@ mod used;
 mod words;
 
 pub use answers::{Answer, Meaning, known_answers};
+pub use duration::{parse as parse_duration, show as show_duration};
 pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use used::{

@@ -1,6 +1,6 @@
 //! The command's side of the socket: asks the running service and says why there is no answer.
 
-use super::{ANSWER_LIMIT, MAX_ANSWER_BYTES, Refusal, Reply, Request, TAKE_LIMIT, place};
+use super::{ANSWER_LIMIT, MAX_ANSWER_BYTES, Records, Refusal, Reply, Request, TAKE_LIMIT, place};
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -46,7 +46,19 @@ pub async fn ask<T: DeserializeOwned>(directory: &Path, request: &Request) -> Re
     if bytes.is_empty() {
         return Err(AskError::Dead);
     }
-    match serde_json::from_slice::<Reply<T>>(&bytes) {
+    read(&bytes)
+}
+
+/// Asks records that this process holds itself, where no service does.
+///
+/// # Errors
+/// The store's words, as [`Refusal::Failed`].
+pub async fn ask_records<T: DeserializeOwned>(records: &Records, request: Request) -> Result<T, AskError> {
+    read(&records.answer(request).await.map_err(AskError::Refused)?)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AskError> {
+    match serde_json::from_slice::<Reply<T>>(bytes) {
         Ok(Reply::Answer(answer)) => Ok(answer),
         Ok(Reply::Refusal(refusal)) => Err(AskError::Refused(refusal)),
         Err(error) => Err(AskError::Other(error.to_string())),

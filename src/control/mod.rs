@@ -5,14 +5,18 @@
 
 mod client;
 mod place;
+mod records;
 mod server;
 mod status;
 
-pub use client::{AskError, ask};
+pub use client::{AskError, ask, ask_records};
 pub use place::{BindError, Bound, bind};
+pub use records::{AlertList, FolderMark, Records};
 pub use server::serve;
-pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status};
+pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status, WecomStatus};
 
+use crate::model::{AccountId, AlertId};
+use crate::state::{AlertState, Why};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -41,6 +45,38 @@ pub enum Request {
         /// Only accounts in this state, by its word.
         #[serde(default)]
         state: Option<String>,
+    },
+    /// An [`AlertList`]: alerts, the newest first.
+    Alerts {
+        /// Only those in this state; else all that are not settled.
+        state: Option<AlertState>,
+        /// At most so many.
+        most: usize,
+    },
+    /// One alert, an [`crate::state::AlertView`], or null.
+    Alert {
+        /// Its number.
+        id: AlertId,
+    },
+    /// Has dead alerts sent again, those that wait at once: the numbers of those for which that was done.
+    Retry {
+        /// These; `None`: all dead ones.
+        ids: Option<Vec<AlertId>>,
+    },
+    /// Drops alerts: the numbers of those for which that was done.
+    Drop {
+        /// These; `None`: all dead ones.
+        ids: Option<Vec<AlertId>>,
+    },
+    /// What became of letters: [`crate::state::Story`] after story, the newest first.
+    Why {
+        /// Which letters.
+        letters: Why,
+    },
+    /// How far the folders of an account have been read: [`FolderMark`]s.
+    Marks {
+        /// Which account.
+        account: AccountId,
     },
 }
 

@@ -74,6 +74,7 @@ impl Service {
                 let wanted = account.map(|typed| self.known(&typed)).transpose()?;
                 answered(self.status(wanted.as_ref(), state.as_deref()).await)
             }
+            of_records => self.records.answer(of_records).await,
         }
     }
 
@@ -88,7 +89,7 @@ impl Service {
 }
 
 /// The line that tells what was asked for.
-fn answered<T: Serialize, E: ToString>(answer: Result<T, E>) -> Result<Vec<u8>, Refusal> {
+pub(super) fn answered<T: Serialize, E: ToString>(answer: Result<T, E>) -> Result<Vec<u8>, Refusal> {
     let answer = answer.map_err(|error| Refusal::Failed(error.to_string()))?;
     line(&Reply::Answer(answer)).map_err(|error| Refusal::Failed(error.to_string()))
 }

@@ -1,11 +1,12 @@
 //! What `mailbell status` is told, and what it is read from.
 
+use super::Records;
 use crate::clock::Clock;
 use crate::config::Account;
 use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
 use crate::model::{AccountId, Lang, Owner, Timestamp};
 use crate::rules::budget::{self, Allowance};
-use crate::state::{Outbox, State, StateError};
+use crate::state::{Ledger, Outbox, State, StateError, Usage};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +18,7 @@ const OWNERS_AT_ONCE: usize = 64;
 
 /// What questions are answered from.
 pub struct Service {
+    pub(super) records: Records,
     state: Arc<dyn State>,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
@@ -36,6 +38,9 @@ pub struct Status {
     pub outbox: OutboxStatus,
     /// The channel to WeCom.
     pub channel: ChannelStatus,
+    /// How much of WeCom's limits is used.
+    #[serde(default)]
+    pub wecom: WecomStatus,
     /// The service's version.
     pub version: String,
     /// How long it has been running.
@@ -103,6 +108,21 @@ pub struct OutboxStatus {
     pub dead: usize,
 }
 
+/// How much of WeCom's limits is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WecomStatus {
+    /// Persons told today, by WeCom's day (UTC+8).
+    pub today: u64,
+    /// How many it will be by midnight, if it goes on as on the days before.
+    pub forecast: u64,
+    /// How many it may be: 200 times `wecom.account_cap`; null where that is not set.
+    pub quota: Option<u64>,
+    /// Recipients whose alerts wait because of WeCom's limits per member.
+    pub held_recipients: usize,
+    /// Recipients whom WeCom does not reach.
+    pub parked_recipients: usize,
+}
+
 /// The channel to WeCom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelStatus {
@@ -116,9 +136,15 @@ pub struct ChannelStatus {
 
 impl Service {
     /// A service that has just begun, with no accounts yet.
-    pub fn new(state: Arc<dyn State>, clock: Arc<dyn Clock>, health: Arc<Health>, allowance: Allowance) -> Self {
+    pub fn new(
+        (state, ledger): (Arc<dyn State>, Arc<dyn Ledger>),
+        clock: Arc<dyn Clock>,
+        health: Arc<Health>,
+        allowance: Allowance,
+    ) -> Self {
         let started = clock.steady();
-        Self { state, clock, health, allowance, started, accounts: RwLock::new(Arc::from([])) }
+        let records = Records::new(state.clone(), ledger, clock.clone());
+        Self { records, state, clock, health, allowance, started, accounts: RwLock::new(Arc::from([])) }
     }
 
     /// These are the accounts from now on.
@@ -157,11 +183,13 @@ impl Service {
             account.budget_left = left.get(owner).copied().unwrap_or_default();
         }
         let Outbox { waiting, open, dead } = self.state.outbox().await?;
+        let Usage { today, forecast, quota, held, parked } = self.state.usage(self.clock.now()).await?;
         Ok(Status {
             accounts: shown.into_iter().map(|(_, account)| account).collect(),
             states,
             outbox: OutboxStatus { waiting, open, dead },
             channel: channel_status(&self.health),
+            wecom: WecomStatus { today, forecast, quota, held_recipients: held, parked_recipients: parked },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: now.since(self.started).as_secs(),
         })

@@ -4,7 +4,7 @@ use super::alerts::AlertState;
 use super::engine::Engine;
 use super::record::{AlertRecord, LetterRecord, from_bytes};
 use super::{StateError, keys};
-use crate::model::{AccountId, AlertId, AlertKind, LetterNo, Recipient, Sighting, Timestamp};
+use crate::model::{AccountId, AlertId, AlertKind, Letter, LetterNo, Recipient, Sighting, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What is asked of the ledger.
@@ -20,6 +20,19 @@ pub struct Why {
     pub subject: Option<String>,
     /// At most so many.
     pub most: usize,
+}
+
+impl Why {
+    /// Whether sender and subject of a letter fit.
+    pub fn fits(&self, letter: &Letter) -> bool {
+        let holds = |text: Option<&str>, wanted: &str| {
+            text.is_some_and(|text| text.to_lowercase().contains(&wanted.trim().to_lowercase()))
+        };
+        let from = &letter.from;
+        let sent = |wanted: &str| holds(from.name.as_deref(), wanted) || holds(from.address.as_deref(), wanted);
+        self.from.as_deref().is_none_or(sent)
+            && self.subject.as_deref().is_none_or(|wanted| holds(letter.subject.as_deref(), wanted))
+    }
 }
 
 /// One letter and what became of it. Times by the wall clock unless said otherwise.
@@ -64,8 +77,12 @@ pub enum Told {
     Known {
         /// Its number.
         letter: Option<LetterNo>,
+        /// The account it was found in.
+        account: Option<AccountId>,
         /// The folder it was found in.
         folder: Option<String>,
+        /// When it was stored.
+        seen_at: Option<Timestamp>,
     },
     /// It is in an alert.
     Alert {
@@ -118,7 +135,7 @@ impl Engine {
             if why.since.is_some_and(|since| record.seen_at.wall < since) {
                 break;
             }
-            if fits(&record.sighting, why) {
+            if why.fits(&record.sighting.item.letter) {
                 found.push(self.story(no, record)?);
             }
         }
@@ -164,11 +181,15 @@ impl Engine {
         alerts: &[(AlertId, AlertRecord)],
     ) -> Result<Told, StateError> {
         if let Some((_, other)) = record.known.iter().find(|(known, _)| known == recipient) {
-            let folder = match other {
-                Some(other) => self.letter(*other)?.map(|letter| letter.sighting.item.folder.to_string()),
-                None => None,
-            };
-            return Ok(Told::Known { letter: *other, folder });
+            let first = other.map(|other| self.letter(other)).transpose()?.flatten();
+            let seen_at = first.as_ref().map(|letter| letter.seen_at.wall);
+            let found = first.map(|letter| letter.sighting.item);
+            return Ok(Told::Known {
+                letter: *other,
+                folder: found.as_ref().map(|item| item.folder.to_string()),
+                account: found.map(|item| item.account),
+                seen_at,
+            });
         }
         let mine =
             |(_, alert): &&(AlertId, AlertRecord)| alert.recipients.contains(recipient) && alert.letters.contains(&no);
@@ -197,6 +218,7 @@ impl Engine {
         Ok(Told::Unknown)
     }
 }
+<<<<<<< HEAD
 
 /// Whether a letter fits what is asked for.
 fn fits(sighting: &Sighting, why: &Why) -> bool {
@@ -210,3 +232,5 @@ fn fits(sighting: &Sighting, why: &Why) -> bool {
         .is_none_or(|wanted| holds(from.name.as_deref(), wanted) || holds(from.address.as_deref(), wanted))
         && why.subject.as_deref().is_none_or(|wanted| holds(letter.subject.as_deref(), wanted))
 }
+=======
+>>>>>>> c6c483d (Answer alerts list, show, retry, drop and why from the service or the store)

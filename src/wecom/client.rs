@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// All users, parties and tags are invalid or not permitted (p90313).
 const ALL_INVALID: i64 = 81013;
+/// What is said of one whom a success names as invalid.
+const NOT_VISIBLE: &str = "does not exist or is not in the app's visible range (可见范围)";
 
 /// A client of one app.
 pub struct Client {
@@ -131,7 +133,7 @@ fn reached(answer: &Answer, to: &[Recipient]) -> Outcome {
     let refused = |recipient: &Recipient| {
         let why = match lists(answer, recipient)? {
             "unlicenseduser" => "has no licence (基础接口许可), unlicenseduser",
-            _ => "does not exist or is not in the app's visible range (可见范围)",
+            _ => NOT_VISIBLE,
         };
         Some((recipient.clone(), format!("message/send: {recipient} {why}: {}", answer.errmsg())))
     };
@@ -176,7 +178,13 @@ fn lists(answer: &Answer, to: &Recipient) -> Option<&'static str> {
 
 /// What a person should do about an outcome, if there is something: found by the errcode in its text.
 pub fn advice_for(outcome: &Outcome, lang: Lang) -> Option<&'static str> {
-    let text = outcome.reason();
-    let code = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    advice_on(outcome.reason(), lang)
+}
+
+/// The same for an outcome of which only the words were kept.
+pub fn advice_on(words: &str, lang: Lang) -> Option<&'static str> {
+    // A success that did not reach this one has no errcode that says so.
+    let code =
+        if words.contains(NOT_VISIBLE) { ALL_INVALID } else { words.split_ascii_whitespace().nth(1)?.parse().ok()? };
     advice(code).map(|(zh, en)| lang.pick(zh, en))
 }

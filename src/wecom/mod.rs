@@ -7,7 +7,7 @@ mod encode;
 mod http;
 mod token;
 
-pub use client::{Agent, Client, advice_for};
+pub use client::{Agent, Client, advice_for, advice_on};
 pub use code::{Class, class_of};
 pub use http::{Carrier, Raw};
 

@@ -1,0 +1,87 @@
+//! What held a letter up on its way from the server to WeCom, read from the times of its story. Pure.
+
+use crate::model::{Timestamp, Urgency};
+use crate::state::{Story, WasTold};
+use std::time::Duration;
+
+/// A step that took less is not worth a word.
+const NOTICEABLE: Duration = Duration::from_secs(5);
+/// INTERNALDATE has whole seconds of another machine's clock; and what was moved into a folder keeps it.
+const TOLD_LATE: Duration = Duration::from_secs(60);
+
+/// One reason why a letter was announced later than at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// The account was not watched, from and to.
+    Away(Timestamp, Timestamp),
+    /// The server told of it only then.
+    ToldLate(Timestamp),
+    /// The sync waited so long for the budget.
+    Budget(Duration),
+    /// It was gathered so long for the time of digests.
+    DigestTime(Duration),
+    /// It was ready and not tried for so long: WeCom's limits per member, the day's quota, a rest of all sends.
+    Held(Duration),
+    /// WeCom took it only after so many tries, in so long.
+    Tries(u32, Duration),
+    /// WeCom took so long for its answer to the only try.
+    Slow(Duration),
+}
+
+impl Late {
+    /// The word for programs.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Away(..) => "away",
+            Self::ToldLate(_) => "told_late",
+            Self::Budget(_) => "budget",
+            Self::DigestTime(_) => "digest_time",
+            Self::Held(_) => "held",
+            Self::Tries(..) => "tries",
+            Self::Slow(_) => "slow",
+        }
+    }
+}
+
+/// What held a letter up before it was stored, for whomever.
+pub(super) fn of_letter(story: &Story) -> Vec<Late> {
+    let item = &story.sighting.item;
+    let mut late = Vec::new();
+    let told_at = story.seen_at.minus(Duration::from_millis(story.took_ms));
+    match item.away {
+        Some((from, to)) => late.push(Late::Away(from, to)),
+        None if told_at.since(item.letter.time) >= TOLD_LATE => late.push(Late::ToldLate(told_at)),
+        None => {}
+    }
+    let deferred = Duration::from_millis(story.deferred_ms);
+    if deferred >= Duration::from_secs(1) {
+        late.push(Late::Budget(deferred));
+    }
+    late
+}
+
+/// What held it up from then on, for one recipient.
+pub(super) fn of_telling(story: &Story, what: &WasTold) -> Vec<Late> {
+    let WasTold::Alert { made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
+    let mut late = Vec::new();
+    let gathered = story.sighting.urgency == Urgency::Digest;
+    let waited = if gathered { made_at.since(story.seen_at) } else { Duration::ZERO };
+    if waited >= NOTICEABLE {
+        late.push(Late::DigestTime(waited));
+    }
+    let ready_at = if gathered { *made_at } else { story.seen_at };
+    let Some(first_try) = first_try else { return late };
+    let held = first_try.since(ready_at);
+    if held >= NOTICEABLE {
+        late.push(Late::Held(held));
+    }
+    if let Some(ended_at) = ended_at {
+        let took = ended_at.since(*first_try);
+        match tries {
+            0 | 1 if took >= NOTICEABLE => late.push(Late::Slow(took)),
+            0 | 1 => {}
+            _ => late.push(Late::Tries(*tries, took)),
+        }
+    }
+    late
+}

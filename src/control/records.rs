@@ -1,0 +1,67 @@
+//! The outbox and the ledger as commands ask for them: of the running service, or of a store that no service holds.
+
+use super::server::answered;
+use super::{OutboxStatus, Refusal, Request};
+use crate::clock::Clock;
+use crate::model::{AccountId, Mark, RawName};
+use crate::state::{AlertState, AlertView, Ledger, Outbox, State, StateError};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// See the module's text.
+pub struct Records {
+    state: Arc<dyn State>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Alerts, and how much there is of all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertList {
+    /// Those that were asked for, the newest first.
+    pub alerts: Vec<AlertView>,
+    /// The whole outbox.
+    pub outbox: OutboxStatus,
+}
+
+/// How far a folder has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderMark {
+    /// Its name on the wire.
+    pub folder: RawName,
+    /// Its mark.
+    pub mark: Mark,
+}
+
+impl Records {
+    /// The records of a store, by its two faces.
+    pub fn new(state: Arc<dyn State>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
+        Self { state, ledger, clock }
+    }
+
+    /// Answers a question about the records: the line to send.
+    pub(super) async fn answer(&self, request: Request) -> Result<Vec<u8>, Refusal> {
+        match request {
+            Request::Alerts { state, most } => answered(self.alerts(state, most).await),
+            Request::Alert { id } => answered(self.ledger.alert(id).await),
+            Request::Retry { ids } => answered(self.ledger.retry(ids, self.clock.now()).await),
+            Request::Drop { ids } => answered(self.ledger.discard(ids, self.clock.now()).await),
+            Request::Why { letters } => answered(self.ledger.why(letters).await),
+            Request::Marks { account } => answered(self.marks(&account).await),
+            Request::Status { .. } => Err(Refusal::Failed("no service is running".to_owned())),
+        }
+    }
+
+    async fn alerts(&self, state: Option<AlertState>, most: usize) -> Result<AlertList, StateError> {
+        let alerts = self.ledger.alerts(state, most).await?;
+        let Outbox { waiting, open, dead } = self.state.outbox().await?;
+        Ok(AlertList { alerts, outbox: OutboxStatus { waiting, open, dead } })
+    }
+
+    async fn marks(&self, account: &AccountId) -> Result<Vec<FolderMark>, StateError> {
+        let marks = self.state.marks(account).await?;
+        let mut marks: Vec<_> = marks.into_iter().map(|(folder, mark)| FolderMark { folder, mark }).collect();
+        marks.sort_by(|a, b| a.folder.cmp(&b.folder));
+        Ok(marks)
+    }
+}
