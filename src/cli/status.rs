@@ -3,7 +3,7 @@
 use super::table::{self, plain, span};
 use super::{FAILED, WRONG_USAGE, fail, load};
 use crate::config::Config;
-use crate::control::{self, AccountStatus, AskError, Refusal, Request, Status};
+use crate::control::{self, AccountStatus, AskError, Refusal, Request, Status, WecomStatus};
 use crate::health::Reason;
 use crate::model::Lang;
 use clap::ValueEnum;
@@ -248,18 +248,54 @@ fn summary(status: &Status, lang: Lang) -> Vec<String> {
     };
     let (version, uptime) = (&status.version, span(Some(status.uptime_seconds)));
     let (waiting, open, dead) = (outbox.waiting, outbox.open, outbox.dead);
-    match lang {
+    let mut lines = match lang {
         Lang::ZhCn => vec![
             format!("共 {all} 个邮箱{}{}", if states.is_empty() { "" } else { "：" }, states.join("，")),
             format!("待发邮件 {waiting}，待发提醒 {open}，发送失败的提醒 {dead}；企业微信：{channel}"),
-            format!("mailbell {version}，已运行 {uptime}"),
         ],
         Lang::En => vec![
             format!("{all} account(s){}{}", if states.is_empty() { "" } else { ": " }, states.join(", ")),
             format!("letters waiting {waiting}, alerts open {open}, dead {dead}; WeCom: {channel}"),
-            format!("mailbell {version}, up {uptime}"),
         ],
+    };
+    if dead > 0 {
+        let said = lang.pick(
+            "发送失败的原因和处理办法：mailbell alerts list",
+            "why alerts are dead, and what to do: mailbell alerts list",
+        );
+        lines.push(said.to_owned());
     }
+    lines.push(limits(&status.wecom, lang));
+    lines.push(match lang {
+        Lang::ZhCn => format!("mailbell {version}，已运行 {uptime}"),
+        Lang::En => format!("mailbell {version}, up {uptime}"),
+    });
+    lines
+}
+
+/// How much of WeCom's limits is used.
+fn limits(wecom: &WecomStatus, lang: Lang) -> String {
+    let (today, forecast) = (wecom.today, wecom.forecast);
+    let mut said = match (wecom.quota, lang) {
+        (Some(quota), Lang::ZhCn) => format!("今日已发 {today} 人次，预计全天 {forecast}，额度 {quota}"),
+        (Some(quota), Lang::En) => format!("persons told today {today}, by midnight about {forecast}, of {quota}"),
+        (None, Lang::ZhCn) => format!("今日已发 {today} 人次，预计全天 {forecast}（未设 wecom.account_cap，额度未知）"),
+        (None, Lang::En) => {
+            format!("persons told today {today}, by midnight about {forecast} (without wecom.account_cap the quota is not known)")
+        }
+    };
+    if wecom.quota.is_some_and(|quota| forecast > quota) {
+        said += lang.pick("：将超出额度，超出的等到次日零点", ": more than the quota, so some will wait until midnight");
+    }
+    if wecom.held_recipients > 0 {
+        let text = lang.pick("；因成员限额等待的接收人 {}", "; recipients held by the limits per member {}");
+        said += &text.replace("{}", &wecom.held_recipients.to_string());
+    }
+    if wecom.parked_recipients > 0 {
+        let text = lang.pick("；企业微信无法送达的接收人 {}", "; recipients whom WeCom does not reach {}");
+        said += &text.replace("{}", &wecom.parked_recipients.to_string());
+    }
+    said
 }
 
 #[cfg(test)]
@@ -303,6 +339,7 @@ mod tests {
             states,
             outbox: OutboxStatus { waiting: 1, open: 2, dead: 3 },
             channel: ChannelStatus { state: "resting".to_owned(), reason: Some("45009".to_owned()), token_held: true },
+            wecom: WecomStatus { today: 12, forecast: 40, quota: Some(100_000), ..WecomStatus::default() },
             version: "1.2.3".to_owned(),
             uptime_seconds: 3_700,
         }
@@ -322,6 +359,24 @@ mod tests {
             "7 account(s): login_refused 1, blind 1, waiting 1, connecting 1, polling 1, watching 1, disabled 1"
         );
         assert_eq!(lines[9], "letters waiting 1, alerts open 2, dead 3; WeCom: resting: 45009");
+        assert!(lines[10].ends_with("mailbell alerts list"), "{}", lines[10]);
+        assert_eq!(lines[11], "persons told today 12, by midnight about 40, of 100000");
+    }
+
+    #[test]
+    fn the_limits_of_wecom_are_told_in_one_line() {
+        let free = WecomStatus { today: 3, forecast: 5, ..WecomStatus::default() };
+        assert!(limits(&free, Lang::En).contains("without wecom.account_cap"));
+        let tight = WecomStatus { quota: Some(4), held_recipients: 2, parked_recipients: 1, ..free };
+        let said = limits(&tight, Lang::ZhCn);
+        assert_eq!(
+            said,
+            "今日已发 3 人次，预计全天 5，额度 4：将超出额度，超出的等到次日零点；因成员限额等待的接收人 2；企业微信无法送达的接收人 1"
+        );
+        assert!(limits(&tight, Lang::En).contains("some will wait until midnight"));
+        let mut calm = status(Vec::new());
+        calm.outbox.dead = 0;
+        assert!(!text(&calm, false, false, Lang::En).join("\n").contains("alerts list"));
     }
 
     #[test]
@@ -329,11 +384,11 @@ mod tests {
         let mut accounts: Vec<_> = (0..10_000).map(|n| account(&format!("{n}@corp.example"), "watching")).collect();
         accounts.push(account("zz@corp.example", "blind"));
         let all = text(&status(accounts.clone()), false, false, Lang::ZhCn);
-        assert_eq!(all.len(), 1 + ROWS + 1 + 3);
+        assert_eq!(all.len(), 1 + ROWS + 1 + 5);
         assert!(all[1].starts_with("zz@corp.example") && all[1].contains("无应答"), "{}", all[1]);
         assert!(all[1 + ROWS].contains("还有 9801 个邮箱"), "{}", all[1 + ROWS]);
         assert!(all[2 + ROWS].contains("共 10001 个邮箱：无应答 1，监视中 10000"), "{}", all[2 + ROWS]);
-        assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 3);
+        assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 5);
     }
 
     #[test]

@@ -218,19 +218,3 @@ impl Engine {
         Ok(Told::Unknown)
     }
 }
-<<<<<<< HEAD
-
-/// Whether a letter fits what is asked for.
-fn fits(sighting: &Sighting, why: &Why) -> bool {
-    let holds = |text: Option<&str>, wanted: &str| {
-        text.is_some_and(|text| text.to_lowercase().contains(&wanted.trim().to_lowercase()))
-    };
-    let letter = &sighting.item.letter;
-    let from = &letter.from;
-    why.from
-        .as_deref()
-        .is_none_or(|wanted| holds(from.name.as_deref(), wanted) || holds(from.address.as_deref(), wanted))
-        && why.subject.as_deref().is_none_or(|wanted| holds(letter.subject.as_deref(), wanted))
-}
-=======
->>>>>>> c6c483d (Answer alerts list, show, retry, drop and why from the service or the store)

@@ -63,6 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "rules",
             "config",
             "health",
+            "parse",
             "telemetry",
             "imap",
             "oauth",

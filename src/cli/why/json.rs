@@ -60,7 +60,7 @@ fn one_late(late: Late) -> Value {
     let why = late.word();
     match late {
         Late::Away(from, to) => json!({ "why": why, "from": rfc3339(from), "to": rfc3339(to) }),
-        Late::ToldLate(at) => json!({ "why": why, "at": rfc3339(at) }),
+        Late::Unpushed(at) => json!({ "why": why, "at": rfc3339(at) }),
         Late::Budget(d) | Late::DigestTime(d) | Late::Held(d) | Late::Slow(d) => {
             json!({ "why": why, "seconds": d.as_secs() })
         }

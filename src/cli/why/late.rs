@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A step that took less is not worth a word.
 const NOTICEABLE: Duration = Duration::from_secs(5);
 /// INTERNALDATE has whole seconds of another machine's clock; and what was moved into a folder keeps it.
-const TOLD_LATE: Duration = Duration::from_secs(60);
+const NOT_TOLD: Duration = Duration::from_secs(60);
 
 /// One reason why a letter was announced later than at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Late {
     /// The account was not watched, from and to.
     Away(Timestamp, Timestamp),
     /// The server told of it only then.
-    ToldLate(Timestamp),
+    Unpushed(Timestamp),
     /// The sync waited so long for the budget.
     Budget(Duration),
     /// It was gathered so long for the time of digests.
@@ -33,7 +33,7 @@ impl Late {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Away(..) => "away",
-            Self::ToldLate(_) => "told_late",
+            Self::Unpushed(_) => "not_pushed",
             Self::Budget(_) => "budget",
             Self::DigestTime(_) => "digest_time",
             Self::Held(_) => "held",
@@ -50,7 +50,7 @@ pub(super) fn of_letter(story: &Story) -> Vec<Late> {
     let told_at = story.seen_at.minus(Duration::from_millis(story.took_ms));
     match item.away {
         Some((from, to)) => late.push(Late::Away(from, to)),
-        None if told_at.since(item.letter.time) >= TOLD_LATE => late.push(Late::ToldLate(told_at)),
+        None if told_at.since(item.letter.time) >= NOT_TOLD => late.push(Late::Unpushed(told_at)),
         None => {}
     }
     let deferred = Duration::from_millis(story.deferred_ms);

@@ -127,7 +127,7 @@ impl Voice<'_> {
                     format!("late: mailbell did not watch the account from {from} to {to}")
                 }
             }
-            Late::ToldLate(at) => {
+            Late::Unpushed(at) => {
                 let at = self.at(at, time);
                 if zh {
                     format!("晚到：服务器 {at} 才告知（该文件夹不推送，或邮件是那时移入的）")
