@@ -281,11 +281,14 @@ fn limits(wecom: &WecomStatus, lang: Lang) -> String {
         (Some(quota), Lang::En) => format!("persons told today {today}, by midnight about {forecast}, of {quota}"),
         (None, Lang::ZhCn) => format!("今日已发 {today} 人次，预计全天 {forecast}（未设 wecom.account_cap，额度未知）"),
         (None, Lang::En) => {
-            format!("persons told today {today}, by midnight about {forecast} (without wecom.account_cap the quota is not known)")
+            format!(
+                "persons told today {today}, by midnight about {forecast} (without wecom.account_cap the quota is not known)"
+            )
         }
     };
     if wecom.quota.is_some_and(|quota| forecast > quota) {
-        said += lang.pick("：将超出额度，超出的等到次日零点", ": more than the quota, so some will wait until midnight");
+        said +=
+            lang.pick("：将超出额度，超出的等到次日零点", ": more than the quota, so some will wait until midnight");
     }
     if wecom.held_recipients > 0 {
         let text = lang.pick("；因成员限额等待的接收人 {}", "; recipients held by the limits per member {}");

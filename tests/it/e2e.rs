@@ -1,6 +1,7 @@
 //! The binary between a real Dovecot and the sandbox: what a user sees.
 
 mod advice;
+mod alerts;
 mod checks;
 mod crash;
 mod cyrus;
@@ -13,4 +14,5 @@ mod metrics;
 mod modes;
 mod service;
 mod status;
+mod why;
 mod world;

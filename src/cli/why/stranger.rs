@@ -57,10 +57,11 @@ impl Cause {
         let Some(mark) = marks.iter().find(|m| m.folder == found.folder).map(|m| m.mark) else {
             return Self::NotBound;
         };
-        if found.letter.time < mark.bound_at {
-            Self::BeforeBinding(mark.bound_at)
-        } else if is_behind(found, &mark) {
+        // By its UID first: INTERNALDATE has whole seconds, and who moves mail keeps it.
+        if is_behind(found, &mark) {
             Self::NotLookedAt(mark.looked_at)
+        } else if found.letter.time < mark.bound_at {
+            Self::BeforeBinding(mark.bound_at)
         } else if now.since(found.letter.time) >= KEPT {
             Self::Forgotten
         } else {
@@ -252,3 +253,7 @@ fn is_long(subscriptions: &[Subscription]) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+#[path = "stranger_tests.rs"]
+mod tests;

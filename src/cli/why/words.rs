@@ -318,3 +318,7 @@ impl Voice<'_> {
         said
     }
 }
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;
