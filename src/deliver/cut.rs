@@ -1,15 +1,20 @@
-//! Cutting text to a length in bytes, which is how WeCom states its limits, and never inside a character.
+//! Cutting text to a length in bytes, which is how WeCom states its limits, and never inside what a person sees as one
+//! character (a grapheme cluster, UAX #29): a letter with its accents, an emoji with its skin tone, a flag.
 
-/// `text`, or as much of its beginning as fits into `most` bytes together with an ellipsis.
+use unicode_segmentation::UnicodeSegmentation;
+
+const ELLIPSIS: &str = "…";
+
+/// `text`, or as much of its beginning as fits into `most` bytes together with an ellipsis. Where not even that fits,
+/// nothing is left.
 pub fn cut(text: &str, most: usize) -> String {
-    const ELLIPSIS: &str = "…";
     if text.len() <= most {
         return text.to_owned();
     }
-    let room = most.saturating_sub(ELLIPSIS.len());
-    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= room).last().unwrap_or(0);
-    let kept = text.get(..end).unwrap_or_default().trim_end();
-    if most < ELLIPSIS.len() { kept.to_owned() } else { format!("{kept}{ELLIPSIS}") }
+    let Some(room) = most.checked_sub(ELLIPSIS.len()) else { return String::new() };
+    let ends = text.grapheme_indices(true).map(|(at, grapheme)| at + grapheme.len());
+    let end = ends.take_while(|end| *end <= room).last().unwrap_or(0);
+    format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default().trim_end())
 }
 
 #[cfg(test)]
@@ -24,16 +29,86 @@ mod tests {
         assert_eq!(cut("会议", 6), "会议");
         assert_eq!(cut("会议", 5), "…");
         assert_eq!(cut("会议", 2), "");
+        assert_eq!(cut("会议 纪要", 12), "会议…", "no blank before the ellipsis");
+    }
+
+    #[test]
+    fn what_a_person_sees_as_one_stays_one() {
+        for whole in ["👍🏽", "👨‍👩‍👧", "🇨🇳", "e\u{301}\u{323}", "각", "❤️", "क्षि", "9️⃣"]
+        {
+            let text = format!("a{whole}{}", "z".repeat(9));
+            for most in 0..text.len() {
+                let short = cut(&text, most);
+                let kept = short.trim_end_matches('…');
+                let fits = most >= 1 + whole.len() + ELLIPSIS.len();
+                assert!(kept.len() <= 1 || kept.starts_with(&format!("a{whole}")), "{whole} at {most}: {short}");
+                assert_eq!(kept.len() > 1, fits, "{whole} at {most}: {short}");
+            }
+        }
+    }
+
+    /// Pieces that go together badly: wide, joined, doubled, turned around.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "a",
+            " ",
+            "会",
+            "议",
+            "：",
+            "é",
+            "e\u{301}",
+            "\u{301}",
+            "\u{323}",
+            "👍",
+            "👍🏽",
+            "\u{1f3fd}",
+            "👨‍👩‍👧",
+            "\u{200d}",
+            "🇨🇳",
+            "🇨",
+            "❤️",
+            "\u{fe0f}",
+            "각",
+            "ᄀ",
+            "क्षि",
+            "שלום",
+            "\r\n",
+            "…",
+        ]);
+        prop_oneof![
+            proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat()),
+            any::<String>(),
+            "\\PC{0,80}",
+        ]
     }
 
     proptest! {
         #[test]
-        fn fits_and_only_the_end_is_cut(text in "[a-z 会议👍🏽é]{0,80}", most in 0_usize..200) {
+        fn fits_and_only_the_end_is_cut(text in text(), most in 0_usize..200) {
             let short = cut(&text, most);
             prop_assert!(short.len() <= most);
-            let kept = short.strip_suffix('…').unwrap_or(&short);
-            prop_assert!(text.starts_with(kept));
-            if text.len() <= most { prop_assert_eq!(short, text); }
+            if text.len() <= most {
+                prop_assert_eq!(short, text);
+            } else if let Some(kept) = short.strip_suffix('…') {
+                prop_assert!(text.starts_with(kept));
+                // What is cut away begins where a grapheme begins, blanks aside.
+                let cut_away = text.len() - text[kept.len()..].trim_start().len();
+                let mut borders = text.grapheme_indices(true).map(|(at, _)| at).chain([text.len()]);
+                prop_assert!(borders.any(|at| (kept.len()..=cut_away).contains(&at)), "{:?} of {:?}", short, text);
+            } else {
+                prop_assert!(short.is_empty() && most < 3, "{:?} of {:?}", short, text);
+            }
+        }
+
+        #[test]
+        fn nothing_is_cut_that_would_fit(text in text(), most in 3_usize..200) {
+            let short = cut(&text, most);
+            if let Some(kept) = short.strip_suffix('…').filter(|_| text.len() > most) {
+                let rest = &text[kept.len()..];
+                let blanks = rest.len() - rest.trim_start().len();
+                let next = rest.graphemes(true).find(|g| !g.trim().is_empty()).map_or(0, str::len);
+                prop_assert!(kept.len() + blanks + next + 3 > most, "{:?} of {:?}", short, text);
+            }
         }
     }
 }

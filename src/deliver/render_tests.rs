@@ -1,18 +1,34 @@
-//! Messages against WeCom's limits, with Chinese text, hostile text and many letters.
+//! Alerts as people read them: cards, digests, catch-ups, plain ones; in both languages, and with hostile text.
 
 use super::*;
-use crate::model::{AccountId, LetterId};
-use proptest::prelude::*;
+use crate::model::{AccountId, Letter, LetterId, Sender};
 
-fn shape(number: u32) -> Shape {
+/// 2026-11-22 14:03:20 in Shanghai, a Sunday.
+pub(super) const TODAY: i64 = 1_795_327_400_000;
+const MINUTE: i64 = 60_000;
+
+pub(super) fn shape(number: u32) -> Shape {
     Shape { number, plain: false }
 }
 
-fn style(card: Card) -> Style {
-    Style { lang: Lang::ZhCn, time_zone: TimeZone::get("Asia/Shanghai").unwrap(), card }
+pub(super) fn plain(number: u32) -> Shape {
+    Shape { number, plain: true }
 }
 
-fn item(n: usize, subject: &str, name: &str, folder: &str) -> Item {
+pub(super) fn style(lang: Lang, card: Card) -> Style {
+    Style { lang, time_zone: TimeZone::get("Asia/Shanghai").unwrap(), card }
+}
+
+fn zh() -> Style {
+    style(Lang::ZhCn, Card::Textcard)
+}
+
+fn en() -> Style {
+    style(Lang::En, Card::Textcard)
+}
+
+/// A letter that came so many minutes ago.
+pub(super) fn item(minutes: i64, subject: &str, name: &str, folder: &str) -> Item {
     Item {
         account: AccountId::new("zhangsan@corp.example"),
         folder: folder.into(),
@@ -20,7 +36,7 @@ fn item(n: usize, subject: &str, name: &str, folder: &str) -> Item {
             id: LetterId([0; 16]),
             from: Sender { name: Some(name.into()), address: Some("lisi@corp.example".into()) },
             subject: Some(subject.into()),
-            time: Timestamp(1_700_000_000_000 + 1000 * n as i64),
+            time: Timestamp(TODAY - MINUTE * minutes),
             size: 12_345,
             attachment: true,
             seen: false,
@@ -31,8 +47,17 @@ fn item(n: usize, subject: &str, name: &str, folder: &str) -> Item {
     }
 }
 
-fn link(_: &Item) -> Option<String> {
+/// The same, come in an outage that began and ended so many minutes ago.
+fn away(item: Item, from: i64, to: i64) -> Item {
+    Item { away: Some((Timestamp(TODAY - MINUTE * from), Timestamp(TODAY - MINUTE * to))), ..item }
+}
+
+pub(super) fn link(_: &Item) -> Option<String> {
     Some("https://mail.corp.example".into())
+}
+
+fn none(_: &Item) -> Option<String> {
+    None
 }
 
 fn content(message: &Message) -> &str {
@@ -42,80 +67,211 @@ fn content(message: &Message) -> &str {
     }
 }
 
+/// The only message.
+fn text(items: &[Item], style: &Style, shape: Shape) -> String {
+    let rendered = render(items, style, &none, shape);
+    assert_eq!(rendered.len(), 1);
+    content(&rendered[0].message).to_owned()
+}
+
 #[test]
 fn one_letter_is_a_card_with_sender_subject_and_time() {
-    let rendered = render(&[item(0, "会议通知", "李四", "INBOX")], &style(Card::Textcard), &link, shape(0));
+    let rendered = render(&[item(0, "会议通知", "李四", "INBOX")], &zh(), &link, shape(0));
     let Message::Textcard { title, description, url, button } = &rendered[0].message else { panic!("no card") };
     assert_eq!((title.as_str(), url.as_str(), button.as_str()), ("会议通知", "https://mail.corp.example", "打开邮箱"));
-    for part in ["2023-11-15 06:13:20", "李四 (lisi@corp.example)", "收件箱 · zhangsan@corp.example", "12 KB"] {
+    for part in ["2026-11-22 14:03:20", "李四 (lisi@corp.example)", "收件箱 · zhangsan@corp.example", "12 KB"] {
         assert!(description.contains(part), "{description}");
+    }
+    assert!(!description.contains("离线"), "{description}");
+}
+
+#[test]
+fn a_card_says_why_its_letter_comes_late() {
+    let late = away(item(9, "会议通知", "李四", "INBOX"), 33, 3);
+    for (style, words) in
+        [(zh(), "邮铃离线期间（13:30 至 14:00）收到"), (en(), "Came while mailbell was away, 13:30 to 14:00")]
+    {
+        let rendered = render(std::slice::from_ref(&late), &style, &link, shape(0));
+        let Message::Textcard { description, .. } = &rendered[0].message else { panic!("no card") };
+        assert!(description.contains(words), "{description}");
     }
 }
 
 #[test]
 fn without_a_link_it_is_a_text() {
-    let rendered = render(&[item(0, "会议", "李四", "INBOX")], &style(Card::Textcard), &|_| None, shape(1));
-    assert!(content(&rendered[0].message).starts_with("会议 #2\n李四 (lisi@corp.example)\n2023-11-15 06:13:20"));
+    let read = text(&[item(0, "会议", "李四", "INBOX")], &zh(), shape(1));
+    let lines =
+        "会议 #2\n李四 (lisi@corp.example)\n2026-11-22 14:03:20\n收件箱 · zhangsan@corp.example\n12 KB · 可能有附件";
+    assert_eq!(read, lines);
+    let mut bare = item(0, "x", "李四", "INBOX");
+    (bare.letter.size, bare.letter.attachment, bare.letter.subject) = (0, false, None);
+    let lines = "(no subject)\n李四 (lisi@corp.example)\n2026-11-22 14:03:20\nInbox · zhangsan@corp.example";
+    assert_eq!(text(&[bare], &en(), shape(0)), lines);
 }
 
 #[test]
-fn a_digest_names_every_letter_newest_first() {
+fn a_digest_names_letters_under_their_days_newest_first() {
+    let items = [
+        item(20 * 60, "昨晚的", "王五", "INBOX"),
+        item(2, "会议通知", "李四", "项目/甲"),
+        item(1, "Re: 会议通知", "赵六", "INBOX"),
+    ];
+    let expected = "3 封新邮件\nzhangsan@corp.example\n11月22日 周日\n14:02 赵六：Re: 会议通知\n\
+                    14:01 李四：会议通知 [项目/甲]\n11月21日 周六\n18:03 王五：昨晚的";
+    assert_eq!(text(&items, &zh(), shape(0)), expected);
+    assert_eq!(render(&items, &zh(), &none, shape(0))[0].items, [2, 1, 0]);
+    let expected = "3 new letters #8\nzhangsan@corp.example\nSun 22 Nov\n14:02 赵六: Re: 会议通知\n\
+                    14:01 李四: 会议通知 [项目/甲]\nSat 21 Nov\n18:03 王五: 昨晚的";
+    assert_eq!(text(&items, &en(), shape(7)), expected);
+}
+
+#[test]
+fn a_digest_says_what_is_the_same_for_all_once() {
+    let one = [item(1, "a", "李四", "项目/甲"), item(2, "b", "李四", "项目/甲")];
+    let expected = "2 封新邮件\n项目/甲 · zhangsan@corp.example\n11月22日 周日\n14:02 李四：a\n14:01 李四：b\n<a href=\"https://mail.corp.example\">打开邮箱</a>";
+    assert_eq!(content(&render(&one, &zh(), &link, shape(0))[0].message), expected);
+    let mut other = item(2, "b", "李四", "项目/甲");
+    other.account = AccountId::new("support@corp.example");
+    let read = text(&[item(1, "a", "李四", "INBOX"), other], &zh(), shape(0));
+    let expected = "2 封新邮件\n11月22日 周日\n14:02 李四：a [zhangsan@corp.example]\n\
+                    14:01 李四：b [项目/甲 · support@corp.example]";
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn letters_of_different_mailboxes_share_no_link() {
+    let mut other = item(2, "b", "李四", "INBOX");
+    other.account = AccountId::new("support@corp.example");
+    let links = |item: &Item| Some(format!("https://mail.corp.example/{}", item.account.0));
+    let rendered = render(&[item(1, "a", "李四", "INBOX"), other], &zh(), &links, shape(0));
+    assert!(!content(&rendered[0].message).contains("<a"));
+}
+
+#[test]
+fn a_digest_of_an_outage_says_so_first() {
+    let at = |n: i64| away(item(n, "主题", "李四", "INBOX"), 33, 3);
+    let items: Vec<_> = (5..19).map(at).collect();
+    assert!(text(&items, &zh(), shape(0)).starts_with("邮铃离线期间（13:30 至 14:00）：14 封新邮件\n收件箱"));
+    assert!(text(&items, &en(), shape(0)).starts_with("while mailbell was away, 13:30 to 14:00: 14 letters\nInbox"));
+    let two = [away(item(5, "a", "b", "INBOX"), 33, 3), away(item(900, "a", "b", "INBOX"), 990, 840)];
+    assert!(text(&two, &zh(), shape(0)).starts_with("邮铃离线期间（11月21日 21:33 至 11月22日 14:00）：2 封新邮件\n"));
+    let old = [away(item(1300, "a", "b", "INBOX"), 1310, 1290), away(item(1301, "a", "b", "INBOX"), 1310, 1290)];
+    assert!(text(&old, &en(), shape(1)).starts_with("while mailbell was away, 16:13 to 16:33: 2 letters #2\n"));
+    assert!(text(&old, &en(), shape(1)).contains("\nSat 21 Nov\n"), "the day is told all the same");
+}
+
+#[test]
+fn some_letters_of_an_outage_are_counted() {
+    let items = [item(1, "a", "b", "INBOX"), away(item(20, "c", "d", "INBOX"), 33, 3)];
+    let head = "2 封新邮件\n其中 1 封来自邮铃离线期间（13:30 至 14:00）\n收件箱";
+    assert!(text(&items, &zh(), shape(0)).starts_with(head));
+    let head = "2 new letters\n1 of them came while mailbell was away, 13:30 to 14:00\nInbox";
+    assert!(text(&items, &en(), shape(0)).starts_with(head));
+}
+
+#[test]
+fn a_long_digest_takes_several_messages() {
     let items: Vec<_> =
         (0..60).map(|n| item(n, &format!("主题{n:02}，{}", "很长".repeat(40)), "李四", "项目/甲")).collect();
-    let rendered = render(&items, &style(Card::Textcard), &link, shape(0));
-    assert!(rendered.len() > 1);
-    let mut named: Vec<_> = rendered.iter().flat_map(|r| r.items.clone()).collect();
-    assert_eq!(named.first(), Some(&59));
-    named.sort_unstable();
-    assert_eq!(named, (0..60).collect::<Vec<_>>());
-    let all: String = rendered.iter().map(|r| content(&r.message)).collect();
-    for n in 0..60 {
-        assert!(all.contains(&format!("主题{n:02}，")));
+    let rendered = render(&items, &zh(), &link, shape(0));
+    let of = rendered.len();
+    assert!(of > 1);
+    for (at, r) in rendered.iter().enumerate() {
+        let read = content(&r.message);
+        assert!(read.starts_with(&format!("60 封新邮件（{}/{of}）\n项目/甲 · zhangsan@", at + 1)), "{read}");
+        assert!(read.contains("\n11月22日 周日\n"), "each says which day it is: {read}");
+        assert!(r.kind == AlertKind::Digest && read.len() <= 2048 && (at + 1 == of || read.len() > 1800));
+        for n in &r.items {
+            assert!(read.contains(&format!("主题{n:02}，")), "{read}");
+        }
     }
-    assert!(rendered.iter().all(|r| r.kind == AlertKind::Digest && content(&r.message).len() <= 2048));
+    let named: Vec<_> = rendered.iter().flat_map(|r| r.items.clone()).collect();
+    assert_eq!(named, (0..60).collect::<Vec<_>>());
 }
 
 #[test]
 fn very_many_letters_are_counted_and_the_newest_named() {
-    let items: Vec<_> =
-        (0..150).map(|n| item(n, &format!("主题{n:03}"), "李四", if n % 3 == 0 { "项目" } else { "INBOX" })).collect();
-    let rendered = render(&items, &style(Card::Textcard), &link, shape(0));
-    let all: String = rendered.iter().map(|r| content(&r.message)).collect();
-    assert!(all.contains("150 封新邮件") && all.contains("收件箱 · zhangsan@corp.example: 100"), "{all}");
-    assert!(all.contains("主题149") && all.contains("主题130") && !all.contains("主题129"));
-    assert_eq!(rendered.iter().map(|r| r.items.len()).sum::<usize>(), 150);
+    let place = |n: i64| if n % 3 == 0 { "项目/甲" } else { "INBOX" };
+    let items: Vec<_> = (0..150).map(|n| item(n, &format!("主题{n:03}"), "李四", place(n))).collect();
+    let read = text(&items, &zh(), shape(0));
+    let head = "150 封新邮件\n11月22日 11:34 至 14:03\nzhangsan@corp.example\n\n收件箱：100\n项目/甲：50\n\n最新 20 封：\n\
+                14:03 李四：主题000 [项目/甲]\n14:02 李四：主题001\n";
+    assert!(read.starts_with(head), "{read}");
+    assert!(read.contains("主题019") && !read.contains("主题020"));
+    assert!(read.ends_with("\n\n其余邮件请到邮箱中查看。"));
+    assert_eq!(render(&items, &zh(), &none, shape(0))[0].items.len(), 150);
+
+    let items: Vec<_> = items.into_iter().map(|item| away(item, 1000, 3)).collect();
+    let read = text(&items, &en(), shape(2));
+    let head = "while mailbell was away, 21 Nov 21:23 to 22 Nov 14:00: 150 letters #3\n22 Nov 11:34 to 14:03\n";
+    assert!(read.starts_with(head), "{read}");
+    assert!(read.contains("\n\nInbox: 100\n项目/甲: 50\n\nThe newest 20:\n14:03 李四: 主题000"), "{read}");
+}
+
+#[test]
+fn a_catch_up_of_many_folders_and_long_subjects_is_one_message() {
+    let long = "关于第四季度合同付款安排的通知（请各部门于本周五前确认）".repeat(5);
+    let folder = |n: i64| format!("部门/很长的项目名称/第{}组", n % 40);
+    let mut items: Vec<_> = (0..300).map(|n| item(n * 7, &format!("{n:03}{long}"), &long, &folder(n))).collect();
+    for (n, item) in items.iter_mut().enumerate().filter(|(n, _)| n % 2 == 0) {
+        item.account = AccountId::new(&format!("a.mailbox.with.a.long.name.{}@subsidiary.corp.example", n % 40));
+    }
+    for (style, more) in [(zh(), "个文件夹："), (en(), "more folders: ")] {
+        let rendered = render(&items, &style, &link, shape(100));
+        assert_eq!((rendered.len(), rendered[0].kind, rendered[0].items.len()), (1, AlertKind::CatchUp, 300));
+        let read = content(&rendered[0].message);
+        assert!(read.len() <= 2048 && read.len() > 1900, "{}", read.len());
+        assert!(read.contains(more) && read.contains("打开邮箱") | read.contains("Open mailbox"), "{read}");
+        for n in 0..20 {
+            assert!(read.contains(&format!("{n:03}关于第四")), "{n}: {read}");
+        }
+    }
+}
+
+#[test]
+fn a_plain_alert_is_short_and_harmless() {
+    let read = text(&[item(0, "会议通知 $userName=zs$ ♥️👍🏽 <a href='x'>జ్ఞా</a>", "李四", "INBOX")], &zh(), plain(0));
+    let lines = "新邮件：会议通知 userName zs a href x /a\n李四 lisi@corp.example\n2026-11-22 14:03:20\n\
+                 收件箱 · zhangsan@corp.example\n（企业微信不接受原来的样式，这是简版）";
+    assert_eq!(read, lines);
+    let read = text(&[item(0, "👍🏽", "\u{200d}", "INBOX")], &en(), plain(1));
+    assert!(read.starts_with("New mail #2: (the subject cannot be shown)\nlisi@corp.example\n2026"), "{read}");
+}
+
+#[test]
+fn plain_alerts_for_several_letters_are_one_for_each() {
+    let items = [item(2, "一样", "李四", "INBOX"), item(2, "一样", "李四", "INBOX"), item(1, "新", "李四", "INBOX")];
+    let rendered = render(&items, &zh(), &link, plain(0));
+    let named: Vec<_> = rendered.iter().map(|r| r.items.clone()).collect();
+    assert_eq!(named, [[2], [1], [0]]);
+    assert_ne!(rendered[1].message, rendered[2].message);
+}
+
+#[test]
+fn a_report_keeps_its_number_whatever_is_cut() {
+    let long = "邮箱无法登录\n".repeat(500);
+    for (shape, limit) in [(shape(3), 2048), (plain(3), 512)] {
+        let read = report(&long, shape).message;
+        assert!(content(&read).ends_with("… #4") && content(&read).len() <= limit, "{read:?}");
+    }
+    assert_eq!(content(&report("a\n<b>\u{7}c\n\n👍", plain(0)).message), "a\nb c");
+    assert_eq!(content(&report("👍", plain(1)).message), "mailbell 邮铃 #2");
 }
 
 #[test]
 fn a_subject_is_never_markup() {
-    let hostile = "<a href=\"http://evil\">x</a></div><div class=\"highlight\">";
-    let single = render(&[item(0, hostile, hostile, hostile)], &style(Card::Textcard), &link, shape(0));
+    let hostile = "<a href=\"http://evil\">x</a></div><div class=\"highlight\">&lt;br&gt;&#60;a AT&T";
+    let single = render(&[item(0, hostile, hostile, hostile)], &zh(), &link, shape(0));
     let Message::Textcard { title, description, .. } = &single[0].message else { panic!("no card") };
     assert!(!title.contains('<') && !description.contains("highlight\">"), "{description}");
-    let digest =
-        render(&[item(0, hostile, "a", "b"), item(1, "c", hostile, hostile)], &style(Card::Text), &link, shape(0));
-    assert!(!content(&digest[0].message).contains('<'));
+    assert!(title.contains("＆lt;br＆gt;＆#60;a AT&T"), "{title}");
+    let digest = text(&[item(0, hostile, "a", "b"), item(1, "c", hostile, hostile)], &zh(), shape(0));
+    assert!(!digest.contains('<') && !digest.contains("&lt"), "{digest}");
 }
 
-proptest! {
-    #[test]
-    fn every_message_fits(
-        texts in proptest::collection::vec(("\\PC{0,400}", "\\PC{0,100}", "\\PC{0,100}"), 1..80),
-        textcard in any::<bool>(), number in 0_u32..200,
-    ) {
-        let items: Vec<_> = texts.iter().enumerate().map(|(n, (s, f, d))| item(n, s, f, d)).collect();
-        let card = if textcard { Card::Textcard } else { Card::Text };
-        let rendered = render(&items, &style(card), &link, shape(number));
-        prop_assert_eq!(rendered.iter().map(|r| r.items.len()).sum::<usize>(), items.len());
-        for r in rendered {
-            match r.message {
-                Message::Text { content } => prop_assert!(!content.is_empty() && content.len() <= 2048),
-                Message::Textcard { title, description, button, .. } => {
-                    prop_assert!(!title.is_empty() && title.len() <= 128);
-                    prop_assert!(description.len() <= 512 && description.ends_with("</div>"));
-                    prop_assert!(button.chars().count() <= 4);
-                }
-            }
-        }
-    }
+#[test]
+fn a_name_that_looks_like_an_address_hides_none() {
+    let items = [item(0, "a", "boss@corp.example", "INBOX"), item(1, "b", "李四", "INBOX")];
+    let read = text(&items, &zh(), shape(0));
+    assert!(read.contains("lisi@corp.example：a") && !read.contains("boss"), "{read}");
 }

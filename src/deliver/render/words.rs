@@ -1,0 +1,168 @@
+//! The words that alerts are made of: subjects, senders, places, times. What senders wrote is never markup here, and
+//! nothing is longer than it says.
+
+use super::Style;
+use crate::deliver::cut::cut;
+use crate::model::{Item, Lang, Letter, Sender, Timestamp};
+use jiff::Zoned;
+use jiff::civil::{Date, Weekday};
+
+/// Limits in bytes.
+const NAME_BYTES: usize = 60;
+const ADDRESS_BYTES: usize = 96;
+const FOLDER_BYTES: usize = 48;
+const ACCOUNT_BYTES: usize = 72;
+
+/// Text of others without anything that WeCom could take as markup: `<` and `>` become their full-width forms, and so
+/// does an `&` that could begin an entity, because how WeCom would unescape those is not confirmed (wecom-api 3.3).
+/// Control characters become blanks.
+pub(super) fn safe(text: &str) -> String {
+    let one = |(at, c): (usize, char)| match c {
+        '<' => '＜',
+        '>' => '＞',
+        '&' if text.get(at + 1..).is_some_and(begins_entity) => '＆',
+        '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.char_indices().map(one).collect()
+}
+
+/// Whether what follows an `&` makes an entity of it, for a lenient reader.
+fn begins_entity(rest: &str) -> bool {
+    let lenient = ["#", "lt", "gt", "amp", "quot", "apos"];
+    if lenient.iter().any(|name| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))) {
+        return true;
+    }
+    let name = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    name > 0 && rest.as_bytes().get(name) == Some(&b';')
+}
+
+/// The whole subject, or what stands in for it; never empty.
+pub(super) fn subject(letter: &Letter, lang: Lang) -> String {
+    match letter.subject.as_deref().map(safe).filter(|subject| !subject.trim().is_empty()) {
+        Some(subject) => subject,
+        None if letter.readable => lang.pick("（无主题）", "(no subject)").to_owned(),
+        None => lang.pick("新邮件（邮件头无法读取）", "New mail, header unreadable").to_owned(),
+    }
+}
+
+/// A sender's name, unless it looks like an address: such a name hides the real one (imap-servers E.3).
+pub(super) fn name(sender: &Sender) -> Option<String> {
+    let name = sender.name.as_deref().map(|name| cut(&safe(name), NAME_BYTES))?;
+    (sender.address.is_none() || !name.contains('@')).then_some(name)
+}
+
+/// A sender's address.
+pub(super) fn address(sender: &Sender) -> Option<String> {
+    sender.address.as_deref().map(|address| cut(&safe(address), ADDRESS_BYTES))
+}
+
+/// A sender in short: the name, else the address.
+pub(super) fn who(sender: &Sender, lang: Lang) -> String {
+    name(sender).or_else(|| address(sender)).unwrap_or_else(|| unknown(lang))
+}
+
+/// A sender in full.
+pub(super) fn from(sender: &Sender, lang: Lang) -> String {
+    match (name(sender), address(sender)) {
+        (Some(name), Some(address)) => format!("{name} ({address})"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => unknown(lang),
+    }
+}
+
+fn unknown(lang: Lang) -> String {
+    lang.pick("未知发件人", "unknown sender").to_owned()
+}
+
+/// Whether a letter was found in the INBOX.
+pub(super) fn in_inbox(item: &Item) -> bool {
+    item.folder.eq_ignore_ascii_case("INBOX")
+}
+
+/// A folder's name.
+pub(super) fn folder(item: &Item, lang: Lang) -> String {
+    if in_inbox(item) {
+        return lang.pick("收件箱", "Inbox").to_owned();
+    }
+    cut(&safe(&crate::parse::clean(&item.folder)), FOLDER_BYTES)
+}
+
+/// An account's name.
+pub(super) fn account(item: &Item) -> String {
+    cut(&safe(&item.account.0), ACCOUNT_BYTES)
+}
+
+/// Folder and account.
+pub(super) fn place(item: &Item, lang: Lang) -> String {
+    format!("{} · {}", folder(item, lang), account(item))
+}
+
+/// A letter's size; `None` where the server gave none.
+pub(super) fn size(bytes: u64) -> Option<String> {
+    match bytes {
+        0 => None,
+        1..1024 => Some(format!("{bytes} B")),
+        1024..1_048_576 => Some(format!("{} KB", bytes / 1024)),
+        _ => Some(format!("{}.{} MB", bytes / 1_048_576, bytes % 1_048_576 * 10 / 1_048_576)),
+    }
+}
+
+/// The number that tells an alert from another with the same words; nothing for the first.
+pub(super) fn numbered(number: u32) -> String {
+    if number == 0 { String::new() } else { format!(" #{}", u64::from(number) + 1) }
+}
+
+/// A time in the zone of the config.
+pub(super) fn zoned(time: Timestamp, style: &Style) -> Zoned {
+    jiff::Timestamp::from_millisecond(time.0).unwrap_or_default().to_zoned(style.time_zone.clone())
+}
+
+/// Date and time to the second.
+pub(super) fn exact(time: Timestamp, style: &Style) -> String {
+    zoned(time, style).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Hours and minutes.
+pub(super) fn clock(time: &Zoned) -> String {
+    time.strftime("%H:%M").to_string()
+}
+
+/// A day: "11月22日", "22 Nov".
+pub(super) fn day(date: Date, lang: Lang) -> String {
+    match lang {
+        Lang::ZhCn => format!("{}月{}日", date.month(), date.day()),
+        Lang::En => date.strftime("%-d %b").to_string(),
+    }
+}
+
+/// A day with its name: "11月22日 周日", "Sun 22 Nov".
+pub(super) fn weekday(date: Date, lang: Lang) -> String {
+    let name = match date.weekday() {
+        Weekday::Monday => ("周一", "Mon"),
+        Weekday::Tuesday => ("周二", "Tue"),
+        Weekday::Wednesday => ("周三", "Wed"),
+        Weekday::Thursday => ("周四", "Thu"),
+        Weekday::Friday => ("周五", "Fri"),
+        Weekday::Saturday => ("周六", "Sat"),
+        Weekday::Sunday => ("周日", "Sun"),
+    };
+    match lang {
+        Lang::ZhCn => format!("{} {}", day(date, lang), name.0),
+        Lang::En => format!("{} {}", name.1, day(date, lang)),
+    }
+}
+
+/// From when to when; with days unless both are on `known`, the day that everything else is about.
+pub(super) fn span(from: &Zoned, to: &Zoned, known: Option<Date>, lang: Lang) -> String {
+    let to_word = lang.pick("至", "to");
+    let (first, last) = (clock(from), clock(to));
+    if from.date() != to.date() {
+        return format!("{} {first} {to_word} {} {last}", day(from.date(), lang), day(to.date(), lang));
+    }
+    if known == Some(from.date()) {
+        return format!("{first} {to_word} {last}");
+    }
+    format!("{} {first} {to_word} {last}", day(from.date(), lang))
+}

@@ -1,0 +1,219 @@
+//! What holds of the alerts for any letters at all: each letter in exactly one, within WeCom's limits, nothing of a
+//! sender's is markup, the newest first, no two alike.
+
+use super::tests::{TODAY, link, plain, shape, style};
+use super::*;
+use crate::model::{AccountId, Letter, LetterId, Sender};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+/// What senders write: anything, and what is most apt to break something.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = proptest::sample::select(vec![
+        "会议",
+        "通知：",
+        "Re: ",
+        "👍🏽",
+        "👨‍👩‍👧",
+        "🇨🇳",
+        "e\u{301}",
+        "\u{301}",
+        "<a href=\"http://evil\">",
+        "</a>",
+        "</div>",
+        "<br>",
+        "<div class=\"highlight\">",
+        "&lt;",
+        "&#60;",
+        "&amp;",
+        "&",
+        "\n",
+        "\u{7}",
+        "\u{2028}",
+        "\u{85}",
+        "$userName=x$",
+        " ",
+        "(2/3)",
+        " #2",
+        "\"",
+        "\\",
+        "జ్ఞా",
+        "שלום",
+        "@corp.example",
+    ]);
+    prop_oneof![
+        proptest::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat()),
+        "\\PC{0,400}",
+        any::<String>(),
+        "[a-z]{0,12}",
+    ]
+}
+
+fn a_letter() -> impl Strategy<Value = Letter> {
+    let minute = 60_000;
+    let text = || proptest::option::weighted(0.9, hostile());
+    (text(), text(), text(), -3000_i64..0, any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
+        move |(subject, name, address, ago, size, attachment, readable)| Letter {
+            id: LetterId([0; 16]),
+            from: Sender { name, address },
+            subject,
+            time: Timestamp(TODAY + minute * ago),
+            size: u64::from(size >> (size % 32)),
+            attachment,
+            seen: false,
+            readable,
+        },
+    )
+}
+
+fn an_item() -> impl Strategy<Value = Item> {
+    let account = prop_oneof![Just("zhangsan@corp.example".to_owned()), "[a-c]{1,2}@corp.example", hostile()];
+    let folder = prop_oneof![Just("INBOX".to_owned()), "项目/[甲乙丙]", hostile()];
+    let away = proptest::option::weighted(0.5, (-5000_i64..0, 0_i64..3000));
+    (a_letter(), account, folder, away).prop_map(|(letter, account, folder, away)| Item {
+        account: AccountId::new(&account),
+        folder: folder.as_str().into(),
+        letter,
+        told_at: Timestamp(0),
+        away: away.map(|(from, long)| (Timestamp(TODAY + 60_000 * from), Timestamp(TODAY + 60_000 * (from + long)))),
+    })
+}
+
+fn a_style() -> impl Strategy<Value = Style> {
+    (any::<bool>(), any::<bool>()).prop_map(|(zh, card)| {
+        style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
+    })
+}
+
+/// A few, some, and so many that it is a catch-up.
+fn items() -> impl Strategy<Value = Vec<Item>> {
+    prop_oneof![
+        proptest::collection::vec(an_item(), 0..4),
+        proptest::collection::vec(an_item(), 4..61),
+        proptest::collection::vec(an_item(), 61..90),
+    ]
+}
+
+fn without_our_markup(text: &str) -> String {
+    let mut text = text.to_owned();
+    for ours in [
+        "<a href=\"https://mail.corp.example\">打开邮箱</a>",
+        "<a href=\"https://mail.corp.example\">Open mailbox</a>",
+        "<div class=\"gray\">",
+        "<div class=\"normal\">",
+        "</div>",
+    ] {
+        text = text.replace(ours, "");
+    }
+    text
+}
+
+/// Within the limits, without control characters, and nobody else's markup in it.
+fn sound(message: &Message, limit: usize) -> Result<(), TestCaseError> {
+    let texts = match message {
+        Message::Text { content } => {
+            prop_assert!(content.len() <= limit, "{} bytes", content.len());
+            vec![content]
+        }
+        Message::Textcard { title, description, url, button } => {
+            prop_assert!(title.len() <= 128 && description.len() <= 512 && url.len() <= 2048);
+            prop_assert!(button.chars().count() <= 4);
+            prop_assert!(description.ends_with("</div>") && !title.contains('\n'));
+            prop_assert_eq!(description.matches("<div").count(), description.matches("</div>").count());
+            vec![title, description]
+        }
+    };
+    for text in texts {
+        prop_assert!(!text.trim().is_empty());
+        prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        let theirs = without_our_markup(text);
+        prop_assert!(!theirs.contains(['<', '>']), "{text:?}");
+        for entity in ["&lt", "&gt", "&#", "&amp", "&quot"] {
+            prop_assert!(!theirs.contains(entity), "{text:?}");
+        }
+    }
+    Ok(())
+}
+
+/// How a subject begins, as it may be shown; up to its first blank, since white space is not kept everywhere.
+fn beginning(item: &Item, lang: Lang) -> String {
+    words::subject(&item.letter, lang)
+}
+
+/// The lines that name letters: behind a time, maybe a day, and a sender.
+fn named<'a>(content: &'a str, lang: Lang) -> Vec<&'a str> {
+    let colon = lang.pick("：", ": ");
+    let is_time = |line: &str| {
+        let time = line.get(5..6) == Some(" ") && line.get(2..3) == Some(":");
+        let dated = line.get(2..3) == Some("-") && line.get(8..9) == Some(":") && line.get(5..6) == Some(" ");
+        (time || dated) && line.starts_with(|c: char| c.is_ascii_digit())
+    };
+    content.lines().filter(|line| is_time(line) && line.contains(colon)).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), number in 0_u32..200, form in any::<bool>()) {
+        let shape = if form { plain(number) } else { shape(number) };
+        let rendered = render(&items, &style, &link, shape);
+        let told: Vec<_> = rendered.iter().flat_map(|r| r.items.clone()).collect();
+        let mut sorted = told.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(sorted, (0..items.len()).collect::<Vec<_>>());
+        // The newest first, over all messages.
+        prop_assert!(told.is_sorted_by_key(|at| std::cmp::Reverse(items[*at].letter.time)));
+        for r in &rendered {
+            sound(&r.message, if form { 512 } else { 2048 })?;
+            prop_assert!(!r.items.is_empty());
+        }
+        let catch_up = items.len() > 60 && !form;
+        prop_assert!(!catch_up || (rendered.len() == 1 && rendered[0].kind == AlertKind::CatchUp));
+    }
+
+    #[test]
+    fn what_is_named_is_what_was_written(items in items(), style in a_style()) {
+        for r in render(&items, &style, &|_| None, shape(0)) {
+            let Message::Text { content } = &r.message else { continue };
+            if r.kind == AlertKind::Letter {
+                continue;
+            }
+            let most = if r.kind == AlertKind::CatchUp { 20 } else { usize::MAX };
+            let lines = named(content, style.lang);
+            prop_assert_eq!(lines.len(), r.items.len().min(most), "{}", content);
+            for (line, at) in lines.iter().zip(&r.items) {
+                let item = &items[*at];
+                let who = words::who(&item.letter.from, style.lang);
+                let subject = beginning(item, style.lang);
+                // Time, as much of the sender as fits, as much of the subject as fits, maybe the place.
+                let after_time = &line[line.find(':').unwrap() + 4..];
+                let short = cut(&who, 24);
+                let rest = after_time.strip_prefix(&who).or_else(|| after_time.strip_prefix(&cut(&who, 48)));
+                let rest = rest.or_else(|| after_time.strip_prefix(&short));
+                prop_assert!(rest.is_some(), "{} is not by {}", line, who);
+                let shown = rest.unwrap().strip_prefix(style.lang.pick("：", ": ")).unwrap_or("…");
+                let whole = shown.starts_with(&subject);
+                let begun = (0..=shown.len()).filter(|end| shown.is_char_boundary(*end)).any(|end| {
+                    shown[end..].starts_with('…') && subject.starts_with(&shown[..end])
+                });
+                prop_assert!(whole || begun, "{:?} is not {:?}", shown, subject);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_make_alerts_differ(items in items(), style in a_style(), form in any::<bool>(), report_text in hostile()) {
+        let mut seen = HashSet::new();
+        for number in [0, 1, 2, 99, u32::MAX] {
+            let shape = Shape { number, plain: form };
+            for r in render(&items, &style, &link, shape) {
+                sound(&r.message, 2048)?;
+                prop_assert!(seen.insert(format!("{:?}", r.message)), "{:?}", r.message);
+            }
+            let told = report(&report_text, shape).message;
+            if form {
+                sound(&told, 512)?;
+            }
+            prop_assert!(seen.insert(format!("{told:?}")), "{told:?}");
+        }
+    }
+}
