@@ -152,6 +152,8 @@ fn named<'a>(content: &'a str, lang: Lang) -> Vec<&'a str> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), number in 0_u32..200, form in any::<bool>()) {
         let shape = if form { plain(number) } else { shape(number) };

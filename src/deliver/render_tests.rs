@@ -116,24 +116,24 @@ fn a_digest_names_letters_under_their_days_newest_first() {
         item(2, "会议通知", "李四", "项目/甲"),
         item(1, "Re: 会议通知", "赵六", "INBOX"),
     ];
-    let expected = "3 封新邮件\nzhangsan@corp.example\n11月22日 周日\n14:02 赵六：Re: 会议通知\n\
-                    14:01 李四：会议通知 [项目/甲]\n11月21日 周六\n18:03 王五：昨晚的";
+    let expected = "3 封新邮件\nzhangsan@corp.example\n\n11月22日 周日\n14:02 赵六：Re: 会议通知\n\
+                    14:01 李四：会议通知 [项目/甲]\n\n11月21日 周六\n18:03 王五：昨晚的";
     assert_eq!(text(&items, &zh(), shape(0)), expected);
     assert_eq!(render(&items, &zh(), &none, shape(0))[0].items, [2, 1, 0]);
-    let expected = "3 new letters #8\nzhangsan@corp.example\nSun 22 Nov\n14:02 赵六: Re: 会议通知\n\
-                    14:01 李四: 会议通知 [项目/甲]\nSat 21 Nov\n18:03 王五: 昨晚的";
+    let expected = "3 new letters #8\nzhangsan@corp.example\n\nSun 22 Nov\n14:02 赵六: Re: 会议通知\n\
+                    14:01 李四: 会议通知 [项目/甲]\n\nSat 21 Nov\n18:03 王五: 昨晚的";
     assert_eq!(text(&items, &en(), shape(7)), expected);
 }
 
 #[test]
 fn a_digest_says_what_is_the_same_for_all_once() {
     let one = [item(1, "a", "李四", "项目/甲"), item(2, "b", "李四", "项目/甲")];
-    let expected = "2 封新邮件\n项目/甲 · zhangsan@corp.example\n11月22日 周日\n14:02 李四：a\n14:01 李四：b\n<a href=\"https://mail.corp.example\">打开邮箱</a>";
+    let expected = "2 封新邮件\n项目/甲 · zhangsan@corp.example\n\n11月22日 周日\n14:02 李四：a\n14:01 李四：b\n\n<a href=\"https://mail.corp.example\">打开邮箱</a>";
     assert_eq!(content(&render(&one, &zh(), &link, shape(0))[0].message), expected);
     let mut other = item(2, "b", "李四", "项目/甲");
     other.account = AccountId::new("support@corp.example");
     let read = text(&[item(1, "a", "李四", "INBOX"), other], &zh(), shape(0));
-    let expected = "2 封新邮件\n11月22日 周日\n14:02 李四：a [zhangsan@corp.example]\n\
+    let expected = "2 封新邮件\n\n11月22日 周日\n14:02 李四：a [zhangsan@corp.example]\n\
                     14:01 李四：b [项目/甲 · support@corp.example]";
     assert_eq!(read, expected);
 }

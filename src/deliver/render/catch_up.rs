@@ -37,14 +37,16 @@ pub(super) fn catch_up(items: &[Item], order: &[usize], style: &Style, head: &He
         Lang::ZhCn => format!("\n\n最新 {NAMED} 封："),
         Lang::En => format!("\n\nThe newest {NAMED}:"),
     };
-    let rest = lang.pick("\n\n其余邮件请到邮箱中查看。", "\n\nThe others are in the mailbox.");
-    let room = TEXT_BYTES.saturating_sub(content.len() + rest.len() + head.tail.len());
+    let mut end = lang.pick("\n\n其余邮件请到邮箱中查看。", "\n\nThe others are in the mailbox.").to_owned();
+    if !head.link.is_empty() {
+        end += &format!("\n{}", head.link);
+    }
+    let room = TEXT_BYTES.saturating_sub(content.len() + end.len());
     let named: Vec<_> = order.iter().take(NAMED).filter_map(|index| items.get(*index)).collect();
     for line in lines(&named, style, head.places, room) {
         content += &line;
     }
-    content += rest;
-    content += &head.tail;
+    content += &end;
     Rendered { kind: AlertKind::CatchUp, message: Message::Text { content }, items: order.to_vec() }
 }
 

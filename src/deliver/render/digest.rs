@@ -19,11 +19,12 @@ pub(super) fn digest(items: &[Item], order: &[usize], style: &Style, head: &Head
     let lines: Vec<_> = lines.map(|(index, item)| line(index, item, style, head)).collect();
     let place = head.place.as_deref().map(|place| format!("\n{place}")).unwrap_or_default();
     // There are at most as many messages as letters.
-    let around = head.first(order.len(), order.len()).len() + place.len() + head.tail.len();
+    let tail = if head.link.is_empty() { String::new() } else { format!("\n\n{}", head.link) };
+    let around = head.first(order.len(), order.len()).len() + place.len() + tail.len();
     let parts = pack(lines, TEXT_BYTES.saturating_sub(around));
     let of = parts.len();
     let message = |(at, part): (usize, Part)| {
-        let content = format!("{}{place}{}{}", head.first(at + 1, of), part.text, head.tail);
+        let content = format!("{}{place}{}{}", head.first(at + 1, of), part.text, tail);
         Rendered { kind: AlertKind::Digest, message: Message::Text { content }, items: part.items }
     };
     parts.into_iter().enumerate().map(message).collect()
@@ -62,7 +63,7 @@ fn pack(lines: Vec<Line>, room: usize) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut date = None;
     for Line { index, date: of, day, text } in lines {
-        let dated = format!("\n{day}\n{text}");
+        let dated = format!("\n\n{day}\n{text}");
         let added = if date == Some(of) { format!("\n{text}") } else { dated.clone() };
         date = Some(of);
         match parts.last_mut() {

@@ -22,8 +22,8 @@ pub(super) struct Head {
     pub(super) place: Option<String>,
     /// What each letter's line says of its place.
     pub(super) places: Places,
-    /// What follows the letters: where to read them. Begins with a line feed.
-    pub(super) tail: String,
+    /// Where they are read, if that is the same for all, as markup; else empty.
+    pub(super) link: String,
 }
 
 /// What the lines say of the letters' places.
@@ -51,7 +51,7 @@ impl Head {
         });
         let (place, places) = places(items, lang);
         let away = away.filter(|_| all);
-        Self { count, away, some_away: some, number, lang, place, places, tail: tail(items, link, lang) }
+        Self { count, away, some_away: some, number, lang, place, places, link: common_link(items, link, lang) }
     }
 
     /// The first line (and a second one where an outage concerns only some of the letters). `part` and `of`: the
@@ -105,12 +105,11 @@ pub(super) fn aside(item: &Item, places: Places, lang: Lang) -> String {
     }
 }
 
-/// A link where all the letters are read, if it is the same for all.
-fn tail(items: &[Item], link: &dyn Fn(&Item) -> Option<String>, lang: Lang) -> String {
+fn common_link(items: &[Item], link: &dyn Fn(&Item) -> Option<String>, lang: Lang) -> String {
     let mut links = items.iter().map(link);
     let first = links.next().flatten().filter(|url| url.len() <= LINK_BYTES);
     match first.filter(|first| links.all(|other| other.as_ref() == Some(first))) {
-        Some(url) => format!("\n<a href=\"{url}\">{}</a>", lang.pick("打开邮箱", "Open mailbox")),
+        Some(url) => format!("<a href=\"{url}\">{}</a>", lang.pick("打开邮箱", "Open mailbox")),
         None => String::new(),
     }
 }
