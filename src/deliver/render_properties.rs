@@ -135,13 +135,8 @@ fn sound(message: &Message, limit: usize) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// How a subject begins, as it may be shown; up to its first blank, since white space is not kept everywhere.
-fn beginning(item: &Item, lang: Lang) -> String {
-    words::subject(&item.letter, lang)
-}
-
 /// The lines that name letters: behind a time, maybe a day, and a sender.
-fn named<'a>(content: &'a str, lang: Lang) -> Vec<&'a str> {
+fn named(content: &str, lang: Lang) -> Vec<&str> {
     let colon = lang.pick("：", ": ");
     let is_time = |line: &str| {
         let time = line.get(5..6) == Some(" ") && line.get(2..3) == Some(":");
@@ -185,7 +180,7 @@ proptest! {
             for (line, at) in lines.iter().zip(&r.items) {
                 let item = &items[*at];
                 let who = words::who(&item.letter.from, style.lang);
-                let subject = beginning(item, style.lang);
+                let subject = words::subject(&item.letter, style.lang);
                 // Time, as much of the sender as fits, as much of the subject as fits, maybe the place.
                 let after_time = &line[line.find(':').unwrap() + 4..];
                 let short = cut(&who, 24);

@@ -133,9 +133,13 @@ fn a_digest_says_what_is_the_same_for_all_once() {
     let mut other = item(2, "b", "李四", "项目/甲");
     other.account = AccountId::new("support@corp.example");
     let read = text(&[item(1, "a", "李四", "INBOX"), other], &zh(), shape(0));
-    let expected = "2 封新邮件\n\n11月22日 周日\n14:02 李四：a [zhangsan@corp.example]\n\
-                    14:01 李四：b [项目/甲 · support@corp.example]";
+    let expected = "2 封新邮件\n\n11月22日 周日\n14:02 李四：a [zhangsan]\n\
+                    14:01 李四：b [项目/甲 · support]";
     assert_eq!(read, expected);
+    let mut same_name = item(2, "b", "李四", "INBOX");
+    same_name.account = AccountId::new("zhangsan@other.example");
+    let read = text(&[item(1, "a", "李四", "INBOX"), same_name], &zh(), shape(0));
+    assert!(read.contains("a [zhangsan@corp.example]\n") && read.ends_with("b [zhangsan@other.example]"), "{read}");
 }
 
 #[test]

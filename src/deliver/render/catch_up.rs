@@ -1,8 +1,8 @@
 //! Very many letters: exactly one message, with counts per account and folder and the newest letters by name (design:
 //! "Promises", 4).
 
-use super::head::{Head, Places, aside};
-use super::words::{clock, folder, place, span, subject, who, zoned};
+use super::head::{Head, Places, aside, counted};
+use super::words::{clock, span, subject, who, zoned};
 use super::{Rendered, Style, TEXT_BYTES};
 use crate::deliver::cut::cut;
 use crate::model::{AlertKind, Item, Lang};
@@ -61,8 +61,7 @@ fn counts(items: &[Item], places: Places, lang: Lang) -> String {
     let mut text = String::from("\n");
     let (mut folders, mut letters) = (counts.len(), items.len());
     for (at, (count, _, item)) in counts.iter().enumerate() {
-        let name = if places == Places::Both { place(item, lang) } else { folder(item, lang) };
-        let line = format!("\n{name}{}{count}", lang.pick("：", ": "));
+        let line = format!("\n{}{}{count}", counted(item, places, lang), lang.pick("：", ": "));
         if at == COUNTED || text.len() + line.len() > COUNTS_BYTES {
             break;
         }

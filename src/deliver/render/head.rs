@@ -33,8 +33,11 @@ pub(super) enum Places {
     Nothing,
     /// Their folders, all of one account.
     Folders,
-    /// Folder and account.
-    Both,
+    /// Folder and account; `short`: without the domain, where that still tells the accounts apart.
+    Both {
+        /// See above.
+        short: bool,
+    },
 }
 
 impl Head {
@@ -90,7 +93,11 @@ fn places(items: &[Item], lang: Lang) -> (Option<String>, Places) {
     match items.first() {
         Some(item) if accounts.len() == 1 && folders.len() == 1 => (Some(place(item, lang)), Places::Nothing),
         Some(item) if accounts.len() == 1 => (Some(account(item)), Places::Folders),
-        _ => (None, Places::Both),
+        _ => {
+            let names: BTreeSet<_> = accounts.iter().map(|account| account.0.split('@').next()).collect();
+            let short = names.len() == accounts.len() && !names.contains(&Some(""));
+            (None, Places::Both { short })
+        }
     }
 }
 
@@ -100,8 +107,24 @@ pub(super) fn aside(item: &Item, places: Places, lang: Lang) -> String {
         Places::Nothing => String::new(),
         Places::Folders if in_inbox(item) => String::new(),
         Places::Folders => format!(" [{}]", folder(item, lang)),
-        Places::Both if in_inbox(item) => format!(" [{}]", account(item)),
-        Places::Both => format!(" [{}]", place(item, lang)),
+        Places::Both { short } if in_inbox(item) => format!(" [{}]", account_name(item, short)),
+        Places::Both { .. } => format!(" [{}]", counted(item, places, lang)),
+    }
+}
+
+/// The name of a letter's place where places are counted.
+pub(super) fn counted(item: &Item, places: Places, lang: Lang) -> String {
+    match places {
+        Places::Nothing | Places::Folders => folder(item, lang),
+        Places::Both { short } => format!("{} · {}", folder(item, lang), account_name(item, short)),
+    }
+}
+
+fn account_name(item: &Item, short: bool) -> String {
+    let name = account(item);
+    match name.split_once('@') {
+        Some((name, _)) if short => name.to_owned(),
+        _ => name,
     }
 }
 
