@@ -93,6 +93,9 @@ enum Command {
         /// The app's AgentId
         #[arg(long)]
         agent_id: Option<i64>,
+        /// 账号上限数: 200 persons a day may be told for each, then 45009; no limit when not given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        account_cap: Option<u64>,
         /// A member: userid or userid=name; may be given several times and then replaces the usual ones
         #[arg(long = "member", value_name = "USERID[=NAME]")]
         members: Vec<String>,
@@ -135,8 +138,8 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
         Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
-        Command::Sandbox { listen, options, corp_id, secret, agent_id, members } => {
-            let typed = run::SandboxArgs { options, corp_id, secret, agent_id, members };
+        Command::Sandbox { listen, options, corp_id, secret, agent_id, account_cap, members } => {
+            let typed = run::SandboxArgs { options, corp_id, secret, agent_id, account_cap, members };
             run::sandbox(listen, typed, lang).await
         }
         Command::Demo { port, sandbox_port } => {

@@ -101,6 +101,7 @@ pub(super) struct SandboxArgs {
     pub(super) corp_id: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) agent_id: Option<i64>,
+    pub(super) account_cap: Option<u64>,
     pub(super) members: Vec<String>,
 }
 
@@ -116,6 +117,7 @@ pub(super) async fn sandbox(listen: SocketAddr, typed: SandboxArgs, lang: Lang) 
     options.corp_id = typed.corp_id.unwrap_or(options.corp_id);
     options.secret = typed.secret.unwrap_or(options.secret);
     options.agent_id = typed.agent_id.unwrap_or(options.agent_id);
+    options.account_cap = typed.account_cap.or(options.account_cap);
     if !typed.members.is_empty() {
         options.members = typed.members.iter().map(|text| member(text)).collect();
     }

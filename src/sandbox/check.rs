@@ -187,15 +187,18 @@ pub(super) struct Recipients {
     invalid_users: Vec<String>,
     invalid_parties: Vec<String>,
     invalid_tags: Vec<String>,
+    /// In the visible range, but without an interface licence.
+    unlicensed: Vec<String>,
 }
 
 impl Recipients {
-    /// `invaliduser`, `invalidparty`, `invalidtag` as `|`-joined strings; absent when nobody is invalid.
+    /// `invaliduser`, `invalidparty`, `invalidtag`, `unlicenseduser` as `|`-joined strings; absent when it is nobody.
     pub(super) fn invalid_fields(&self) -> Map<String, Value> {
         let lists = [
             ("invaliduser", &self.invalid_users),
             ("invalidparty", &self.invalid_parties),
             ("invalidtag", &self.invalid_tags),
+            ("unlicenseduser", &self.unlicensed),
         ];
         lists
             .into_iter()
@@ -213,17 +216,22 @@ pub(super) fn recipients(
     remarks: &mut Remarks,
 ) -> Result<Recipients, Refusal> {
     let mut recipients = Recipients::default();
-    let found = if envelope.touser == "@all" {
+    let found: Option<BTreeSet<String>> = if envelope.touser == "@all" {
         Some(everyone(state).collect())
     } else {
         named(envelope, options, state, remarks, &mut recipients)?
     };
-    let Some(found) = found else {
+    let any_valid = found.is_some();
+    for userid in everyone(state).filter(|userid| found.as_ref().is_some_and(|found| found.contains(userid))) {
+        let unlicensed = state.person(&userid).is_some_and(|person| person.unlicensed);
+        let list = if unlicensed { &mut recipients.unlicensed } else { &mut recipients.members };
+        list.push(userid);
+    }
+    if !any_valid || (recipients.members.is_empty() && !recipients.unlicensed.is_empty()) {
         let mut refusal = Refusal::new(81013);
         refusal.fields = recipients.invalid_fields();
         return Err(refusal);
-    };
-    recipients.members = everyone(state).filter(|userid| found.contains(userid)).collect();
+    }
     Ok(recipients)
 }
 

@@ -75,6 +75,8 @@ struct Order {
     remove_member: Option<String>,
     add_member: Option<Member>,
     close_app: Option<bool>,
+    unlicense_member: Option<String>,
+    license_member: Option<String>,
 }
 
 /// Faults still to be played.
@@ -153,15 +155,17 @@ impl Order {
     fn apply(self, state: &mut State) -> Result<(), String> {
         self.check()?;
         if let Some(userid) = &self.remove_member {
-            let person = state
-                .members
-                .iter_mut()
-                .find(|person| person.member.userid.eq_ignore_ascii_case(userid))
-                .ok_or_else(|| format!("remove_member: nobody is called {userid:?}"))?;
-            person.removed = true;
+            known(state, "remove_member", userid)?.removed = true;
         }
         if let Some(member) = &self.add_member {
             add_member(state, member);
+        }
+        for (order, userid, unlicensed) in
+            [("unlicense_member", &self.unlicense_member, true), ("license_member", &self.license_member, false)]
+        {
+            if let Some(userid) = userid {
+                known(state, order, userid)?.unlicensed = unlicensed;
+            }
         }
         if self.invalidate_tokens {
             state.tokens.invalidate();
@@ -195,6 +199,13 @@ impl Order {
         }
         faults.down = self.down.unwrap_or(faults.down);
     }
+}
+
+fn known<'a>(state: &'a mut State, order: &str, userid: &str) -> Result<&'a mut Person, String> {
+    let mut people = state.members.iter_mut();
+    people
+        .find(|person| person.member.userid.eq_ignore_ascii_case(userid))
+        .ok_or_else(|| format!("{order}: nobody is called {userid:?}"))
 }
 
 fn add_member(state: &mut State, member: &Member) {

@@ -29,7 +29,7 @@
 //! `GET /sandbox/events`, narrowed by `?since=SEQ`, `?limit=N`: everything that happened.
 //!
 //! ```json
-//! {"counts": {"gettoken": 1, "send": 2, "agent_get": 0, "accepted": 2, "shown": 1, "duplicates": 1, "dropped": 0,
+//! {"counts": {"gettoken": 1, "send": 2, "agent_get": 0, "accepted": 2, "persons": 2, "shown": 1, "duplicates": 1, "dropped": 0,
 //!   "errors": 0, "violations": 0, "forgotten": 0},
 //!  "events": [{"seq": 1, "time_ms": 1760000000000, "kind": "gettoken", "expires_in": 7200}], "newest_seq": 1}
 //! ```
@@ -64,6 +64,7 @@
 //! | `"down": true` | every call's connection is closed without an answer, until `false` |
 //! | `"remove_member": "lisi"` | the member leaves the visible range; the chat stays readable |
 //! | `"add_member": {"userid": "...", "name": "..."}` | a member joins, or comes back |
+//! | `"unlicense_member": "lisi"` | the member has no interface licence: not reached, named in `unlicenseduser`; `license_member` gives it back |
 //! | `"close_app": true` | the app is stopped: gettoken 40001, send 50003, `agent/get` `close` 1 |
 //! | `"lift_bans": true` | wrong secrets are forgotten |
 //!

@@ -71,6 +71,8 @@ pub struct Options {
     pub member_per_minute: usize,
     /// Messages one member sees in any 3600 s (1000, p90236).
     pub member_per_hour: usize,
+    /// 账号上限数: 200 persons may be told per day for each (p90454), then 45009; no limit where it is not given.
+    pub account_cap: Option<u64>,
     /// Refuse too long text and markdown with 45002; `false` truncates them at 2048 bytes.
     pub strict: bool,
     /// How many shown messages, and how many events, are kept for looking back.
@@ -95,6 +97,7 @@ impl Default for Options {
             ban: Duration::from_secs(3600),
             member_per_minute: 30,
             member_per_hour: 1000,
+            account_cap: None,
             strict: true,
             keep: 200_000,
         }
@@ -167,7 +170,7 @@ impl Options {
     ///
     /// # Errors
     /// An empty corp id or secret, a malformed or repeated userid, a group of unknown members or of an unknown id,
-    /// a zero lifetime.
+    /// a zero lifetime or account cap.
     pub fn check(&self) -> Result<(), OptionsError> {
         let refuse = |text: String| Err(OptionsError::Value(text));
         if self.corp_id.is_empty() || self.secret.is_empty() {
@@ -175,6 +178,9 @@ impl Options {
         }
         if self.token_lifetime.as_secs() == 0 {
             return refuse("token_lifetime must be at least \"1s\"".to_owned());
+        }
+        if self.account_cap == Some(0) {
+            return refuse("account_cap must be at least 1; leave it out for no limit".to_owned());
         }
         let mut known = BTreeSet::new();
         for Member { userid, .. } in &self.members {

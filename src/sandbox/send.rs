@@ -22,6 +22,7 @@ pub(super) fn send(state: &mut State, options: &Options, raw: &[u8], now: u64) -
     let body = check::parse(raw);
     let done = body.as_ref().map_err(Refusal::clone).and_then(|body| {
         let checked = checked(state, options, body, &mut remarks)?;
+        state.limits.admit_call(options, checked.recipients.members.len(), now)?;
         Ok(deliver(state, options, checked, raw, now, &mut remarks))
     });
     let touser = body.as_ref().ok().and_then(|body| body.get("touser")).cloned();
@@ -65,6 +66,7 @@ fn deliver(
 ) -> Map<String, Value> {
     let Checked { envelope, recipients, sent, shown } = checked;
     state.counts.accepted += 1;
+    state.counts.persons += u64::try_from(recipients.members.len()).unwrap_or(u64::MAX);
     let msgid = state.next_msgid();
     let mut answer = recipients.invalid_fields();
     answer.insert("msgid".to_owned(), json!(msgid));
@@ -111,7 +113,7 @@ fn deliver(
 }
 
 fn recipients_invalid(answer: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
-    let fields = answer.iter().filter(|(key, _)| key.starts_with("invalid"));
+    let fields = answer.iter().filter(|(key, _)| key.as_str() != "msgid");
     fields.map(|(key, value)| (key.clone(), value.clone()))
 }
 

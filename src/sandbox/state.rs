@@ -61,6 +61,8 @@ pub(super) struct Person {
     pub(super) member: Member,
     /// No longer in the visible range; the chat stays readable.
     pub(super) removed: bool,
+    /// In the visible range, but without an interface licence (基础接口许可).
+    pub(super) unlicensed: bool,
     /// The newest message, kept even when the chat forgets it.
     pub(super) last: Option<Message>,
 }
@@ -68,7 +70,7 @@ pub(super) struct Person {
 impl Person {
     pub(super) fn new(userid: &str, name: &str) -> Self {
         let member = Member { userid: userid.to_ascii_lowercase(), name: name.to_owned() };
-        Self { member, removed: false, last: None }
+        Self { member, removed: false, unlicensed: false, last: None }
     }
 }
 
@@ -145,6 +147,8 @@ pub(super) struct Counts {
     pub(super) agent_get: u64,
     /// Sends answered with errcode 0, duplicates included.
     pub(super) accepted: u64,
+    /// The persons of those sends, which is what the day's quota counts.
+    pub(super) persons: u64,
     /// Messages shown, one per member.
     pub(super) shown: u64,
     /// Sends accepted but not shown again.

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 mod chats;
 mod checks;
 mod faults;
+mod many;
 mod pages;
 mod token;
 

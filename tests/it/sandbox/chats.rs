@@ -241,6 +241,7 @@ fn options_are_read_from_toml() {
         ("token_lifetime = \"0s\"", "token_lifetime must be"),
         ("secret = \"\"", "must not be empty"),
         ("secret = \"geheim", "line 1"),
+        ("account_cap = 0", "account_cap must be at least 1"),
         ("members = [{userid = \"-a\", name = \"\"}]", "\"-a\" is not 1 to 64"),
         ("members = [{userid = \"a\", name = \"\"}, {userid = \"A\", name = \"\"}]", "there twice"),
         ("party_members = [{id = 7, members = []}]", "not in parties"),
