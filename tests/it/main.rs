@@ -12,6 +12,7 @@ mod imap_wire;
 mod life;
 mod oauth;
 mod readme;
+mod rival;
 mod sandbox;
 mod simulation;
 mod state_contract;

@@ -1,5 +1,5 @@
 //! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a TCP proxy with faults, a private Cyrus, a clock on tokio's paused time, a
-//! state that keeps a record, and an account under watch.
+//! state that keeps a record, another WeCom, and an account under watch.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 pub mod clock;
@@ -8,6 +8,7 @@ pub mod desk;
 pub mod mailbox;
 pub mod proxy;
 pub mod recorder;
+pub mod rival;
 pub mod server;
 pub mod wired;
 
