@@ -12,6 +12,7 @@ mod mail;
 mod measure;
 mod metrics;
 mod modes;
+mod rival;
 mod service;
 mod status;
 mod why;

@@ -7,7 +7,6 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Accepted {
     pub at: Duration,
-    pub body: Vec<u8>,
     pub members: Vec<String>,
     /// The same content came before, inside its interval: not shown again.
     pub duplicate: bool,

@@ -389,8 +389,8 @@ impl Office {
                 self.book.chats.entry(member.clone()).or_default().push(shown);
             }
         }
-        let (body, members) = (call.body.clone(), reach.members.into_iter().collect());
-        self.book.accepted.push(Accepted { at: now, body, members, duplicate });
+        let members = reach.members.into_iter().collect();
+        self.book.accepted.push(Accepted { at: now, members, duplicate });
         let mut fields = lists;
         fields["msgid"] = format!("msg-{:08}", self.book.accepted.len()).into();
         Answer::json(0, "ok", fields)
