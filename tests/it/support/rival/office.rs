@@ -23,8 +23,8 @@ const HAIR: Duration = Duration::from_millis(50);
 const RENEWAL: Duration = Duration::from_secs(300);
 /// More calls of `gettoken` in a minute are hammering, whatever they were answered.
 const TOKENS_A_MINUTE: usize = 20;
-/// While the caller's address is refused, more sends in ten seconds are hammering.
-const PROBES: (usize, Duration) = (3, Duration::from_secs(10));
+/// While the caller's address is refused, more sends in a minute are no slow probing (wecom-api 6).
+const PROBES: (usize, Duration) = (10, Duration::from_secs(60));
 
 /// The same content more often in five seconds: no growing pauses.
 const RETRIES: (usize, Duration) = (5, Duration::from_secs(5));
@@ -191,10 +191,11 @@ impl Office {
         if self.block_told.is_some_and(|told| now > told + GRACE && now < told + BLOCK - HAIR) {
             self.book.breaks(now, "a send within 60 s after 45009");
         }
-        if let Some(told) = self.untrusted_told {
+        let refused = self.untrusted.is_some_and(|until| now < until);
+        if let Some(told) = self.untrusted_told.filter(|told| refused && now > *told + GRACE) {
             let since = (told + GRACE).max(now.saturating_sub(PROBES.1));
-            if now > told + GRACE && self.calls_since(SEND, since) > PROBES.0 {
-                self.book.breaks(now, "more than 3 sends in 10 s after 60020");
+            if self.calls_since(SEND, since) > PROBES.0 {
+                self.book.breaks(now, "more than 10 sends in a minute after 60020");
             }
         }
     }
