@@ -99,10 +99,12 @@ impl Client {
                 Err(outcome) => return outcome.into(),
             };
             let stale = answer.errcode.is_some_and(|code| class_of(code) == Class::Token);
-            if stale && !refreshed {
+            if stale {
                 self.tokens.drop_refused(generation).await;
-                refreshed = true;
-                continue;
+                if !refreshed {
+                    refreshed = true;
+                    continue;
+                }
             }
             let msgid = answer.body.get("msgid").and_then(Value::as_str).unwrap_or_default();
             let told = format!("errcode {} {} {msgid}", answer.errcode.unwrap_or_default(), answer.errmsg());

@@ -1,9 +1,10 @@
-//! The real WeCom client over real sockets in real time: against the project's sandbox, and against a raw server
+//! The real WeCom client over real sockets in real time: against the project's sandbox, the rival, and a raw server
 //! that answers what no WeCom should.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod odd;
 mod raw;
+mod rivalled;
 mod sandboxed;
 mod secrets;
 
