@@ -154,12 +154,13 @@ impl Show {
     fn summary(&self) -> impl std::fmt::Debug + use<> {
         let book = &self.rival.office().book;
         let duplicates = book.accepted.iter().filter(|message| message.duplicate).count();
+        let several = book.accepted.iter().filter(|message| message.members.len() > 1).count();
         let shown: usize = book.chats.values().map(Vec::len).sum();
         let broken = book.broken.clone();
         (
             ("faults", book.faults.clone()),
             ("codes", book.codes.clone()),
-            ("accepted", book.accepted.len(), "of them duplicates", duplicates, "shown", shown),
+            ("accepted", book.accepted.len(), "duplicates", duplicates, "to several", several, "shown", shown),
             ("broken", broken),
         )
     }
