@@ -54,6 +54,7 @@ impl Service {
             health: health.clone(),
             hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
             connections: config.limits.connections_per_account,
+            last_beat: state.last_beat().await.unwrap(),
         };
         let stop = CancellationToken::new();
         let mut supervisor = Supervisor::new(shared, stop.clone());
