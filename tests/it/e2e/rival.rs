@@ -121,24 +121,26 @@ impl Show {
         latest
     }
 
-    /// How many alerts were tried and are not settled. What waits besides is for the one who is gone.
-    async fn unsettled(&self) -> u64 {
+    /// How many there are in this state of the outbox.
+    async fn outbox(&self, state: &str) -> u64 {
         let (_, text) = self.world.web_text("/metrics").await;
-        let open = text.lines().find_map(|line| line.strip_prefix("mailbell_outbox_alerts{state=\"open\"} "));
-        open.unwrap().parse().unwrap()
+        let name = format!("mailbell_outbox_alerts{{state=\"{state}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
     }
 
     /// Waits until all is told and settled, and judges.
     async fn judged(&self, patience: Duration) {
+        // Tried and not settled. What waits besides is for the one who is gone.
+        let unsettled = async || self.outbox("open").await;
         let begun = self.rival.now();
         loop {
             let wrong = self.wrong();
-            if wrong.is_empty() && self.unsettled().await == 0 {
+            if wrong.is_empty() && unsettled().await == 0 {
                 break;
             }
             let too_often = wrong.iter().any(|one| one.too_often());
             if too_often || self.rival.now() > begun + patience {
-                let (unsettled, log) = (self.unsettled().await, self.world.log());
+                let (unsettled, log) = (unsettled().await, self.world.log());
                 panic!("{log}\n{:#?}\n{unsettled} unsettled\n{wrong:#?}", self.summary());
             }
             sleep(SECOND / 10).await;
@@ -187,6 +189,7 @@ async fn two_hundred_letters_for_twenty_users_meet_every_brief_fault() {
     show.rival.follow(Some(Plan::new(show.dice.random(), 30, brief())));
     show.mails(10, 3, 15 * SECOND).await;
     show.judged(120 * SECOND).await;
+    assert!(show.outbox("dead").await > 0, "what was for the one who is gone is kept");
     for fault in kinds {
         assert!(show.rival.office().book.faults.contains_key(fault.name()), "{fault:?} did not come");
     }
@@ -215,6 +218,7 @@ async fn two_thousand_letters_for_fifty_users_meet_every_fault() {
         show.mails(8, 2, 96 * SECOND).await;
     }
     show.judged(600 * SECOND).await;
+    assert!(show.outbox("dead").await > 0, "what was for the one who is gone is kept");
     for (fault, _) in kinds.iter().chain(&[(Fault::Quota, 1), (Fault::Untrusted(SECOND), 1)]) {
         assert!(show.rival.office().book.faults.contains_key(fault.name()), "{fault:?} did not come");
     }
