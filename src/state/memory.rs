@@ -7,7 +7,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What survives a crash; shared by the stores that are opened on it one after another.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>);
+pub struct Disk(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>, Arc<Mutex<Fails>>);
+
+/// What a full disk refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fails {
+    /// Nothing: it is not full.
+    #[default]
+    Nothing,
+    /// Each write.
+    Writes,
+    /// Each sync: what was written is there, until a crash.
+    Syncs,
+}
+
+impl Disk {
+    /// From now on it fails so.
+    pub fn fail(&self, fails: Fails) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = fails;
+    }
+
+    fn refuses(&self, what: Fails) -> Result<(), StateError> {
+        match *self.1.lock().unwrap_or_else(PoisonError::into_inner) == what {
+            true => Err(StateError::Write("no space left".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
 
 /// A store's view of a [`Disk`]. Dropping it without a sync is a crash.
 #[derive(Debug)]
@@ -46,12 +72,14 @@ impl Kv for MemoryKv {
     }
 
     fn apply(&mut self, batch: Batch) -> Result<(), StateError> {
+        self.disk.refuses(Fails::Writes)?;
         apply_to(&mut self.now, &batch);
         self.unsynced.push(batch);
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), StateError> {
+        self.disk.refuses(Fails::Syncs)?;
         let mut disk = self.disk.0.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in self.unsynced.drain(..) {
             apply_to(&mut disk, &batch);

@@ -41,7 +41,7 @@ mod store;
 pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;
 pub use ledger::{Story, Telling, Told as WasTold, Why};
-pub use memory::{Disk, MemoryKv};
+pub use memory::{Disk, Fails, MemoryKv};
 pub use store::Store;
 
 use crate::clock::Anchor;

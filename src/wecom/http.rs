@@ -2,8 +2,8 @@
 //! travel in the URL (p90313), so no URL ever reaches an error text, and an answer that repeats one is purged of them.
 
 use crate::config::Wecom;
-use reqwest::redirect::Policy;
 use futures_util::future::BoxFuture;
+use reqwest::redirect::Policy;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,8 @@ impl Http {
         body: Option<Vec<u8>>,
         proof: &str,
     ) -> Result<Answer, NoAnswer> {
-        let answered = self.0.carry(path, query, body).await.map_err(NoAnswer::Transport).and_then(|raw| read(raw, proof));
+        let answered =
+            self.0.carry(path, query, body).await.map_err(NoAnswer::Transport).and_then(|raw| read(raw, proof));
         crate::metrics::wecom_request(answered.as_ref().ok().and_then(|answer| answer.errcode));
         Ok(answered?.without_secrets(query))
     }
@@ -193,9 +194,7 @@ impl Carrier for Connections {
         let url = self.url(path, query);
         let request = match body {
             None => self.client.get(url),
-            Some(body) => {
-                self.client.post(url).header("content-type", "application/json; charset=utf-8").body(body)
-            }
+            Some(body) => self.client.post(url).header("content-type", "application/json; charset=utf-8").body(body),
         };
         Box::pin(self.whole(request))
     }

@@ -11,7 +11,8 @@ use mailbell::model::{AccountId, AlertId, AlertKind, LetterId, Mark, Now, Owner,
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
 use mailbell::state::{
-    Claim, Committed, Compose, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError, Store, Troubles, Usage,
+    Claim, Committed, Compose, Disk, Fails, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError, Store,
+    Troubles, Usage,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,6 +45,7 @@ pub struct Eyes {
     pub given: Mutex<Given>,
     /// How often in a thousand a durable step fails: the disk is full.
     pub full: AtomicU32,
+    pub disk: Disk,
 }
 
 /// See the module's text.
@@ -62,17 +64,15 @@ impl Face {
         let witness = &self.eyes.witness;
         witness.point(step, false).await;
         let full = self.eyes.full.load(Ordering::Relaxed);
-        if full > 0 && self.eyes.office.roll(|dice| dice.often(full)) {
-            witness.note(|| format!("{step}: the disk is full"));
-            return Err(StateError::Write("no space left".to_owned()));
-        }
+        let fails = self.eyes.office.roll(|dice| match dice.often(full) {
+            true => dice.pick(&[Fails::Writes, Fails::Syncs]),
+            false => Fails::Nothing,
+        });
+        self.eyes.disk.fail(fails);
         let done = work.await;
+        self.eyes.disk.fail(Fails::Nothing);
         witness.note(|| format!("{step}{}", if done.is_ok() { "" } else { " FAILED" }));
         witness.point(step, true).await;
-        if done.is_ok() && full > 0 && self.eyes.office.roll(|dice| dice.often(full / 4)) {
-            witness.note(|| format!("{step}: done, and told as failed"));
-            return Err(StateError::Write("no space left, it seems".to_owned()));
-        }
         done
     }
 
@@ -95,7 +95,8 @@ impl Face {
     fn saw_claim(&self, claim: &Claim) {
         let now = self.eyes.witness.time.now();
         let witness = &self.eyes.witness;
-        witness.note(|| format!("claimed {} {:?} try {} for {:?}", claim.id, claim.kind, claim.tries, claim.recipients));
+        witness
+            .note(|| format!("claimed {} {:?} try {} for {:?}", claim.id, claim.kind, claim.tries, claim.recipients));
         let mut given = self.eyes.given.lock().unwrap();
         if let Some((other, at)) = given.bodies.insert(claim.body.clone(), (claim.id, now))
             && other != claim.id
@@ -143,7 +144,12 @@ impl State for Face {
         Box::pin(async move {
             let (account, folder, binds) = (scan.account.clone(), scan.folder.clone(), scan.from.is_none());
             self.eyes.witness.note(|| {
-                format!("commit {account} {:?} {} letters, next {}", scan.from.map(|m| m.next), scan.letters.len(), scan.to.next)
+                format!(
+                    "commit {account} {:?} {} letters, next {}",
+                    scan.from.map(|m| m.next),
+                    scan.letters.len(),
+                    scan.to.next
+                )
             });
             let work = async {
                 let done = self.store.commit_scan(scan, now).await?;
@@ -164,9 +170,7 @@ impl State for Face {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), StateError>> {
         let (account, folder) = (account.clone(), folder.clone());
-        Box::pin(async move {
-            self.durable("remember", self.store.remember(&account, &folder, letters, now)).await
-        })
+        Box::pin(async move { self.durable("remember", self.store.remember(&account, &folder, letters, now)).await })
     }
 
     fn touch(&self, account: &AccountId, folder: &RawName, mark: Mark) -> BoxFuture<'_, Result<(), StateError>> {

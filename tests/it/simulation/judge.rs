@@ -26,6 +26,11 @@ fn claim_of(inner: &Inner, stay: &Stay, hidden: bool) -> Claim {
     if stay.came < from {
         return Claim::Never;
     }
+    // One that lay in this folder when it was bound, and comes back.
+    let same = |other: &&Stay| other.letter == stay.letter && other.post == stay.post && other.folder == stay.folder;
+    if inner.stays.iter().filter(same).any(|other| other.came <= from) {
+        return Claim::May;
+    }
     let stays = stay.left_at.is_none() && stay.seen_at.is_none() && !hidden;
     if stay.came > to && stays && stay.came - stay.date < 10 * MINUTE { Claim::Must } else { Claim::May }
 }
@@ -62,7 +67,8 @@ fn named(world: &World) -> BTreeMap<(Recipient, usize), Vec<(i64, usize)>> {
 /// Bodies that name only some of their letters.
 fn catch_up_bodies(world: &World, wecom: &super::wecom::Inner) -> BTreeSet<usize> {
     let given = world.eyes.given.lock().unwrap();
-    let bodies = given.alerts.iter().filter(|(_, id)| given.kinds.get(id).is_some_and(|(kind, _)| *kind == AlertKind::CatchUp));
+    let bodies =
+        given.alerts.iter().filter(|(_, id)| given.kinds.get(id).is_some_and(|(kind, _)| *kind == AlertKind::CatchUp));
     bodies.filter_map(|(bytes, _)| wecom.number_of(bytes)).collect()
 }
 
@@ -117,7 +123,9 @@ pub async fn at_the_end(world: &World, store: &Arc<Store>) {
 
 fn judge(world: &World, key: &(Recipient, usize), claim: Claim, shown: &[(i64, usize)], words: &[WasTold]) {
     let (who, letter) = key;
-    let broken = |what: &str| world.witness.broken(format!("letter {letter} for {who}: {what}; shown {shown:?}, ledger {words:?}"));
+    let broken = |what: &str| {
+        world.witness.broken(format!("letter {letter} for {who}: {what}; shown {shown:?}, ledger {words:?}"))
+    };
     let mut alert = None;
     for word in words {
         match word {

@@ -167,7 +167,8 @@ impl Office {
         let seen_at = seen.then_some(now);
         inner.stays.push(Stay { letter, post, folder: folder.to_owned(), came: now, date, seen_at, left_at: None });
         inner.posts[post].changed.send_replace(());
-        self.witness.note(|| format!("mail {letter} to {post}/{folder} uid {uid} age {age} seen {seen} hidden {hidden}"));
+        self.witness
+            .note(|| format!("mail {letter} to {post}/{folder} uid {uid} age {age} seen {seen} hidden {hidden}"));
     }
 
     /// A letter leaves a folder; which one it is.
@@ -234,7 +235,8 @@ impl Office {
         let before = std::mem::replace(&mut inner.posts[post].read_under, number);
         drop(inner);
         if number == 0 || number == before || now - given_at > 200 * SECOND {
-            self.witness.broken(format!("account {post} reads letters without a permit ({number}, {before}, {given_at})"));
+            self.witness
+                .broken(format!("account {post} reads letters without a permit ({number}, {before}, {given_at})"));
         }
     }
 

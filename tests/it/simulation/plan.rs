@@ -12,28 +12,67 @@ use std::fmt::Write;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// So many letters come, all at once.
-    Mail { post: usize, folder: usize, count: usize, kind: Kind },
+    Mail {
+        post: usize,
+        folder: usize,
+        count: usize,
+        kind: Kind,
+    },
     /// A letter is moved to another folder, or deleted.
-    Move { post: usize, from: usize, to: Option<usize>, place: usize },
+    Move {
+        post: usize,
+        from: usize,
+        to: Option<usize>,
+        place: usize,
+    },
     /// A letter is read elsewhere.
-    Read { post: usize, folder: usize, place: usize },
-    Renumber { post: usize, folder: usize },
-    Lie { post: usize, folder: usize, tells_next: bool, too_high: u32, refused: bool },
-    Server { post: usize, refusal: Option<Refusal>, silent: bool, deaf: bool, drops: u32 },
-    Cut { post: usize },
+    Read {
+        post: usize,
+        folder: usize,
+        place: usize,
+    },
+    Renumber {
+        post: usize,
+        folder: usize,
+    },
+    Lie {
+        post: usize,
+        folder: usize,
+        tells_next: bool,
+        too_high: u32,
+        refused: bool,
+    },
+    Server {
+        post: usize,
+        refusal: Option<Refusal>,
+        silent: bool,
+        deaf: bool,
+        drops: u32,
+    },
+    Cut {
+        post: usize,
+    },
     WeCom(Climate),
     Limited(i64),
     Closed(i64),
     TokenGone,
     /// A recipient is or is not in the app's visible range.
-    Visible { who: usize, visible: bool },
+    Visible {
+        who: usize,
+        visible: bool,
+    },
     Wall(i64),
     Full(u32),
     Trap(Trap),
     /// The process dies; it is started again after so long.
-    Crash { down: i64, reboot: bool },
+    Crash {
+        down: i64,
+        reboot: bool,
+    },
     /// It is stopped as by SIGTERM.
-    Stop { down: i64 },
+    Stop {
+        down: i64,
+    },
     /// No more faults.
     Calm,
 }
@@ -49,7 +88,10 @@ pub enum Kind {
     /// Read already.
     Seen,
     /// Also comes to another folder, or another account.
-    Twin { post: usize, folder: usize },
+    Twin {
+        post: usize,
+        folder: usize,
+    },
     /// Counted by UIDNEXT, to be seen so many milliseconds later.
     Hidden(i64),
     Harmful(Harm),
@@ -227,7 +269,9 @@ impl Plan {
             2 => (Event::Server { post, refusal: None, silent: true, deaf: false, drops: 0 }, 5),
             3 => (Event::Server { post, refusal: None, silent: false, deaf: true, drops: 0 }, 30),
             4 => (Event::Server { post, refusal: None, silent: false, deaf: false, drops: 120 }, 15),
-            _ => (Event::Server { post, refusal: Some(Refusal::WrongPassword), silent: false, deaf: false, drops: 0 }, 1),
+            _ => {
+                (Event::Server { post, refusal: Some(Refusal::WrongPassword), silent: false, deaf: false, drops: 0 }, 1)
+            }
         };
         self.events.push((at, fault));
         if lasts > 0 {
@@ -241,7 +285,13 @@ impl Plan {
         let fault = match dice.below(5) {
             0 | 1 => Event::Renumber { post, folder },
             2 => Event::Lie { post, folder, tells_next: false, too_high: 0, refused: false },
-            3 => Event::Lie { post, folder, tells_next: true, too_high: 1 + u32::try_from(dice.below(5)).unwrap(), refused: false },
+            3 => Event::Lie {
+                post,
+                folder,
+                tells_next: true,
+                too_high: 1 + u32::try_from(dice.below(5)).unwrap(),
+                refused: false,
+            },
             _ => Event::Lie { post, folder, tells_next: true, too_high: 0, refused: true },
         };
         let passes = matches!(fault, Event::Lie { .. });
@@ -334,7 +384,8 @@ fn account(dice: &mut Dice, n: usize, people: &[String], scene: &str) -> Account
         .into_iter()
         .map(|(name, other)| {
             let other = if plain || dice.often(600) { Vec::new() } else { other };
-            let urgency = if plain { "normal" } else { dice.pick(&["normal", "normal", "normal", "urgent", "digest", "silent"]) };
+            let urgency =
+                if plain { "normal" } else { dice.pick(&["normal", "normal", "normal", "urgent", "digest", "silent"]) };
             (name, other, urgency)
         })
         .collect();

@@ -15,8 +15,8 @@ use mailbell::state::{Disk, Ledger, MemoryKv, State, Store};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 
 /// What a run came to.
@@ -74,7 +74,9 @@ impl World {
         let witness = Arc::new(Witness::new(time.clone(), loud));
         let office = Arc::new(Office::new(witness.clone(), Dice::new(seed, 4)));
         let wecom = Arc::new(WeCom::new(witness.clone(), office.clone(), plan.cap, Dice::new(seed, 5)));
+        let disk = Disk::default();
         let eyes = Arc::new(Eyes {
+            disk: disk.clone(),
             witness: witness.clone(),
             office: office.clone(),
             wecom: wecom.clone(),
@@ -90,7 +92,7 @@ impl World {
             office,
             wecom,
             eyes,
-            disk: Disk::default(),
+            disk,
             people,
             dice: Dice::new(seed, 6),
             next: 0,
@@ -154,7 +156,8 @@ impl World {
     /// All processes, one after the other.
     fn run(&mut self) {
         loop {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             let end = runtime.block_on(self.process());
             drop(runtime);
             match end {
@@ -166,7 +169,9 @@ impl World {
 
     /// Nobody runs; the world goes on.
     fn lie_down(&mut self, down: i64, reboot: bool) {
-        self.witness.note(|| format!("nobody runs for {} s{}", down / SECOND, if reboot { "; the machine starts anew" } else { "" }));
+        self.witness.note(|| {
+            format!("nobody runs for {} s{}", down / SECOND, if reboot { "; the machine starts anew" } else { "" })
+        });
         let until = self.time.now() + down;
         while let Some((at, event)) = self.plan.events.get(self.next).cloned().filter(|(at, _)| *at <= until) {
             self.time.pass((at - self.time.now()).max(0));
@@ -299,9 +304,11 @@ impl World {
                     cabinet.refused = refused;
                 });
             }
-            Event::Server { post, refusal, silent, deaf, drops } => self.office.change(post, refusal.is_some(), |post| {
-                (post.refusal, post.silent, post.deaf, post.drops) = (refusal, silent, deaf, drops);
-            }),
+            Event::Server { post, refusal, silent, deaf, drops } => {
+                self.office.change(post, refusal.is_some(), |post| {
+                    (post.refusal, post.silent, post.deaf, post.drops) = (refusal, silent, deaf, drops);
+                })
+            }
             Event::Cut { post } => self.office.change(post, true, |_| {}),
             Event::WeCom(climate) => self.wecom.open().climate = climate,
             Event::Limited(lasts) => self.wecom.open().limited_until = self.time.now() + lasts,

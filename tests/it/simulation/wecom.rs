@@ -187,7 +187,7 @@ impl WeCom {
         if code == 45009 {
             inner.told_off = Some((now, inner.process, false));
         }
-        if !matches!(code, -1 | 0 | 45009 | 60020 | 40014 | 99_999) {
+        if !matches!(code, -1 | 45009 | 60020 | 40014 | 99_999) {
             inner.bodies[number].open = false;
         }
     }
@@ -271,7 +271,8 @@ impl WeCom {
             for letter in &letters {
                 let before = inner.named.insert((to.clone(), *letter), number);
                 if let Some(before) = before.filter(|before| *before != number && inner.bodies[*before].open) {
-                    self.witness.broken(format!("letter {letter} goes to {to} in body {number} while {before} is unknown"));
+                    self.witness
+                        .broken(format!("letter {letter} goes to {to} in body {number} while {before} is unknown"));
                 }
             }
         }
@@ -324,7 +325,10 @@ impl WeCom {
         if !value.is_object() || bytes.windows(2).any(|two| two == b"\\u") {
             wrong("not a body");
         }
-        if value["enable_duplicate_check"] != 1 || value["duplicate_check_interval"] != 14_400 || value["agentid"] != AGENT {
+        if value["enable_duplicate_check"] != 1
+            || value["duplicate_check_interval"] != 14_400
+            || value["agentid"] != AGENT
+        {
             wrong("the envelope");
         }
         let mut to = Vec::new();

@@ -76,7 +76,9 @@ impl Witness {
     pub async fn point(&self, step: &'static str, after: bool) {
         {
             let mut inner = self.inner.lock().unwrap();
-            let Some(trap) = inner.trap.as_mut().filter(|trap| trap.step == step && trap.after == after) else { return };
+            let Some(trap) = inner.trap.as_mut().filter(|trap| trap.step == step && trap.after == after) else {
+                return;
+            };
             trap.left = trap.left.saturating_sub(1);
             if trap.left > 0 {
                 return;
