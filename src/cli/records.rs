@@ -16,7 +16,7 @@ pub(super) enum Source {
     /// The service whose store is there.
     Service(PathBuf),
     /// The store, held by this process meanwhile.
-    Store(Box<Records>),
+    Own(Box<Records>),
 }
 
 impl Source {
@@ -57,7 +57,7 @@ impl Source {
             return Err(fail(FAILED, &said));
         }
         match app::open_store(path).await {
-            Ok(Opened { state, ledger, clock }) => Ok(Self::Store(Box::new(Records::new(state, ledger, clock)))),
+            Ok(Opened { state, ledger, clock }) => Ok(Self::Own(Box::new(Records::new(state, ledger, clock)))),
             Err(StateError::InUse(_)) => {
                 let said = lang.pick(
                     "{} 正由另一个 mailbell 使用，但其控制套接字无人应答：它正在启动或停止，或没有套接字（见其日志）；稍后再试",
@@ -78,7 +78,7 @@ impl Source {
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, AskError> {
         match self {
             Self::Service(path) => control::ask(path, &request).await,
-            Self::Store(records) => control::ask_records(records, request).await,
+            Self::Own(records) => control::ask_records(records, request).await,
         }
     }
 }

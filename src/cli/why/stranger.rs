@@ -60,7 +60,7 @@ impl Cause {
         // By its UID first: INTERNALDATE has whole seconds, and who moves mail keeps it.
         if is_behind(found, &mark) {
             Self::NotLookedAt(mark.looked_at)
-        } else if found.letter.time < mark.bound_at {
+        } else if was_there(found, &mark) {
             Self::BeforeBinding(mark.bound_at)
         } else if now.since(found.letter.time) >= KEPT {
             Self::Forgotten
@@ -68,6 +68,13 @@ impl Cause {
             Self::PassedBy
         }
     }
+}
+
+/// Whether it was there when watching the folder began. In the second in which that was, INTERNALDATE does not tell, and
+/// a letter that is read was rather passed by because of that.
+fn was_there(found: &Found, mark: &Mark) -> bool {
+    let time = found.letter.time;
+    time.plus(Duration::from_secs(1)) <= mark.bound_at || (time < mark.bound_at && !found.letter.seen)
 }
 
 /// Whether watching has not come so far yet.
