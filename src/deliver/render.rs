@@ -130,7 +130,7 @@ fn newest_first(items: &[Item]) -> Vec<usize> {
 }
 
 #[cfg(test)]
-#[path = "render_properties.rs"]
+#[path = "render_property_tests.rs"]
 mod properties;
 #[cfg(test)]
 #[path = "render_tests.rs"]
