@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Mail is old when it was received so long before the folder's last good look (design: "Promises", 3).
 pub const OLD_AFTER: Duration = Duration::from_secs(3600);
 
+/// See [`seen_up_to`].
+const LOOKED_AT_AGAIN: Uid = 100;
+
 /// What to do about a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
@@ -63,6 +66,18 @@ pub fn same(one: &Look, other: &Look) -> bool {
     }
 }
 
+/// The mark as it is to be believed at `now`, if the clock was set: a last good look that lies in the time to come is none
+/// (what came meanwhile would be old), and none was before the binding (what was there then would be news).
+pub fn believed(mark: Mark, now: Timestamp) -> Mark {
+    Mark { looked_at: mark.looked_at.max(mark.bound_at).min(now), ..mark }
+}
+
+/// How far letters were seen when the UIDs began anew: behind the highest that was found. UIDNEXT (`next`) may count
+/// some that are not to be seen yet; where none was found, a few of the last are looked at again.
+pub fn seen_up_to(highest: Option<Uid>, next: Uid) -> Uid {
+    highest.map_or_else(|| next.saturating_sub(LOOKED_AT_AGAIN).max(1), |highest| highest.saturating_add(1))
+}
+
 /// Whether a letter is news: received (INTERNALDATE) no earlier than an hour before the last good look. A server that
 /// gives no INTERNALDATE is believed.
 pub fn is_news(mark: &Mark, received: Option<Timestamp>) -> bool {
@@ -109,6 +124,23 @@ mod tests {
         assert!(is_news(&mark, Some(Timestamp(10_000_000 - 3_600_000))));
         assert!(!is_news(&mark, Some(Timestamp(10_000_000 - 3_600_001))));
         assert!(is_news(&mark, None));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_makes_nothing_old_and_nothing_new() {
+        // It was ahead at the last look, and is right again: what comes now is news.
+        let (ahead, now) = (Mark { looked_at: Timestamp(90_000_000), ..mark(7, 10) }, Timestamp(10_000_000));
+        assert!(!is_news(&ahead, Some(now)) && is_news(&believed(ahead, now), Some(now)));
+        // It was set back after the binding: what was there then is none.
+        let back = Mark { bound_at: Timestamp(10_000_000), looked_at: Timestamp(8_000_000), ..mark(7, 10) };
+        let there = Some(Timestamp(6_000_000));
+        assert!(is_news(&back, there) && !is_news(&believed(back, Timestamp(11_000_000)), there));
+    }
+
+    #[test]
+    fn what_is_not_to_be_seen_yet_is_looked_for_again() {
+        assert_eq!(seen_up_to(Some(6), 9), 7);
+        assert_eq!((seen_up_to(None, 9), seen_up_to(None, 900)), (1, 800));
     }
 
     proptest! {

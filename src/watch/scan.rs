@@ -42,7 +42,7 @@ impl Cycle<'_> {
     /// Brings the open folder up to date.
     pub(super) async fn scan(&mut self, at: usize, look: &Look, moment: Moment) -> Result<(), End> {
         let Some(watched) = self.folders.get(at) else { return Ok(()) };
-        let mark = watched.mark;
+        let mark = watched.mark.map(|mark| scan::believed(mark, moment.looked_at));
         self.many = false;
         let again = moment.thorough || self.has_news(at, look);
         match (scan::plan(mark.as_ref(), look), mark) {
@@ -332,10 +332,10 @@ impl Cycle<'_> {
         let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
         self.many = true;
         let letters = self.letters_of_all(at, look, &news, &mark, moment).await?;
-        let highest = found.iter().filter_map(|l| l.uid).max().unwrap_or(0);
+        let highest = found.iter().filter_map(|l| l.uid).max();
         let going = Mark {
             uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
-            next: next.max(highest.saturating_add(1)),
+            next: scan::seen_up_to(highest, next),
             looked_at: moment.looked_at,
             mailbox_id: look.mailbox_id,
             ..mark

@@ -191,6 +191,8 @@ impl World {
         self.processes += 1;
         self.wecom.open().process = self.processes;
         self.witness.note(|| "a process begins".to_owned());
+        let now = self.time.now();
+        self.calm_since = self.calm_since.map(|_| now);
         let store = Store::in_place(MemoryKv::open(&self.disk)).unwrap();
         let (eyes, time, witness) = (self.eyes.clone(), self.time.clone(), self.witness.clone());
         let config = self.config.clone();
@@ -269,7 +271,7 @@ impl World {
             if self.witness.is_broken() {
                 return Next::Done;
             }
-            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+            tokio::time::sleep(std::time::Duration::from_secs(240)).await;
         }
         // A sweep more, for what might come twice.
         self.time.until(self.time.now() + 11 * MINUTE).await;
