@@ -19,7 +19,7 @@ pub(super) const MANY: usize = 60;
 /// WeCom remembers a body for 14,400 s (p90236); a try that it may have taken is counted on until shortly before.
 const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 60);
 /// What is looked at in one round at most: the rest is found by the next one.
-const LOOKED_AT: usize = 4_096;
+const LOOKED_AT: usize = 256;
 
 /// What one round of claiming changes, applied to store and index at its end.
 pub(super) struct Round {
