@@ -7,13 +7,14 @@ use crate::control::{self, Service};
 use crate::deliver::{self, Accounts, Delivery, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
-use crate::model::Lang;
+use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
 use crate::state::{Ledger, Limits, State, StateError, Store};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
+use futures_util::future::BoxFuture;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// The whole stop must end within 10 s (design: "Commands"); the rest is for the store.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// For the last sync of the store.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// How long tasks may take to end once the store is stuck: they can store nothing any more.
+const STUCK_LIMIT: Duration = Duration::from_secs(2);
 /// How often a slice of old records is forgotten, while there is more to look at, and how often all of them are.
 const PRUNE_NEXT: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -56,6 +59,16 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// What happened and what to do next.
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::State(error) => error.text(lang),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Runs the service until `stop`. New accounts come through `reload`. Answers whether all ended in time.
 ///
 /// # Errors
@@ -65,7 +78,9 @@ pub async fn run(
     mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
-    let Opened { state, ledger, clock } = open_store(&config.state.path).await?;
+    set_damaged_aside(&config.state.path).await?;
+    let Opened { state, ledger, clock, stuck } = open_store(&config.state.path).await?;
+    tokio::pin!(stuck);
     let listener = match &config.web {
         Some(web) => Some(listen(web.listen).await?),
         None => None,
@@ -111,6 +126,10 @@ pub async fn run(
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            why = &mut stuck => {
+                supervisor.stop(STUCK_LIMIT).await;
+                return Err(why.into());
+            }
             Some(accounts) = reload.recv() => {
                 accounts_now.update(&accounts);
                 service.update(&accounts);
@@ -226,6 +245,20 @@ pub struct Opened {
     pub ledger: Arc<dyn Ledger>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// Resolves when the store does not answer any more and only another process can help.
+    pub stuck: BoxFuture<'static, StateError>,
+}
+
+/// Moves a store aside that an earlier process found damaged.
+async fn set_damaged_aside(path: &Path) -> Result<(), StateError> {
+    let path = path.to_owned();
+    let wall = SystemClock::new(None, Timestamp(0)).wall();
+    let moved = tokio::task::spawn_blocking(move || Store::set_damaged_aside(&path, wall)).await;
+    if let Some(kept) = moved.map_err(|e| StateError::Write(e.to_string()))?? {
+        let kept = kept.display();
+        error!(%kept, "the store was damaged and is begun anew: mail that is there by now is not announced");
+    }
+    Ok(())
 }
 
 /// Opens the store in a directory, and makes it if it is not there.
@@ -241,7 +274,8 @@ pub async fn open_store(path: &Path) -> Result<Opened, StateError> {
     if anchor.as_ref() != Some(clock.anchor()) {
         store.set_anchor(clock.anchor()).await?;
     }
-    Ok(Opened { state: store.clone(), ledger: store, clock: Arc::new(clock) })
+    let stuck = store.stuck();
+    Ok(Opened { stuck, state: store.clone(), ledger: store, clock: Arc::new(clock) })
 }
 
 fn spawn_delivery(supervisor: &Supervisor, delivery: Delivery, client: Arc<Client>, stop: &CancellationToken) {

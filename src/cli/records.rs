@@ -57,7 +57,7 @@ impl Source {
             return Err(fail(FAILED, &said));
         }
         match app::open_store(path).await {
-            Ok(Opened { state, ledger, clock }) => Ok(Self::Own(Box::new(Records::new(state, ledger, clock)))),
+            Ok(Opened { state, ledger, clock, .. }) => Ok(Self::Own(Box::new(Records::new(state, ledger, clock)))),
             Err(StateError::InUse(_)) => {
                 let said = lang.pick(
                     "{} 正由另一个 mailbell 使用，但其控制套接字无人应答：它正在启动或停止，或没有套接字（见其日志）；稍后再试",

@@ -53,7 +53,7 @@ pub(super) async fn run(file: &Path, lang: Lang) -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
-        Err(reason) => fail(FAILED, &reason.to_string()),
+        Err(reason) => fail(FAILED, &reason.text(lang)),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::model::{AccountId, AlertId, Mark, Now, Owner, RawName, Timestamp};
 use crate::rules::budget::{self, Allowance, Permit, Spent};
 use crate::rules::governor;
 use crate::rules::line::Line;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 /// Numbers are reserved in blocks, so that none is given twice.
 const NUMBERS: u64 = 1000;
@@ -24,12 +25,22 @@ pub(super) struct Engine {
     next_number: u64,
     reserved: u64,
     latest: Timestamp,
+    /// When the limits were given.
+    governed: Option<(Now, Instant)>,
     /// When the service last lived, before this process.
     pub(super) last_beat: Option<Timestamp>,
     /// Where pruning goes on, by prefix.
     pub(super) pruned: HashMap<&'static [u8], Vec<u8>>,
     /// The alerts of the last round of claiming, in case its sync fails.
     pub(super) last_claimed: Vec<AlertId>,
+}
+
+/// What an engine knows that is not stored.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Memory {
+    limits: Limits,
+    governed: Option<(Now, Instant)>,
+    last_beat: Option<Timestamp>,
 }
 
 impl Engine {
@@ -68,6 +79,7 @@ impl Engine {
             next_number: reserved,
             reserved,
             latest: Timestamp(0),
+            governed: None,
             last_beat,
             pruned: HashMap::new(),
             last_claimed: Vec::new(),
@@ -123,8 +135,24 @@ impl Engine {
         Ok(number)
     }
 
+    /// What the process knows and the backend does not.
+    pub(super) fn memory(&self) -> Memory {
+        Memory { limits: self.limits, governed: self.governed, last_beat: self.last_beat }
+    }
+
+    /// Goes on for an engine of the same process, whose claims these were.
+    pub(super) fn take_over(&mut self, memory: &Memory, claimed: &HashSet<AlertId>) {
+        self.index.take_over(claimed);
+        self.last_beat = memory.last_beat;
+        if let Some((then, at)) = memory.governed {
+            let now = Now { steady: then.steady.plus(at.elapsed()), wall: then.wall.plus(at.elapsed()) };
+            self.govern(memory.limits, now);
+        }
+    }
+
     pub(super) fn govern(&mut self, limits: Limits, now: Now) {
         self.limits = limits;
+        self.governed = Some((now, Instant::now()));
         // Times of a clock that was set back since would count as now for as long as they lie ahead.
         for gate in self.index.gates.values_mut() {
             governor::set_back(&mut gate.sent, now.steady);

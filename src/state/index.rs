@@ -126,6 +126,20 @@ impl Index {
         Some(open)
     }
 
+    /// All that somebody is trying.
+    pub(super) fn claimed(&self) -> &HashSet<AlertId> {
+        &self.claimed
+    }
+
+    /// Those of them that are still open are claimed here, too.
+    pub(super) fn take_over(&mut self, claimed: &HashSet<AlertId>) {
+        for id in claimed {
+            if let Some(open) = self.open.get(id).cloned() {
+                self.claim(*id, open);
+            }
+        }
+    }
+
     pub(super) fn is_claimed(&self, id: AlertId) -> bool {
         self.claimed.contains(&id)
     }

@@ -1,6 +1,7 @@
 //! The small face of a backend: ordered keys, whole batches, and a point from which everything before is durable.
 
 use super::StateError;
+use std::sync::Arc;
 
 /// Changes that happen together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,9 @@ impl Batch {
 /// Keys and their values.
 pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Wakes a call of the backend that waits for what has failed already; returns at once.
+pub type Nudge = Arc<dyn Fn() + Send + Sync>;
+
 /// A backend.
 pub trait Kv: Send {
     /// The value of a key.
@@ -29,6 +33,10 @@ pub trait Kv: Send {
     fn apply(&mut self, batch: Batch) -> Result<(), StateError>;
     /// Makes all that was applied survive the process and the power.
     fn sync(&mut self) -> Result<(), StateError>;
+    /// For backends whose calls may sleep on after a failure.
+    fn nudge(&self) -> Option<Nudge> {
+        None
+    }
 }
 
 /// How many pairs are read from the backend at one time.

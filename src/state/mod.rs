@@ -18,6 +18,7 @@
 //! (S7, one node per account, comes with the second node.)
 
 mod alerts;
+mod aside;
 mod claim;
 mod commit;
 mod compose;
@@ -37,6 +38,10 @@ mod settle;
 mod sled_kv;
 mod steps;
 mod store;
+#[cfg(test)]
+mod store_tests;
+mod watchdog;
+mod worker;
 
 pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;

@@ -8,13 +8,17 @@
 //! - Its threads keep the directory's lock for a moment after the database is dropped; dropping waits for them.
 
 use super::StateError;
-use super::kv::{Batch, Kv, Pairs};
+use super::kv::{Batch, Kv, Nudge, Pairs};
 use crate::unwind::caught;
+use sled::transaction::TransactionError;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A hint to sled, which keeps some multiple of it.
@@ -23,6 +27,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 500;
 /// How long sled's threads may take to let go of a dropped database.
 const LET_GO: Duration = Duration::from_secs(5);
+/// What must find room before the database is opened.
+const PROBE_BYTES: usize = 1024 * 1024;
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A sled database in a directory of its own; once it is dropped, the directory is free.
@@ -61,6 +67,10 @@ impl SledKv {
         let directory = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
         // Letters wait in there: a directory that is made here is for its user alone.
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(directory)?;
+        // Before sled touches anything; who runs on it already knows.
+        if !in_use(path)? {
+            try_to_write(path)?;
+        }
         // Only once the lock was ours: another process may be writing its snapshot just now.
         let mut db = open_db(path);
         if matches!(db, Err(StateError::Damaged { .. })) && remove_half_written(path).map_err(directory)? {
@@ -85,7 +95,7 @@ impl SledKv {
                 match File::open(entry.path()) {
                     Ok(file) => file.sync_all()?,
                     // Cleaned away meanwhile: nothing names it any more.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
                 fresh = true;
@@ -96,8 +106,31 @@ impl SledKv {
         if fresh { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 
-    fn read(&self, error: &sled::Error) -> StateError {
-        StateError::Damaged { path: self.path.clone(), reason: error.to_string() }
+    /// What a call of sled's for reading came to. A page that is damaged gives an error, or a panic; reading may write
+    /// (pages are split when they are come by), so a full disk is no damage.
+    fn read<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StateError> {
+        let damaged = |reason: String| StateError::Damaged { path: self.path.clone(), reason };
+        match caught(call) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error @ sled::Error::Io(_))) => Err(StateError::Write(words(&error))),
+            Some(Err(error)) => Err(damaged(words(&error))),
+            None => Err(damaged("a page makes no sense".to_owned())),
+        }
+    }
+}
+
+/// What a call for writing came to.
+fn write<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, StateError> {
+    caught(call).unwrap_or_else(|| Err("sled has failed by a fault of its own".to_owned())).map_err(StateError::Write)
+}
+
+/// sled's errors in words for people.
+fn words(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Io(error) => error.to_string(),
+        sled::Error::Corruption { at: Some(at), .. } => format!("the bytes at {at} of its log are not those written"),
+        sled::Error::Corruption { at: None, .. } => "its log holds bytes that are not those written".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -109,7 +142,7 @@ impl SledKv {
 pub(super) fn in_use(path: &Path) -> Result<bool, StateError> {
     let failed = |e: std::io::Error| StateError::Directory { path: path.to_owned(), reason: e.to_string() };
     let log = match File::open(path.join("db")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         opened => opened.map_err(failed)?,
     };
     match log.try_lock() {
@@ -117,6 +150,21 @@ pub(super) fn in_use(path: &Path) -> Result<bool, StateError> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Writes a file of two of sled's segments, with a sync, and removes it: opening needs some room.
+fn try_to_write(path: &Path) -> Result<(), StateError> {
+    let file = path.join("write-test");
+    let written = File::create(&file).and_then(|mut file| {
+        file.write_all(&[0; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    // It may exist though writing failed.
+    let removed = std::fs::remove_file(&file);
+    written.and(removed).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StateError::Write(error.to_string()),
+        _ => StateError::Directory { path: path.to_owned(), reason: error.to_string() },
+    })
 }
 
 fn open_db(path: &Path) -> Result<sled::Db, StateError> {
@@ -128,7 +176,7 @@ fn open_db(path: &Path) -> Result<sled::Db, StateError> {
         Some(Err(sled::Error::Io(error))) => {
             Err(StateError::Directory { path: path.to_owned(), reason: error.to_string() })
         }
-        Some(Err(error)) => Err(damaged(error.to_string())),
+        Some(Err(error)) => Err(damaged(words(&error))),
         None => Err(damaged("the log is cut short".to_owned())),
     }
 }
@@ -169,20 +217,22 @@ fn set_snapshots_aside(path: &Path) -> bool {
 
 impl Kv for SledKv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.db.get(key).map_err(|e| self.read(&e))?.map(|value| value.to_vec()))
+        self.read(|| Ok(self.db.get(key)?.map(|value| value.to_vec())))
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, most: usize) -> Result<Pairs, StateError> {
         let from = after.map_or_else(|| prefix.to_vec(), |key| [key, &[0]].concat());
-        let mut found = Vec::new();
-        for pair in self.db.range(from..).take(most) {
-            let (key, value) = pair.map_err(|e| self.read(&e))?;
-            if !key.starts_with(prefix) {
-                break;
+        self.read(|| {
+            let mut found = Vec::new();
+            for pair in self.db.range(from..).take(most) {
+                let (key, value) = pair?;
+                if !key.starts_with(prefix) {
+                    break;
+                }
+                found.push((key.to_vec(), value.to_vec()));
             }
-            found.push((key.to_vec(), value.to_vec()));
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     fn apply(&mut self, batch: Batch) -> Result<(), StateError> {
@@ -194,18 +244,37 @@ impl Kv for SledKv {
             }
         }
         // One tree holds everything, so one transaction on it is all or nothing.
-        let done: Result<(), sled::transaction::TransactionError<()>> = self.db.transaction(|tree| {
-            tree.apply_batch(&changes)?;
-            Ok(())
-        });
-        done.map_err(|e| StateError::Write(format!("{e:?}")))
+        let done = caught(|| self.db.transaction(|tree| Ok(tree.apply_batch(&changes)?)));
+        match done {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TransactionError::Storage(error))) => self.read(|| Err(error)),
+            Some(Err(TransactionError::Abort(()))) => write(|| Err("the transaction was aborted".to_owned())),
+            None => write(|| Err("sled has failed by a fault of its own".to_owned())),
+        }
     }
 
     fn sync(&mut self) -> Result<(), StateError> {
-        let failed = |e: String| StateError::Write(e);
-        self.db.flush().map_err(|e| failed(e.to_string()))?;
-        self.sync_blobs().map_err(|e| failed(e.to_string()))?;
-        self.log.0.sync_all().map_err(|e| failed(e.to_string()))
+        write(|| self.db.flush().map_err(|error| words(&error)))?;
+        write(|| self.sync_blobs().map_err(|error| error.to_string()))?;
+        write(|| self.log.0.sync_all().map_err(|error| error.to_string()))
+    }
+
+    /// A flush may sleep on though the write that it waits for has failed: sled tells the sleepers only when somebody
+    /// else flushes.
+    fn nudge(&self) -> Option<Nudge> {
+        let (db, busy) = (self.db.clone(), Arc::new(AtomicBool::new(false)));
+        Some(Arc::new(move || {
+            if busy.swap(true, Ordering::SeqCst) {
+                return;
+            }
+            let (db, busy) = (db.clone(), busy.clone());
+            let flush = move || {
+                let _ = caught(|| db.flush());
+                busy.store(false, Ordering::SeqCst);
+            };
+            // Without a thread there is no nudge this time.
+            let _ = std::thread::Builder::new().name("store-nudge".to_owned()).spawn(flush);
+        }))
     }
 }
 

@@ -117,9 +117,9 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("SystemTime", &["src/sandbox/mod.rs", "src/demo/dovecot.rs"], "the sandbox shares nothing; a file's age is set"),
     (
         "Instant",
-        &["src/imap/", "src/watch/", "src/sandbox/mod.rs", "src/demo/", "src/state/sled_kv.rs"],
+        &["src/imap/", "src/watch/", "src/sandbox/mod.rs", "src/demo/", "src/state/"],
         "time-outs by tokio's clock, which tests can stop; sandbox and demo are worlds of their own; the store's \
-         destructor waits for a lock",
+         threads watch over a disk, which has a clock of its own",
     ),
     // Chance: a run can be replayed from one seed.
     ("rand", &["src/clock.rs", "src/demo/", "src/sandbox/"], "chance comes from the clock that was handed down"),
@@ -129,8 +129,8 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("tracker.spawn", &["src/supervise.rs"], "tasks begin in supervise.rs"),
     (
         ".spawn(",
-        &["src/supervise.rs", "src/state/store.rs", "src/demo/"],
-        "the tasks; the store's thread; the demo's child processes",
+        &["src/supervise.rs", "src/state/", "src/demo/"],
+        "the tasks; the store's threads; the demo's child processes",
     ),
     ("spawn_blocking", &["src/app.rs", "src/cli/check.rs", "src/demo/"], "opening the store blocks; so does Dovecot"),
     ("unbounded_channel", &[], "a queue without an end hides that nobody empties it"),

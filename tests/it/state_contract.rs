@@ -4,6 +4,9 @@
 
 mod claims;
 mod commits;
+mod copied;
+mod damaged;
+mod full;
 mod killed;
 mod ledger;
 mod limits;

@@ -1,4 +1,4 @@
-//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a TCP proxy with faults, a private Cyrus, a clock on tokio's paused time, a
+//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a TCP proxy with faults, a private Cyrus, a disk that is full, a clock on tokio's paused time, a
 //! state that keeps a record, another WeCom, and an account under watch.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod recorder;
 pub mod rival;
 pub mod server;
+pub mod tmpfs;
 pub mod wired;
 
 use mailbell::config::{Account, Auth, Credential, Imap, MinTls, Mode, Provider, Server, Subscription, Tls};

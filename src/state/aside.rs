@@ -1,0 +1,51 @@
+//! A store whose pages cannot be read: marked by the process that found it, moved aside by the next one, never deleted.
+
+use super::StateError;
+use crate::model::Timestamp;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The file in a store's directory that says: do not open this.
+const MARK: &str = "damaged-page";
+
+/// Marks the store in a directory as damaged, durably, so that the next start does not open it.
+pub(super) fn mark(path: &Path) -> std::io::Result<()> {
+    let mut file = File::create(path.join(MARK))?;
+    file.write_all(b"a page of this store cannot be read; mailbell moves this directory aside at its next start\n")?;
+    file.sync_all()?;
+    File::open(path)?.sync_all()
+}
+
+/// Whether the store in a directory was marked.
+pub fn is_marked(path: &Path) -> bool {
+    path.join(MARK).exists()
+}
+
+/// Moves a directory aside: to a name beside it that nobody has. Answers where it is now.
+pub(super) fn move_aside(path: &Path, wall: Timestamp) -> Result<PathBuf, StateError> {
+    let failed = |to: &Path, error: std::io::Error| StateError::Directory {
+        path: path.to_owned(),
+        reason: format!("it is damaged and cannot be moved to {}: {error}; move it by hand", to.display()),
+    };
+    let to = free_name(path, wall);
+    std::fs::rename(path, &to).map_err(|error| failed(&to, error))?;
+    if let Some(parent) = path.parent() {
+        // Without it the power could bring the old name back; then it is moved again.
+        let _ = File::open(parent).and_then(|parent| parent.sync_all());
+    }
+    Ok(to)
+}
+
+/// `state.damaged-20261122T043000Z`, and a number behind it if that exists.
+fn free_name(path: &Path, wall: Timestamp) -> PathBuf {
+    let at = jiff::Timestamp::from_millisecond(wall.0).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ");
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut to = path.with_file_name(format!("{name}.damaged-{at}"));
+    let mut number = 2;
+    while to.exists() {
+        to = path.with_file_name(format!("{name}.damaged-{at}-{number}"));
+        number += 1;
+    }
+    to
+}
