@@ -109,7 +109,9 @@ impl Engine {
         for (_, known) in &record.known {
             let Some(no) = known else { return Ok(false) };
             let other = self.letter(*no)?.map(|other| other.sighting.item);
-            if other.is_none_or(|other| (&other.account, &other.folder) != (&sighting.item.account, &sighting.item.folder)) {
+            if other
+                .is_none_or(|other| (&other.account, &other.folder) != (&sighting.item.account, &sighting.item.folder))
+            {
                 return Ok(false);
             }
         }

@@ -200,7 +200,8 @@ impl<'a> Cycle<'a> {
                 match self.watcher.budget.ask(&self.watcher.seat).await? {
                     Turn::Go => {
                         // What was told later did not wait from the beginning.
-                        let since = waits_since.take().map(|since| self.pushed_at.map_or(since, |told| told.max(since)));
+                        let since =
+                            waits_since.take().map(|since| self.pushed_at.map_or(since, |told| told.max(since)));
                         self.deferred = since.map_or(Duration::ZERO, |since: Timestamp| now.since(since));
                         self.sync().await?;
                         self.tell_server_alerts();

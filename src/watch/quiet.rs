@@ -68,7 +68,14 @@ impl Cycle<'_> {
     }
 
     /// The same without asking for a header, for those that the mark has passed: the look broke off.
-    pub(super) fn silent_below(&self, at: usize, look: &Look, quiet: Quiet, mark: &Mark, moment: Moment) -> Vec<Sighting> {
+    pub(super) fn silent_below(
+        &self,
+        at: usize,
+        look: &Look,
+        quiet: Quiet,
+        mark: &Mark,
+        moment: Moment,
+    ) -> Vec<Sighting> {
         let mut quiet = quiet.below(mark);
         quiet.trim();
         let kept = quiet.kept.iter().map(|(letter, why)| (letter, *why));

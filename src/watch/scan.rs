@@ -147,14 +147,7 @@ impl Cycle<'_> {
     }
 
     /// Letters behind the mark; those that nobody is told of come last.
-    async fn range(
-        &mut self,
-        at: usize,
-        look: &Look,
-        mark: Mark,
-        uids: (Uid, Uid),
-        moment: Moment,
-    ) -> Result<(), End> {
+    async fn range(&mut self, at: usize, look: &Look, mark: Mark, uids: (Uid, Uid), moment: Moment) -> Result<(), End> {
         let mut quiet = Quiet::default();
         let going = match self.take_all(at, look, mark, uids, moment, &mut quiet).await {
             Ok(going) => going,

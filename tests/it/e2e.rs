@@ -2,6 +2,7 @@
 
 mod advice;
 mod alerts;
+mod away;
 mod checks;
 mod crash;
 mod cyrus;

@@ -7,8 +7,8 @@ use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Content, Disk, Draft, Ledger, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape, Stale,
-    State, StateError, Store, Troubles, Usage,
+    Claim, Committed, Compose, Content, Disk, Draft, Ledger, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape,
+    Stale, State, StateError, Store, Troubles, Usage,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -95,7 +95,10 @@ async fn old_and_read_letters_are_in_the_ledger_and_announced_to_nobody() {
             let asked: Vec<_> = mailbox.office().said.iter().map(|(_, said)| said.clone()).collect();
             let headers: Vec<_> = asked.iter().filter(|said| said.contains("Header")).collect();
             assert_eq!(headers.len(), 2, "the announced first, then the others: {headers:?}");
-            assert!(headers[0].contains("42") && !headers[0].contains("43") && headers[1].contains("43"), "{headers:?}");
+            assert!(
+                headers[0].contains("42") && !headers[0].contains("43") && headers[1].contains("43"),
+                "{headers:?}"
+            );
         };
         watch.during(mailbox.clone(), story).await;
     }
