@@ -195,7 +195,7 @@ async fn two_hundred_letters_for_twenty_users_meet_every_brief_fault() {
     }
 }
 
-/// 2,020 letters, every kind of fault, and a kill. Took 10 to 14 minutes.
+/// 2,020 letters, every kind of fault, and a kill. Took ten and a half minutes.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: make soak"]
 async fn two_thousand_letters_for_fifty_users_meet_every_fault() {

@@ -107,8 +107,6 @@ pub struct Office {
     secret_told: Option<Duration>,
     /// When each content came, the last times.
     contents: HashMap<Vec<u8>, Vec<Duration>>,
-    /// How many processes may still begin: each asks for a token of its own.
-    starts: usize,
 }
 
 impl Office {
@@ -125,13 +123,12 @@ impl Office {
             untrusted_told: None,
             secret_told: None,
             contents: HashMap::new(),
-            starts: 0,
         }
     }
 
     /// A process of the client begins anew and has forgotten its token.
     pub fn expect_start(&mut self) {
-        self.starts += 1;
+        self.tokens.iter_mut().for_each(|token| token.given = false);
     }
 
     /// All tokens stop being good.
@@ -169,10 +166,9 @@ impl Office {
         }
         let has_one =
             self.tokens.iter().any(|t| t.given && !t.withdrawn && t.refused.is_none() && t.until > now + RENEWAL);
-        if has_one && self.starts == 0 {
+        if has_one {
             self.book.breaks(now, "gettoken in spite of a good token");
         }
-        self.starts -= usize::from(has_one && self.starts > 0);
         if self.secret_told.is_some_and(|told| now < told + BLOCK - HAIR) {
             self.book.breaks(now, "gettoken within a minute after a wrong corp or secret");
         }
