@@ -165,6 +165,11 @@ impl World {
         (kind, answer.text().await.unwrap())
     }
 
+    /// The same, if it answers.
+    pub async fn try_web_text(&self, path: &str) -> Option<String> {
+        self.client.get(format!("http://{}{path}", self.web)).send().await.ok()?.text().await.ok()
+    }
+
     /// VmRSS of the service.
     pub fn resident_kib(&self) -> u64 {
         let id = self.child.as_ref().unwrap().id();
