@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const MANY: usize = 60;
 /// WeCom remembers a body for 14,400 s (p90236); a try that it may have taken is counted on until shortly before.
 const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 60);
-/// What is looked at in one round at most: the rest is found by the next one.
+/// What is looked at in one round beyond what is asked for, because some may not go: the rest is found by the next one.
 const LOOKED_AT: usize = 256;
 
 /// What one round of claiming changes, applied to store and index at its end.
@@ -116,7 +116,7 @@ impl Engine {
         let due: Vec<_> = self
             .index
             .open_due(urgent, round.now.steady)
-            .take(LOOKED_AT)
+            .take(round.most.saturating_add(LOOKED_AT))
             .map(|(id, open)| (id, open.clone()))
             .collect();
         for (id, open) in due {
@@ -142,10 +142,11 @@ impl Engine {
     /// Letters that wait.
     fn claim_waiting(&mut self, round: &mut Round, urgent: bool, compose: &Compose) -> Result<(), StateError> {
         let now = round.now.steady;
+        let most = round.most.saturating_add(LOOKED_AT);
         let own = |(recipient, class): (&Recipient, Class)| (recipient.clone(), class);
         let due: Vec<_> = match urgent {
-            true => self.index.queue.urgent_due(now).take(LOOKED_AT).map(own).collect(),
-            false => self.index.queue.others_due(now).take(LOOKED_AT).map(own).collect(),
+            true => self.index.queue.urgent_due(now).take(most).map(own).collect(),
+            false => self.index.queue.others_due(now).take(most).map(own).collect(),
         };
         for (recipient, class) in due {
             if round.is_full() {
