@@ -268,9 +268,10 @@ async fn learn(delivery: &Delivery, line: &mut Line, outcome: &Outcome, now: Now
         delivery.health.channel(Channel::Open);
     }
     // A lost answer need not outlive the process: the next one tells the same.
-    if (line.firm || before.firm) && *line != before {
-        if let Err(reason) = delivery.state.set_line(line.clone()).await {
-            warn!(%reason, "how long the channel to WeCom rests cannot be stored");
-        }
+    if (line.firm || before.firm)
+        && *line != before
+        && let Err(reason) = delivery.state.set_line(line.clone()).await
+    {
+        warn!(%reason, "how long the channel to WeCom rests cannot be stored");
     }
 }
