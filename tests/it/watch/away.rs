@@ -103,7 +103,7 @@ async fn a_dead_connection_was_an_outage_from_its_last_answer_on() {
         sleep(secs(30)).await;
         let told = outages(&watch, watch.clock.now()).await;
         let (from, to) = told["unheard"].unwrap();
-        assert!(from >= 630 && from < 900 && to <= 30, "{told:?}");
+        assert!((630..900).contains(&from) && to <= 30, "{told:?}");
     };
     watch.during(mailbox.clone(), story).await;
 }
