@@ -427,3 +427,7 @@ fn undone_text(id: AlertId, view: Option<&AlertView>, zone: &TimeZone, lang: Lan
         (_, Lang::En) => format!("alert {id} is just being sent; try again in a moment"),
     }
 }
+
+#[cfg(test)]
+#[path = "alerts_tests.rs"]
+mod tests;

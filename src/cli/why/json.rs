@@ -61,7 +61,7 @@ fn one_late(late: Late) -> Value {
     match late {
         Late::Away(from, to) => json!({ "why": why, "from": rfc3339(from), "to": rfc3339(to) }),
         Late::Unpushed(at) => json!({ "why": why, "at": rfc3339(at) }),
-        Late::Budget(d) | Late::DigestTime(d) | Late::Held(d) | Late::Slow(d) => {
+        Late::Budget(d) | Late::DigestTime(d) | Late::Held(d, _) | Late::Slow(d) => {
             json!({ "why": why, "seconds": d.as_secs() })
         }
         Late::Tries(tries, d) => json!({ "why": why, "tries": tries, "seconds": d.as_secs() }),

@@ -1,6 +1,6 @@
 //! What held a letter up on its way from the server to WeCom, read from the times of its story. Pure.
 
-use crate::model::{Timestamp, Urgency};
+use crate::model::{AlertKind, Timestamp, Urgency};
 use crate::state::{Story, WasTold};
 use std::time::Duration;
 
@@ -20,8 +20,9 @@ pub(super) enum Late {
     Budget(Duration),
     /// It was gathered so long for the time of digests.
     DigestTime(Duration),
-    /// It was ready and not tried for so long: WeCom's limits per member, the day's quota, a rest of all sends.
-    Held(Duration),
+    /// It was stored and not tried for so long: WeCom's limits per member, the day's quota, a rest of all sends, or (true) to
+    /// be put together with others.
+    Held(Duration, bool),
     /// WeCom took it only after so many tries, in so long.
     Tries(u32, Duration),
     /// WeCom took so long for its answer to the only try.
@@ -36,7 +37,7 @@ impl Late {
             Self::Unpushed(_) => "not_pushed",
             Self::Budget(_) => "budget",
             Self::DigestTime(_) => "digest_time",
-            Self::Held(_) => "held",
+            Self::Held(..) => "held",
             Self::Tries(..) => "tries",
             Self::Slow(_) => "slow",
         }
@@ -62,7 +63,7 @@ pub(super) fn of_letter(story: &Story) -> Vec<Late> {
 
 /// What held it up from then on, for one recipient.
 pub(super) fn of_telling(story: &Story, what: &WasTold) -> Vec<Late> {
-    let WasTold::Alert { made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
+    let WasTold::Alert { kind, made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
     let mut late = Vec::new();
     let gathered = story.sighting.urgency == Urgency::Digest;
     let waited = if gathered { made_at.since(story.seen_at) } else { Duration::ZERO };
@@ -73,7 +74,7 @@ pub(super) fn of_telling(story: &Story, what: &WasTold) -> Vec<Late> {
     let Some(first_try) = first_try else { return late };
     let held = first_try.since(ready_at);
     if held >= NOTICEABLE {
-        late.push(Late::Held(held));
+        late.push(Late::Held(held, *kind != AlertKind::Letter));
     }
     if let Some(ended_at) = ended_at {
         let took = ended_at.since(*first_try);

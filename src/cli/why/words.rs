@@ -151,13 +151,23 @@ impl Voice<'_> {
             Late::DigestTime(d) => {
                 format!("gathered for {} until the digest's time (urgency = \"digest\")", for_so_long(d))
             }
-            Late::Held(d) if zh => {
-                format!("发送前等待了 {}：企业微信对每个成员的限额、当日额度，或暂停发送期间", for_so_long(d))
+            Late::Held(d, together) => {
+                let (d, others) = (
+                    for_so_long(d),
+                    if together {
+                        self.lang.pick("与同来的邮件合并，或", "to be put together with others, or ")
+                    } else {
+                        ""
+                    },
+                );
+                if zh {
+                    format!("发送前等待了 {d}：{others}企业微信对每个成员的限额、当日额度、暂停发送期间")
+                } else {
+                    format!(
+                        "late: held for {d} before the first try {others}by WeCom's limits per member, the day's quota, or a rest of all sends"
+                    )
+                }
             }
-            Late::Held(d) => format!(
-                "late: held for {} before the first try by WeCom's limits per member, the day's quota, or a rest of all sends",
-                for_so_long(d)
-            ),
             Late::Tries(n, d) if zh => {
                 format!("晚到：企业微信先前没有应答或没有接收，{} 内共尝试 {n} 次", for_so_long(d))
             }
@@ -284,7 +294,7 @@ impl Voice<'_> {
                 }
             }
             AlertState::Dead if zh => format!("没有提醒：企业微信拒绝了提醒 {id}（尝试 {tries} 次）：{words}"),
-            AlertState::Dead => format!("not announced: WeCom refused alert {id} ({tries} tries): {words}"),
+            AlertState::Dead => format!("not announced: WeCom refused alert {id} (tries: {tries}): {words}"),
             AlertState::Dropped if zh => format!("没有提醒：提醒 {id} 于 {ended} 被人放弃；此前：{words}"),
             AlertState::Dropped => {
                 format!("not announced: alert {id} was dropped by a person at {ended}; before that: {words}")

@@ -188,9 +188,20 @@ fn late_because_of_wecoms_limits() {
         times.ended_at = Some(at(43 * SECOND));
     });
     says(
-        &only(held),
+        &only(held.clone()),
         &["late: held for 40s before the first try by WeCom's limits"],
         &["发送前等待了 40s：企业微信对每个成员的限额"],
+    );
+    let WasTold::Alert { id, state, letters, made_at, first_try, ended_at, tries, answer, maybe_twice, .. } = held
+    else {
+        panic!()
+    };
+    let kind = AlertKind::Digest;
+    let digest = WasTold::Alert { id, state, kind, letters, made_at, first_try, ended_at, tries, answer, maybe_twice };
+    says(
+        &only(digest),
+        &["first try to be put together with others, or by WeCom"],
+        &["40s：与同来的邮件合并，或企业微信"],
     );
     let waits = WasTold::Waits { until: Some(at(50 * SECOND)), parked: false };
     says(&only(waits), &["not before 10:00:50", "limits per member"], &["不早于 10:00:50", "当日额度"]);
@@ -274,7 +285,7 @@ fn refused_and_given_up() {
     says(
         &dead,
         &[
-            "WeCom refused alert 17 (1 tries): message/send: 81013",
+            "WeCom refused alert 17 (tries: 1): message/send: 81013",
             "→ this member does not exist",
             "mailbell alerts retry 17",
         ],

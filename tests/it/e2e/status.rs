@@ -54,6 +54,12 @@ fn holds_the_contract(status: &Value) {
     wanted.sort_unstable();
     assert_eq!(states, wanted);
     assert!(["waiting", "open", "dead"].iter().all(|key| status["outbox"][key].is_u64()));
+    let wecom = &status["wecom"];
+    assert!(
+        ["today", "forecast", "held_recipients", "parked_recipients"].iter().all(|key| wecom[key].is_u64()),
+        "{wecom}"
+    );
+    assert!(wecom.get("quota").is_some_and(|quota| null_or(quota, Value::is_u64)), "{wecom}");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert!(status["uptime_seconds"].is_u64());
 }
