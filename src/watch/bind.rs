@@ -7,12 +7,15 @@ use super::quiet::Quiet;
 use super::scan::MANY;
 use crate::imap::RawLetter;
 use crate::model::{Look, Mark, RawName, Timestamp, Uid};
-use crate::rules::scan::{self, OLD_AFTER};
+use crate::rules::scan::OLD_AFTER;
 use std::time::Duration;
 use tracing::info;
 
 /// So many of the newest letters are remembered when a folder is bound.
 const REMEMBERED_AT_BINDING: usize = 1000;
+/// Letters received so shortly before the binding are remembered: the hour of what is old, and an hour by which the wall
+/// clock may be set back before the folder is numbered anew.
+const RECENT: Duration = OLD_AFTER.saturating_mul(2);
 /// How far a server's clock may be behind ours.
 const BEHIND: Duration = Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ impl Cycle<'_> {
             mailbox_id: look.mailbox_id,
         };
         let made = self.memory.made.get(&raw).copied();
-        let since = made.unwrap_or(now).min(now.minus(OLD_AFTER));
+        let since = made.unwrap_or(now).min(now.minus(RECENT));
         let mut there = match look.exists {
             Some(0) => Vec::new(),
             _ => self.received_since(since, 1).await?,
@@ -68,7 +71,7 @@ impl Cycle<'_> {
         ended
     }
 
-    /// What was received in the hour before the binding would count as news if the folder were numbered anew: it is
+    /// What was received shortly before the binding would count as news if the folder were numbered anew: it is
     /// remembered as known in this folder (in this one only: in another one, bound before, it may be news).
     async fn remember_recent(
         &mut self,
@@ -79,7 +82,7 @@ impl Cycle<'_> {
         mark: &Mark,
         moment: Moment,
     ) -> Result<(), End> {
-        recent.retain(|l| scan::is_news(mark, l.internal_date));
+        recent.retain(|l| l.internal_date >= Some(mark.looked_at.minus(RECENT)));
         let recent = recent.split_off(recent.len().saturating_sub(REMEMBERED_AT_BINDING));
         let letters = self.letters_of_all(at, look, &recent, mark, moment).await?;
         if letters.is_empty() {
