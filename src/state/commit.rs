@@ -5,7 +5,9 @@ use super::kv::Batch;
 use super::queue::{Class, HOLD};
 use super::record::{LetterRecord, Remembered, WaitingRecord, from_bytes, mark_from_bytes, mark_to_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
-use crate::model::{AccountId, Fate, LetterId, LetterNo, Mark, Now, RawName, Recipient, Sighting, Silence, Urgency};
+use crate::model::{
+    AccountId, Fate, LetterId, LetterNo, Mark, Now, RawName, Recipient, Sighting, Silence, Timestamp, Urgency,
+};
 use std::collections::HashMap;
 
 /// A letter that a recipient is to be told of.
@@ -13,6 +15,7 @@ struct News {
     recipient: Recipient,
     class: Class,
     no: LetterNo,
+    due: Timestamp,
 }
 
 impl Engine {
@@ -27,15 +30,17 @@ impl Engine {
         let mut batch = Batch::default();
         let mut fresh = HashMap::new();
         let mut news = Vec::new();
-        let due = if scan.catching_up { now.steady.plus(HOLD) } else { now.steady };
         for sighting in scan.letters {
             let no = LetterNo(self.number()?);
             let (record, told) = self.judge(&scan.account, &scan.folder, sighting, no, &fresh, now)?;
             if told.is_empty() && self.is_found_again(&record)? {
                 continue;
             }
+            let class = Class::of(record.sighting.urgency);
+            // Urgent ones wait for nobody.
+            let held = scan.catching_up && class != Class::Urgent;
+            let due = if held { now.steady.plus(HOLD) } else { now.steady };
             for recipient in told {
-                let class = Class::of(record.sighting.urgency);
                 let id = record.sighting.item.letter.id;
                 batch
                     .put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
@@ -44,7 +49,7 @@ impl Engine {
                     to_bytes(&WaitingRecord { came: now.into(), due })?,
                 );
                 fresh.insert((recipient.clone(), id), no);
-                news.push(News { recipient, class, no });
+                news.push(News { recipient, class, no, due });
             }
             let deferred_ms = u64::try_from(scan.deferred.as_millis()).unwrap_or(u64::MAX);
             batch.put(keys::letter(no), to_bytes(&LetterRecord { deferred_ms, ..record })?);
@@ -53,7 +58,7 @@ impl Engine {
         batch.put(key, mark_to_bytes(&scan.to)?);
         self.apply(batch)?;
         let count = news.len();
-        for News { recipient, class, no } in news {
+        for News { recipient, class, no, due } in news {
             self.index.queue.add(&recipient, class, no, now, due, self.limits.digest_every);
         }
         Ok(Committed::Stored(count))
@@ -123,7 +128,7 @@ impl Engine {
         account: &AccountId,
         folder: &RawName,
         letters: &[LetterId],
-        now: crate::model::Timestamp,
+        now: Timestamp,
     ) -> Result<(), StateError> {
         let mut batch = Batch::default();
         for letter in letters {

@@ -180,6 +180,9 @@ async fn a_flood_waits_for_its_like(place: Place) {
         put(&store, after(second), vec![letter], true).await;
         assert!(claim(&store, after(second)).await.is_empty());
     }
+    let urgent = sighting(vec![user("a")], Urgency::Urgent, item(9, "9"));
+    put(&store, after(4), vec![urgent], true).await;
+    assert_eq!(texts(&claim(&store, after(4)).await), ["a: 9"], "it waits for nobody");
     assert_eq!(texts(&claim(&store, after(14)).await), ["a: 0 + 1 + 2 + 3 + 4"]);
 }
 
