@@ -9,13 +9,13 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
-use crate::state::{Ledger, Limits, State, StateError, Store};
+use crate::state::{ExportError, Ledger, Limits, State, StateError, Store, Summary, exports};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
 use futures_util::future::BoxFuture;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -33,6 +33,8 @@ const STUCK_LIMIT: Duration = Duration::from_secs(2);
 /// How often a slice of old records is forgotten, while there is more to look at, and how often all of them are.
 const PRUNE_NEXT: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// The first export after a start: not while all accounts log in.
+const FIRST_EXPORT: Duration = Duration::from_secs(300);
 /// How often it is noted that the service lives.
 const BEAT_EVERY: Duration = Duration::from_secs(30);
 /// How often proofs of life are looked at.
@@ -94,7 +96,8 @@ pub async fn run(
     state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
     let shared = shared(&config, &state, &clock, &health).await?;
-    let service = Arc::new(Service::new((state.clone(), ledger), clock.clone(), health.clone(), shared.allowance));
+    let service =
+        Arc::new(Service::new((state.clone(), ledger.clone()), clock.clone(), health.clone(), shared.allowance));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
     accounts_now.update(&config.accounts);
@@ -112,6 +115,7 @@ pub async fn run(
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
     spawn_upkeep(&supervisor, &state, &clock, &stop);
+    spawn_exports(&supervisor, &config, (&ledger, &clock), &stop);
     service.update(&config.accounts);
     spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
     supervisor.apply(&config.accounts);
@@ -249,14 +253,25 @@ pub struct Opened {
     pub stuck: BoxFuture<'static, StateError>,
 }
 
-/// Moves a store aside that an earlier process found damaged.
-async fn set_damaged_aside(path: &Path) -> Result<(), StateError> {
-    let path = path.to_owned();
-    let wall = SystemClock::new(None, Timestamp(0)).wall();
+/// Moves a store aside that an earlier process found damaged, and makes it anew of its last export.
+async fn set_damaged_aside(store: &Path) -> Result<(), StateError> {
+    let path = store.to_owned();
+    let wall = wall();
     let moved = tokio::task::spawn_blocking(move || Store::set_damaged_aside(&path, wall)).await;
-    if let Some(kept) = moved.map_err(|e| StateError::Write(e.to_string()))?? {
-        let kept = kept.display();
-        error!(%kept, "the store was damaged and is begun anew: mail that is there by now is not announced");
+    let Some(kept) = moved.map_err(|e| StateError::Write(e.to_string()))?? else { return Ok(()) };
+    let (kept, store) = (kept.display(), store.to_owned());
+    let restored = tokio::task::spawn_blocking(move || exports::restore(&store)).await;
+    match restored.map_err(|e| StateError::Write(e.to_string()))? {
+        Ok(Some((from, summary))) => {
+            let (from, written_at) = (from.display(), summary.head.written_at.to_string());
+            error!(%kept, %from, written_at, "the store was damaged; it is restored from its last export, and what came since is announced together");
+        }
+        Ok(None) => {
+            error!(%kept, "the store was damaged, there is no export, and it is begun anew: mail that is there by now is not announced");
+        }
+        Err(reason) => {
+            error!(%kept, %reason, "the store was damaged and its export cannot be read; it is begun anew: mail that is there by now is not announced");
+        }
     }
     Ok(())
 }
@@ -276,6 +291,35 @@ pub async fn open_store(path: &Path) -> Result<Opened, StateError> {
     }
     let stuck = store.stuck();
     Ok(Opened { stuck, state: store.clone(), ledger: store, clock: Arc::new(clock) })
+}
+
+/// The time of day, for names of files.
+pub fn wall() -> Timestamp {
+    SystemClock::new(None, Timestamp(0)).wall()
+}
+
+/// Whether an export is whole and unchanged.
+///
+/// # Errors
+/// Why it is not.
+pub fn verify_export(file: &Path) -> Result<Summary, ExportError> {
+    crate::state::verify(file)
+}
+
+/// Whether a running mailbell has the store in a directory open.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn store_in_use(path: &Path) -> Result<bool, StateError> {
+    Store::in_use(path)
+}
+
+/// Moves a store aside, to a name beside it that nobody has; answers where it is now.
+///
+/// # Errors
+/// It cannot be moved.
+pub fn move_store_aside(path: &Path) -> Result<PathBuf, StateError> {
+    Store::move_aside(path, wall())
 }
 
 fn spawn_delivery(supervisor: &Supervisor, delivery: Delivery, client: Arc<Client>, stop: &CancellationToken) {
@@ -341,4 +385,40 @@ async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: Cancellation
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Writes exports, as often as the config says.
+fn spawn_exports(
+    supervisor: &Supervisor,
+    config: &Config,
+    (ledger, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    stop: &CancellationToken,
+) {
+    let Some(every) = config.state.export_every else { return };
+    let (ledger, clock, stop_token) = (ledger.clone(), clock.clone(), stop.clone());
+    let (store, kept) = (config.state.path.clone(), config.state.exports_kept);
+    supervisor.run("export", stop.clone(), move || {
+        let (ledger, clock, stop, store) = (ledger.clone(), clock.clone(), stop_token.clone(), store.clone());
+        async move {
+            let mut pause = FIRST_EXPORT.min(every);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = every;
+                if let Err(reason) = export_once(&*ledger, &store, clock.wall(), kept).await {
+                    warn!(reason, "no export could be written; the store itself is not touched by that");
+                }
+            }
+        }
+    });
+}
+
+async fn export_once(ledger: &dyn Ledger, store: &Path, wall: Timestamp, kept: usize) -> Result<(), String> {
+    let file = exports::file(store, wall, false).map_err(|error| error.to_string())?;
+    let summary = ledger.export(file, false, wall).await.map_err(|error| error.to_string())?;
+    info!(lines = summary.lines, "an export was written");
+    exports::rotate(store, kept).map_err(|error| error.to_string())
 }

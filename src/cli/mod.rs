@@ -7,6 +7,7 @@ mod check;
 mod folders;
 mod records;
 mod run;
+mod state;
 mod status;
 mod table;
 mod test_alert;
@@ -71,6 +72,9 @@ enum Command {
     /// The outbox and the dead alerts (待发和发送失败的提醒)
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// The store as JSON lines, and back (导出、导入数据)
+    #[command(subcommand)]
+    State(state::StateCommand),
     /// Sends one test alert (发送一条测试提醒)
     TestAlert {
         /// Whom: a userid, party:ID or tag:ID
@@ -137,6 +141,7 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Status(args) => status::status(file, lang, args).await,
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
+        Command::State(command) => state::state(file, lang, command).await,
         Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
         Command::Sandbox { listen, options, corp_id, secret, agent_id, account_cap, members } => {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, account_cap, members };

@@ -1,6 +1,6 @@
 //! The command's side of the socket: asks the running service and says why there is no answer.
 
-use super::{ANSWER_LIMIT, MAX_ANSWER_BYTES, Records, Refusal, Reply, Request, TAKE_LIMIT, place};
+use super::{MAX_ANSWER_BYTES, Records, Refusal, Reply, Request, TAKE_LIMIT, place};
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub async fn ask<T: DeserializeOwned>(directory: &Path, request: &Request) -> Re
     let stream = UnixStream::from_std(stream).map_err(|e| AskError::Other(e.to_string()))?;
     let mut line = serde_json::to_vec(request).map_err(|e| AskError::Other(e.to_string()))?;
     line.push(b'\n');
-    let answered = timeout(ANSWER_LIMIT + TAKE_LIMIT, exchange(stream, &line)).await;
+    let answered = timeout(request.limit() + TAKE_LIMIT, exchange(stream, &line)).await;
     let bytes = answered.map_err(|_| AskError::Silent)?.map_err(|e| AskError::Other(e.to_string()))?;
     // A service that stops in between closes without a word.
     if bytes.is_empty() {

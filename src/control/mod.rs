@@ -18,6 +18,7 @@ pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Servi
 use crate::model::{AccountId, AlertId};
 use crate::state::{AlertState, Why};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The socket's name in the state directory.
@@ -32,6 +33,8 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 const TAKE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the service may take to have its answer ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The same for an export, which reads everything.
+const EXPORT_LIMIT: Duration = Duration::from_secs(3600);
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +76,28 @@ pub enum Request {
         /// Which letters.
         letters: Why,
     },
+    /// Writes an export of the store: a [`crate::state::Summary`].
+    Export {
+        /// Into this file, as the service sees it.
+        to: PathBuf,
+        /// With the ledger; else only what is needed to go on.
+        whole: bool,
+    },
     /// How far the folders of an account have been read: [`FolderMark`]s.
     Marks {
         /// Which account.
         account: AccountId,
     },
+}
+
+impl Request {
+    /// How long the service may take to have its answer ready.
+    fn limit(&self) -> Duration {
+        match self {
+            Self::Export { .. } => EXPORT_LIMIT,
+            _ => ANSWER_LIMIT,
+        }
+    }
 }
 
 /// What the service says.

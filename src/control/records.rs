@@ -47,6 +47,7 @@ impl Records {
             Request::Retry { ids } => answered(self.ledger.retry(ids, self.clock.now()).await),
             Request::Drop { ids } => answered(self.ledger.discard(ids, self.clock.now()).await),
             Request::Why { letters } => answered(self.ledger.why(letters).await),
+            Request::Export { to, whole } => answered(self.ledger.export(to, whole, self.clock.wall()).await),
             Request::Marks { account } => answered(self.marks(&account).await),
             Request::Status { .. } => Err(Refusal::Failed("no service is running".to_owned())),
         }

@@ -1,7 +1,7 @@
 //! The service's side of the socket: takes questions, a few at a time, bounded in size and time.
 
 use super::status::Service;
-use super::{ANSWER_LIMIT, ASK_LIMIT, Bound, MAX_REQUEST_BYTES, Refusal, Reply, Request, TAKE_LIMIT, nearest};
+use super::{ASK_LIMIT, Bound, MAX_REQUEST_BYTES, Refusal, Reply, Request, TAKE_LIMIT, nearest};
 use crate::model::AccountId;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
@@ -52,10 +52,10 @@ async fn talk(stream: UnixStream, service: &Service) {
         return;
     }
     let text = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => match timeout(ANSWER_LIMIT, service.answer(request)).await {
+        Ok(request) => match timeout(request.limit(), service.answer(request)).await {
             Ok(Ok(text)) => text,
             Ok(Err(refusal)) => refused(refusal),
-            Err(_) => refused(Refusal::Failed(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
+            Err(_) => refused(Refusal::Failed("no answer in time".to_owned())),
         },
         Err(_) => refused(Refusal::UnknownRequest { version: env!("CARGO_PKG_VERSION").to_owned() }),
     };

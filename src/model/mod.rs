@@ -16,6 +16,7 @@ pub use alert::{AlertId, AlertKind, Item, LetterNo};
 pub use busy_minutes::BusyMinutes;
 pub use folder::{Folder, RawName};
 pub use id::{AccountId, LetterId, Owner, Recipient, RecipientError, Uid, UidValidity};
+pub(crate) use id::{hex, unhex};
 pub use letter::{Letter, Sender};
 pub use mark::{Look, Mark};
 pub use secret::Secret;

@@ -39,6 +39,8 @@ pub(super) const BOUND: &[u8] = b"k";
 pub(super) const REMEMBERED: &[u8] = b"s";
 /// All budgets.
 pub(super) const BUDGETS: &[u8] = b"u";
+/// All marks.
+pub(super) const MARKS: &[u8] = b"m";
 /// All troubles that people were told of.
 pub(super) const TROUBLES: &[u8] = b"r";
 
@@ -50,7 +52,7 @@ pub(super) fn trouble(account: &AccountId, what: &[u8]) -> Vec<u8> {
 
 /// All marks of an account. NUL cannot stand in an address.
 pub(super) fn marks(account: &AccountId) -> Vec<u8> {
-    [b"m", account.0.as_bytes(), &[0]].concat()
+    [MARKS, account.0.as_bytes(), &[0]].concat()
 }
 
 pub(super) fn mark(account: &AccountId, folder: &RawName) -> Vec<u8> {
@@ -150,4 +152,32 @@ pub(super) fn waiting_parts(key: &[u8]) -> Option<(Recipient, u8, LetterNo)> {
 pub(super) fn bound(account: &AccountId, folder: &RawName, letter: LetterId) -> Vec<u8> {
     let length = u32::try_from(folder.0.len()).unwrap_or(u32::MAX).to_be_bytes();
     [BOUND, account.0.as_bytes(), &[0], &length, &folder.0, &letter.0].concat()
+}
+
+/// The text up to the first NUL behind the kind, and what stands behind it.
+fn text_and_rest(key: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = key.get(1..)?;
+    let end = rest.iter().position(|b| *b == 0)?;
+    Some((std::str::from_utf8(rest.get(..end)?).ok()?, rest.get(end + 1..)?))
+}
+
+/// Account and folder of a mark's key.
+pub(super) fn mark_parts(key: &[u8]) -> Option<(AccountId, RawName)> {
+    let (account, folder) = text_and_rest(key)?;
+    Some((AccountId(account.into()), RawName::new(folder)))
+}
+
+/// Recipient and letter of a remembered letter's key.
+pub(super) fn remembered_parts(key: &[u8]) -> Option<(Recipient, LetterId)> {
+    let (_, letter) = text_and_rest(key)?;
+    Some((recipient_of(key)?, LetterId(letter.try_into().ok()?)))
+}
+
+/// Account, folder and letter of the key of one that was there at the binding.
+pub(super) fn bound_parts(key: &[u8]) -> Option<(AccountId, RawName, LetterId)> {
+    let (account, rest) = text_and_rest(key)?;
+    let (length, rest) = rest.split_at_checked(4)?;
+    let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
+    let (folder, letter) = rest.split_at_checked(length)?;
+    Some((AccountId(account.into()), RawName::new(folder), LetterId(letter.try_into().ok()?)))
 }

@@ -24,10 +24,13 @@ mod commit;
 mod compose;
 mod engine;
 mod error;
+mod export;
+pub mod exports;
 mod index;
 mod keys;
 mod kv;
 mod ledger;
+mod line;
 mod memory;
 mod migrate;
 mod prune;
@@ -45,6 +48,7 @@ mod worker;
 
 pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;
+pub use export::{ExportError, Head, Summary, import, verify};
 pub use ledger::{Story, Telling, Told as WasTold, Why};
 pub use memory::{Disk, Fails, MemoryKv};
 pub use store::Store;
@@ -59,6 +63,7 @@ use crate::rules::line::Line;
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::futures::Notified;
@@ -302,6 +307,8 @@ pub trait Ledger: Send + Sync {
     /// Has dead alerts sent again, or (with `None`) all of them; those that wait for a later try are due at once. Answers
     /// which.
     fn retry(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
+    /// Writes an export to a file; `whole`: with the ledger, else what is needed to go on.
+    fn export(&self, to: PathBuf, whole: bool, wall: Timestamp) -> BoxFuture<'_, Result<Summary, ExportError>>;
     /// Drops alerts that nobody is just sending, or (with `None`) all dead ones; the ledger remembers. Answers which.
     fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
 }

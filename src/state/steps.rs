@@ -3,6 +3,7 @@
 
 use super::alerts::{AlertState, AlertView};
 use super::engine::Engine;
+use super::export::{ExportError, Summary, export};
 use super::ledger::{Story, Why};
 use super::store::Store;
 use super::{
@@ -15,6 +16,7 @@ use crate::rules::line::Line;
 use crate::rules::quota;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::futures::Notified;
 
@@ -191,6 +193,10 @@ impl Ledger for Store {
             self.changed.notify_waiters();
             Ok(done)
         })
+    }
+
+    fn export(&self, to: PathBuf, whole: bool, wall: Timestamp) -> BoxFuture<'_, Result<Summary, ExportError>> {
+        Box::pin(async move { export(self, &to, whole, wall).await })
     }
 
     fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>> {

@@ -116,6 +116,14 @@ impl Store {
         aside::move_aside(path, wall).map(Some)
     }
 
+    /// Moves a store aside that nobody has open; answers where it is now.
+    ///
+    /// # Errors
+    /// It cannot be moved.
+    pub fn move_aside(path: &Path, wall: Timestamp) -> Result<PathBuf, StateError> {
+        aside::move_aside(path, wall)
+    }
+
     /// Opens a backend on a thread of its own. `give_up` is asked, once, what it means that nothing can be done with it
     /// any more.
     pub(super) fn on_thread(

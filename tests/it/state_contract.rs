@@ -6,6 +6,7 @@ mod claims;
 mod commits;
 mod copied;
 mod damaged;
+mod exports;
 mod full;
 mod killed;
 mod ledger;
