@@ -92,7 +92,8 @@ pub fn left(used: &Used, cap: Option<u32>, urgent: bool, wall: Timestamp) -> Opt
     Some(limit.saturating_sub(counted))
 }
 
-/// Whether so many persons may be sent to now; if not, when the next day begins (wall clock). Without a cap always. More
+/// Whether so many persons may be sent to now; if not, when to ask again (wall clock): when the next day begins, or when
+/// the minute is over in which yesterday's may still count. Without a cap always. More
 /// persons than a whole day's limit never find room: see [`left`] for how many would.
 pub fn room(used: &Used, cap: Option<u32>, persons: u32, urgent: bool, wall: Timestamp) -> Result<(), Timestamp> {
     match left(used, cap, urgent, wall) {
@@ -176,8 +177,13 @@ fn hours_since_midnight(wall: Timestamp) -> f64 {
     since_midnight_ms(wall) as f64 / HOUR_MS as f64
 }
 
-/// The next midnight.
+/// The next midnight; close behind one, the end of that.
 fn opens(wall: Timestamp) -> Timestamp {
+    let edge = i64::try_from(EDGE.as_millis()).unwrap_or(0);
+    let early = edge.saturating_sub(since_midnight_ms(wall));
+    if early > 0 {
+        return Timestamp(wall.0.saturating_add(early));
+    }
     Timestamp(wall.0.saturating_add(DAY_MS.saturating_sub(since_midnight_ms(wall))))
 }
 
@@ -221,6 +227,17 @@ mod tests {
         assert_eq!(today(&used, Timestamp(MONDAY)), 0);
         add(&mut used, at(0, 3), 7);
         assert_eq!((today(&used, at(0, 23)), today(&used, at(1, 0))), (7, 0));
+    }
+
+    #[test]
+    fn who_asks_at_midnight_is_not_sent_away_for_a_day() {
+        let (mut used, evening) = (Used::default(), at(0, 22));
+        add(&mut used, evening, 196);
+        let midnight = room(&used, Some(1), 1, false, evening).unwrap_err();
+        assert_eq!(midnight, at(1, 0));
+        let soon = room(&used, Some(1), 1, false, midnight).unwrap_err();
+        assert_eq!(soon, midnight.plus(EDGE));
+        assert_eq!(room(&used, Some(1), 1, false, soon), Ok(()));
     }
 
     #[test]
