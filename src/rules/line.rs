@@ -67,6 +67,10 @@ impl Line {
             *failures += 1;
             self.firm = now_firm;
             self.rests_until = self.rests_until.max(Some(now.plus(rest)));
+        } else if now_firm {
+            // What was on its way when the rest began may be answered late: the shortest rest counts from the last answer.
+            let least = retry::rest(outcome, 1, 0.0).unwrap_or_default();
+            self.rests_until = self.rests_until.max(Some(now.plus(least)));
         }
         if now_firm {
             self.reason = Some(outcome.reason().to_owned());
@@ -78,5 +82,25 @@ impl Line {
                 Change::Stopped
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_rest_counts_from_the_last_answer_and_not_from_the_first() {
+        let mut line = Line::default();
+        let limit = Outcome::Quota("45009".to_owned());
+        let at = |s: u64| Timestamp(0).plus(Duration::from_secs(s));
+        assert_eq!(line.learn(&limit, at(0), at(0), 0.0), Change::Stopped);
+        assert_eq!(line.rests_until, Some(at(60)));
+        // One that was on its way when the first answer came.
+        assert_eq!(line.learn(&limit, at(15), at(15), 0.0), Change::None);
+        assert_eq!((line.rests_until, line.quota), (Some(at(75)), 1));
+        assert_eq!(line.learn(&Outcome::Sent, at(16), at(16), 0.0), Change::None, "nor does that end it");
+        assert!(line.rests(at(74)) && !line.rests(at(75)));
     }
 }
