@@ -23,6 +23,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+/// After so many seeds that failed no more are run.
+const ENOUGH: usize = 3;
 /// Seeds of every test run.
 const SEEDS: u64 = 2000;
 
@@ -62,7 +64,7 @@ fn many(first: u64, count: u64) -> (Vec<(u64, Vec<String>)>, BTreeMap<&'static s
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || failed.lock().unwrap().len() >= 5 {
+                    if seed >= first + count || failed.lock().unwrap().len() >= ENOUGH {
                         return;
                     }
                     let began = Instant::now();

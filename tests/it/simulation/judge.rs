@@ -31,6 +31,10 @@ fn claim_of(inner: &Inner, stay: &Stay, hidden: bool) -> Claim {
     if inner.stays.iter().filter(same).any(|other| other.came <= from) {
         return Claim::May;
     }
+    // It may have been told without its header.
+    if inner.ended.get(&stay.letter).is_some_and(|times| *times > 1) {
+        return Claim::May;
+    }
     let stays = stay.left_at.is_none() && stay.seen_at.is_none() && !hidden;
     if stay.came > to && stays && stay.came - stay.date < 10 * MINUTE { Claim::Must } else { Claim::May }
 }
@@ -79,7 +83,10 @@ pub async fn left(world: &World, store: &Arc<Store>) -> Option<String> {
         return Some(format!("{outbox:?}"));
     }
     let told = told(world, store).await;
-    let missing = claims(world).into_iter().find(|(key, claim)| *claim == Claim::Must && !told.contains_key(key));
+    let claims = claims(world);
+    let shows: Vec<_> = world.office.open().letters.iter().map(|letter| letter.shows).collect();
+    let is_told = |(who, letter): &(Recipient, usize)| told.contains_key(&(who.clone(), shows[*letter]));
+    let missing = claims.into_iter().find(|(key, claim)| *claim == Claim::Must && !is_told(key));
     missing.map(|((who, letter), _)| format!("letter {letter} for {who} is not in the ledger"))
 }
 
@@ -107,13 +114,17 @@ pub async fn at_the_end(world: &World, store: &Arc<Store>) {
         world.witness.broken(format!("something is left: {outbox:?}"));
     }
     let (claims, named, told) = (claims(world), named(world), told(world, store).await);
-    for (key, claim) in &claims {
+    check_alike(world, &claims, &named, &told);
+    let alike: Vec<bool> = world.office.open().letters.iter().map(|letter| letter.alike).collect();
+    for (key, claim) in claims.iter().filter(|(key, _)| !alike[key.1]) {
         let shown = named.get(key).map(Vec::as_slice).unwrap_or_default();
         let words = told.get(key).map(Vec::as_slice).unwrap_or_default();
         judge(world, key, *claim, shown, words);
     }
+    let shows: Vec<_> = world.office.open().letters.iter().map(|letter| letter.shows).collect();
+    let theirs: BTreeSet<_> = claims.keys().map(|(who, letter)| (who.clone(), shows[*letter])).collect();
     for (key, shown) in &named {
-        if !claims.contains_key(key) {
+        if !theirs.contains(key) {
             world.witness.broken(format!("{} was shown letter {}, which is none of theirs: {shown:?}", key.0, key.1));
         }
     }
@@ -161,6 +172,38 @@ fn judge(world: &World, key: &(Recipient, usize), claim: Claim, shown: &[(i64, u
             }
         }
         _ => broken("the ledger and the member do not agree"),
+    }
+}
+
+/// Letters that look the same are told as often as there are letters.
+fn check_alike(
+    world: &World,
+    claims: &BTreeMap<(Recipient, usize), Claim>,
+    named: &BTreeMap<(Recipient, usize), Vec<(i64, usize)>>,
+    told: &BTreeMap<(Recipient, usize), Vec<WasTold>>,
+) {
+    let shows: Vec<_> = world.office.open().letters.iter().map(|letter| (letter.alike, letter.shows)).collect();
+    let mut wanted: BTreeMap<(Recipient, usize), (usize, usize)> = BTreeMap::new();
+    for ((who, letter), claim) in claims.iter().filter(|((_, letter), _)| shows[*letter].0) {
+        let (least, most) = wanted.entry((who.clone(), shows[*letter].1)).or_default();
+        *least += usize::from(*claim == Claim::Must);
+        *most += usize::from(*claim != Claim::Never);
+    }
+    for (key, (least, most)) in wanted {
+        let count = named.get(&key).map_or(0, Vec::len);
+        let words = told.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let elsewhere = |word: &WasTold| match word {
+            WasTold::Alert { state, kind, maybe_twice, .. } => {
+                *state == AlertState::Dead || *kind == AlertKind::CatchUp || *maybe_twice
+            }
+            _ => false,
+        };
+        if (count < least || count > most) && !words.iter().any(elsewhere) {
+            let (who, letter) = key;
+            world.witness.broken(format!(
+                "{who} was shown {count} letters that look like {letter}, of {least} to {most}; ledger {words:?}"
+            ));
+        }
     }
 }
 

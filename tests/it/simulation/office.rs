@@ -23,6 +23,10 @@ pub struct Letter {
     pub header: String,
     /// What WeCom thinks of a message that shows it.
     pub harm: Harm,
+    /// Several letters look the same: to people this and that other one cannot be told apart.
+    pub alike: bool,
+    /// The one whose token it shows: itself, or the first of those that look the same.
+    pub shows: usize,
 }
 
 /// See [`Letter::harm`].
@@ -86,7 +90,6 @@ pub enum Refusal {
 
 /// One account's server.
 pub struct Post {
-    pub id: AccountId,
     pub owner: Owner,
     pub folders: BTreeMap<String, Cabinet>,
     pub offer: Offer,
@@ -108,6 +111,8 @@ pub struct Inner {
     pub letters: Vec<Letter>,
     pub stays: Vec<Stay>,
     pub posts: Vec<Post>,
+    /// How often asking for a letter alone has ended a session: after two times its header is not asked for any more.
+    pub ended: HashMap<usize, u32>,
     pub names: HashMap<AccountId, usize>,
     /// Permits that were given: how many ever, and when the last.
     pub permits: HashMap<Owner, (u64, i64)>,
@@ -134,11 +139,12 @@ impl Office {
     }
 
     /// A letter is written.
-    pub fn write(&self, harm: Harm, long: bool) -> usize {
+    pub fn write(&self, harm: Harm, long: bool, like: Option<usize>) -> usize {
         let mut inner = self.open();
         let no = inner.letters.len();
-        let token = format!("L{no:05}z");
-        let rest = match (long, no % 3) {
+        let shows = like.unwrap_or(no);
+        let token = format!("L{shows:05}z");
+        let rest = match (long, shows % 3) {
             (true, _) => format!(" {}", "=?UTF-8?B?5Lya6K6u57qq6KaB5ZKM5LiL5Y2K5bm055qE6K6h5YiS?= ".repeat(6)),
             (false, 0) => " =?UTF-8?B?5Lya6K6u?=".to_owned(),
             (false, 1) => " =?UTF-8?B?8J+RjfCfj70gPGI+?= & <b>bold</b>".to_owned(),
@@ -147,9 +153,12 @@ impl Office {
         let header = format!(
             "From: Li Si <lisi{}@partner.example>\r\nSubject: {token}{rest}\r\nMessage-ID: <{no}@partner.example>\r\n\
              Date: Mon, 2 Feb 2026 10:40:00 +0800\r\n\r\n",
-            no % 7
+            shows % 7
         );
-        inner.letters.push(Letter { token, header, harm });
+        if let Some(first) = like {
+            inner.letters[first].alike = true;
+        }
+        inner.letters.push(Letter { token, header, harm, alike: like.is_some(), shows });
         no
     }
 

@@ -81,6 +81,8 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Fresh,
+    /// All of them look the same, though they are different letters.
+    Alike,
     /// With a long subject.
     Long,
     /// Received days ago: imported or restored.
@@ -134,10 +136,10 @@ impl Plan {
         let scene = match dice.below(1000) {
             0..700 => "usual",
             700..850 => "several",
-            850..900 => "storm",
-            900..940 => "flood",
-            940..985 => "long",
-            985..999 => "crowd",
+            850..890 => "storm",
+            890..900 => "flood",
+            900..990 => "long",
+            990..999 => "crowd",
             _ => "thousands",
         };
         let (accounts, people, lasts) = match scene {
@@ -206,9 +208,11 @@ impl Plan {
                 90..94 => Kind::Hidden(dice.between(1, 290) * SECOND),
                 94..96 => Kind::Harmful(Harm::UnlessPlain),
                 96..97 => Kind::Harmful(Harm::Always),
+                97..99 => Kind::Alike,
                 _ => Kind::Fresh,
             };
             let count = match dice.below(100) {
+                _ if kind == Kind::Alike => 2 + dice.below(2),
                 0..85 => 1,
                 85..97 => 2 + dice.below(8),
                 97..99 if self.scene != "flood" => 30 + dice.below(60),
@@ -334,8 +338,9 @@ impl Plan {
     }
 
     fn machine_fault(&mut self, dice: &mut Dice, at: i64) {
-        if dice.often(600) {
-            self.events.push((at, Event::Wall(dice.between(-40, 40) * MINUTE)));
+        // Whose day WeCom's is, only the wall clock tells.
+        if dice.often(600) && self.cap != Some(1) {
+            self.events.push((at, Event::Wall(dice.between(-25, 30) * MINUTE)));
             self.events.push((at + dice.between(1, 60) * MINUTE, Event::Wall(0)));
         } else {
             self.events.push((at, Event::Full(300)));

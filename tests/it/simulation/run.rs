@@ -127,7 +127,6 @@ impl World {
                 (name.clone(), cabinet)
             };
             let post = Post {
-                id: known.id.clone(),
                 owner: known.owner.clone(),
                 folders: account.folders.iter().map(cabinet).collect::<BTreeMap<_, _>>(),
                 offer: account.offer,
@@ -146,7 +145,7 @@ impl World {
             drop(inner);
             for (name, ..) in &account.folders {
                 for n in 0..self.plan.before {
-                    let letter = self.office.write(Harm::None, false);
+                    let letter = self.office.write(Harm::None, false, None);
                     self.office.arrive(at, name, letter, i64::try_from(n).unwrap() * 20 * MINUTE, false, 0);
                 }
             }
@@ -284,8 +283,10 @@ impl World {
         let name = |world: &Self, post: usize, folder: usize| world.plan.accounts[post].folders[folder].0.clone();
         match event.clone() {
             Event::Mail { post, folder, count, kind } => {
+                let mut first = None;
                 for _ in 0..count {
-                    self.mail(post, folder, kind);
+                    let letter = self.mail(post, folder, kind, first.filter(|_| kind == Kind::Alike));
+                    first.get_or_insert(letter);
                 }
             }
             Event::Move { post, from, to, place } => {
@@ -337,10 +338,10 @@ impl World {
         }
     }
 
-    fn mail(&self, post: usize, folder: usize, kind: Kind) {
+    fn mail(&self, post: usize, folder: usize, kind: Kind, like: Option<usize>) -> usize {
         let folder = &self.plan.accounts[post].folders[folder].0;
         let harm = if let Kind::Harmful(harm) = kind { harm } else { Harm::None };
-        let letter = self.office.write(harm, kind == Kind::Long);
+        let letter = self.office.write(harm, kind == Kind::Long, like);
         let (age, seen, hidden) = match kind {
             Kind::Old => (60 * HOUR, false, 0),
             Kind::Seen => (0, true, 0),
@@ -352,6 +353,7 @@ impl World {
             let folder = &self.plan.accounts[post].folders[folder].0;
             self.office.arrive(post, folder, letter, 0, false, 0);
         }
+        letter
     }
 
     /// All faults end.

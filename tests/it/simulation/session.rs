@@ -155,6 +155,17 @@ impl Session {
         visible.map(letter).collect()
     }
 
+    /// Asking for one letter has ended the session.
+    fn blame(&self, set: &UidSet, detail: Detail) {
+        let UidSet::These(uids) = set else { return };
+        let mut inner = self.office.open();
+        let cabinet = self.open.as_ref().and_then(|name| inner.posts[self.post].folders.get(name));
+        let mail = cabinet.and_then(|c| c.mails.iter().find(|mail| uids[..] == [mail.uid]));
+        if let Some(letter) = mail.map(|mail| inner.stays[mail.stay].letter).filter(|_| detail != Detail::Brief) {
+            *inner.ended.entry(letter).or_default() += 1;
+        }
+    }
+
     async fn wait(&mut self, until: Instant, asked: &Notify) -> Result<Wake, ImapError> {
         self.say("IDLE").await?;
         let wake = loop {
@@ -287,7 +298,10 @@ impl MailSession for Session {
 
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>> {
         async move {
-            self.say("FETCH").await?;
+            if let Err(error) = self.say("FETCH").await {
+                self.blame(set, detail);
+                return Err(error);
+            }
             Ok(self.letters(set, detail))
         }
         .boxed()

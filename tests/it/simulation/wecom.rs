@@ -48,8 +48,8 @@ pub struct Body {
     pub letters: Vec<usize>,
     pub text: String,
     plain: bool,
-    /// When it was last shown to anybody.
-    taken_at: Option<i64>,
+    /// When it was last shown, to whom.
+    taken: BTreeMap<Recipient, i64>,
     strange: u32,
     /// A try of it may have been taken, for all that the sender can know.
     pub open: bool,
@@ -233,12 +233,14 @@ impl WeCom {
             return json!({"errcode": 81013});
         }
         self.count_quota(&mut inner, there.len());
-        let duplicate = inner.bodies[number].taken_at.is_some_and(|at| now - at < DUPLICATES);
         for to in there {
+            // It is not shown again (p90236): to those who were not there the first time, it is shown.
+            let taken = inner.bodies[number].taken.get(&to);
+            let duplicate = taken.is_some_and(|at| now - at < DUPLICATES);
+            if !duplicate {
+                inner.bodies[number].taken.insert(to.clone(), now);
+            }
             self.show(&mut inner, to, number, duplicate);
-        }
-        if !duplicate {
-            inner.bodies[number].taken_at = Some(now);
         }
         if fate.busy {
             return json!({"errcode": -1});
@@ -266,7 +268,10 @@ impl WeCom {
     /// What was said in one body is not said in another while nobody knows whether the first was taken.
     fn check_unity(&self, inner: &mut Inner, number: usize) {
         inner.bodies[number].open = true;
-        let (to, letters) = (inner.bodies[number].to.clone(), inner.bodies[number].letters.clone());
+        let (to, mut letters) = (inner.bodies[number].to.clone(), inner.bodies[number].letters.clone());
+        let office = self.office.open();
+        letters.retain(|no| !office.letters[*no].alike);
+        drop(office);
         for to in to {
             for letter in &letters {
                 let before = inner.named.insert((to.clone(), *letter), number);
@@ -368,7 +373,7 @@ impl WeCom {
         inner.numbers.insert(bytes.to_vec(), number);
         let line = text.replace('\n', " / ");
         self.witness.note(|| format!("body {number} to {to:?}: {line}"));
-        inner.bodies.push(Body { to, letters, text, plain, taken_at: None, strange: 0, open: false });
+        inner.bodies.push(Body { to, letters, text, plain, taken: BTreeMap::new(), strange: 0, open: false });
         number
     }
 }
