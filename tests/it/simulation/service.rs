@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often a process notes that it lives, and forgets a slice of what is old.
+/// How often a process notes that it lives, and each how manieth time it forgets a slice of what is old.
 const UPKEEP: Duration = Duration::from_secs(30);
+const FORGETS: u32 = 20;
 /// How often proofs of life are looked at; in life every two seconds.
 const LIFE: Duration = Duration::from_secs(20);
 
@@ -100,10 +101,12 @@ impl Service {
 }
 
 async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>) {
-    loop {
+    for round in 1_u32.. {
         tokio::time::sleep(UPKEEP).await;
         let Now { steady, wall } = clock.now();
         let _ = state.beat(wall).await;
-        let _ = state.prune(steady).await;
+        if round.is_multiple_of(FORGETS) {
+            let _ = state.prune(steady).await;
+        }
     }
 }
