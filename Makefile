@@ -13,8 +13,9 @@ demo: dovecot ## a mailbox, a WeCom and mailbell between them, all on this machi
 test: tools lint ## everything that must hold before a change goes in
 	$(CARGO) test --locked
 
-soak: tools ## the long tests, one after the other
+soak: tools ## the long tests, one after the other; MAILBELL_SEEDS=n simulates so many seeds
 	$(CARGO) test --release --locked -- --ignored --test-threads 1 --nocapture
+	tests/plant/run
 
 bench: ## the benchmarks; benches/README.md says how to read them
 	$(CARGO) bench --locked

@@ -149,7 +149,7 @@ impl Plan {
             "flood" => (25 + dice.below(20), 3, dice.between(5, 12) * MINUTE),
             "long" => (1 + dice.below(2), 1 + dice.below(2), dice.between(5, 9) * HOUR),
             "crowd" => (60 + dice.below(200), 40, dice.between(4, 10) * MINUTE),
-            _ => (1000 + dice.below(1000), 300, dice.between(3, 6) * MINUTE),
+            _ => (1000 + dice.below(200), 300, dice.between(3, 6) * MINUTE),
         };
         let mut people: Vec<_> = (0..people).map(|n| format!("user{n}")).collect();
         people.extend(["party:12".to_owned(), "tag:3".to_owned()]);

@@ -12,11 +12,12 @@ use super::witness::Witness;
 use mailbell::config::{Config, load_text};
 use mailbell::model::{Recipient, Urgency};
 use mailbell::state::{Disk, Ledger, MemoryKv, State, Store};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, Once};
 use tokio::sync::watch;
 
 /// What a run came to.
@@ -385,10 +386,31 @@ enum Next {
     Done,
 }
 
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// From now on panics are counted: a task that panics begins anew, and nobody would know.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            before(info);
+        }));
+    });
+}
+
 /// Runs one seed.
 pub fn run(seed: u64, loud: bool) -> Outcome {
+    count_panics();
+    let before = PANICS.get();
     let mut world = World::new(seed, loud);
     world.run();
+    if PANICS.get() > before {
+        world.witness.broken("a panic in a task");
+    }
     let counts = judge::counts(&world, world.processes);
     let (broken, log) = world.witness.take();
     Outcome { scene: world.plan.scene, broken, log, counts }
