@@ -56,8 +56,11 @@ impl Sum {
     }
 }
 
-/// Runs seeds on all cores; those that broke a promise, and what they broke.
-fn many(first: u64, count: u64) -> (Vec<(u64, Vec<String>)>, BTreeMap<&'static str, Sum>) {
+/// A seed, and what it broke.
+type Failed = (u64, Vec<String>);
+
+/// Runs seeds on all cores; those that broke a promise, and what all came to.
+fn many(first: u64, count: u64) -> (Vec<Failed>, BTreeMap<&'static str, Sum>) {
     let (next, failed, sums) = (AtomicU64::new(first), Mutex::new(Vec::new()), Mutex::new(BTreeMap::<_, Sum>::new()));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {

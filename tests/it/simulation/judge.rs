@@ -259,7 +259,6 @@ pub fn counts(world: &World, processes: u64) -> Counts {
         letters: world.office.open().letters.len(),
         told: shown,
         twice: seen.values().filter(|n| **n > 1).count(),
-        dead: 0,
         requests: wecom.requests,
         most_permits: world.eyes.given.lock().unwrap().most_permits,
         minutes: world.time.now() / MINUTE,

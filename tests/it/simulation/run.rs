@@ -35,7 +35,6 @@ pub struct Counts {
     pub letters: usize,
     pub told: usize,
     pub twice: usize,
-    pub dead: usize,
     pub requests: u64,
     pub most_permits: usize,
     pub minutes: i64,
