@@ -31,9 +31,12 @@ impl Engine {
         let mut record = self.alert_record(id)?;
         let (mut batch, mut after) = (Batch::default(), After::default());
         let mut used = None;
+        // What is sent again because its answer was lost is the same message: it counts once, however long WeCom is away.
+        let is_repeated = settled.unsure && record.unsure.is_some();
         if settled.unsure {
             record.unsure = record.unsure.or(record.trying);
-        } else if !matches!(settled.next, Next::Done | Next::Partly(_)) {
+        }
+        if is_repeated || !(settled.unsure || matches!(settled.next, Next::Done | Next::Partly(_))) {
             let persons = u32::try_from(record.recipients.len()).unwrap_or(u32::MAX);
             let mut given_back = self.index.quota.clone();
             quota::give_back(&mut given_back, record.trying.map_or(now.wall, |at| at.wall), persons);

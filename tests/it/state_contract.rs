@@ -2,6 +2,7 @@
 //! is a crash there) and sled.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod apart;
 mod claims;
 mod commits;
 mod copied;
