@@ -123,7 +123,12 @@ impl AlertRecord {
         }
     }
 
-    /// The same again for other recipients or letters, never tried.
+    /// Whether it may be made anew in parts: WeCom cannot have taken it, and there is something to make it of.
+    pub(super) fn may_be_parted(&self) -> bool {
+        self.unsure.is_none() && self.trying.is_none() && (self.text.is_some() || !self.letters.is_empty())
+    }
+
+    /// The same again for other recipients or letters, never tried; but what was tried before may have been taken.
     pub(super) fn part(&self, recipients: Vec<Recipient>, letters: Vec<LetterNo>) -> Self {
         Self {
             recipients,

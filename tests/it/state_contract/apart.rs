@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 on_both_backends!(
+    one_who_is_left_alone_holds_up_nobody_of_a_group,
     a_lost_answer_is_no_reason_to_count_again,
 );
 
@@ -46,6 +47,29 @@ fn gone(name: &str) -> Next {
 async fn report(store: &Store, now: Timestamp, to: &[&str], text: &str) {
     let to = to.iter().map(|name| user(name)).collect();
     store.report(Report { troubles: Vec::new(), alerts: vec![(to, text.to_owned())] }, at(now)).await.unwrap();
+}
+
+async fn one_who_is_left_alone_holds_up_nobody_of_a_group(place: Place) {
+    let store = place.open();
+    report(&store, T0, &["a", "b"], "one").await;
+    let claims = claim(&store, T0).await;
+    settle(&store, claims[0].id, gone("b"), T0).await;
+    report(&store, after(1), &["a", "b"], "two").await;
+    let mut told = texts(&claim(&store, after(1)).await);
+    told.extend(texts(&claim(&store, after(1)).await));
+    assert_eq!(told, ["a: two"], "at once");
+    drop(store);
+    let store = place.open();
+    assert_eq!(texts(&claim(&store, after(60)).await), ["a: two", "b: two"], "the one when it is tried again");
+    // What WeCom may have taken stays as it is, for all of them.
+    report(&store, after(70), &["c", "d"], "three").await;
+    let claims = claim(&store, after(70)).await;
+    assert_eq!(texts(&claims), ["c|d: three"]);
+    report(&store, after(70), &["d"], "four").await;
+    let four = claim(&store, after(70)).await;
+    lost(&store, claims[0].id, after(71)).await;
+    settle(&store, four[0].id, Next::Dead("gone".to_owned()), after(71)).await;
+    assert_eq!(texts(&claim(&store, after(72)).await), ["c|d: three"]);
 }
 
 /// WeCom is away for hours: the day's quota is not used up by trying.
