@@ -237,7 +237,7 @@ fn tell(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now:
             }
         }
         Next::Dead(reason) => dead(reason),
-        Next::Again(_) | Next::Halve | Next::Plain => {
+        Next::Again(_) | Next::Halve | Next::Fewer | Next::Plain => {
             metrics::alert(AlertOutcome::Again);
             debug!(%alert, tries, ?outcome, "to be sent again");
         }

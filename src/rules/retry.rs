@@ -53,8 +53,11 @@ pub enum Next {
     Partly(Vec<(Recipient, String)>),
     /// This alert again at this time (steady clock), the same bytes.
     Again(Timestamp),
-    /// In two halves, each for itself: something in it is refused, and the rest is not to suffer for it.
+    /// In two halves of its recipients, each for itself: one of them is refused, and the rest is not to suffer for it.
+    /// Where there is only one, in two halves of its letters.
     Halve,
+    /// The same in two halves of its letters, each for all of its recipients: the message is refused, whoever gets it.
+    Fewer,
     /// Once more as a short `text` without anything special.
     Plain,
     /// Kept as a dead alert, with the reason.
@@ -101,7 +104,7 @@ pub fn next(outcome: &Outcome, tried: Tried, now: Timestamp, jitter: f64) -> Nex
         Outcome::Quota(_) | Outcome::Channel(_) => Next::Again(now),
         Outcome::Recipient(_) if tried.recipients > 1 => Next::Halve,
         Outcome::Recipient(reason) => Next::Dead(reason.clone()),
-        Outcome::Payload(_) if tried.letters > 1 => Next::Halve,
+        Outcome::Payload(_) if tried.letters > 1 => Next::Fewer,
         Outcome::Payload(_) if !tried.plain => Next::Plain,
         Outcome::Payload(reason) => Next::Dead(reason.clone()),
     }
@@ -165,7 +168,8 @@ mod tests {
         let (gone, bad) = (Outcome::Recipient("gone".into()), Outcome::Payload("bad".into()));
         assert_eq!(next(&gone, Tried { recipients: 2, ..ONCE }, now, 0.0), Next::Halve);
         assert_eq!(next(&gone, ONCE, now, 0.0), Next::Dead("gone".into()));
-        assert_eq!(next(&bad, Tried { letters: 2, ..ONCE }, now, 0.0), Next::Halve);
+        assert_eq!(next(&bad, Tried { letters: 2, ..ONCE }, now, 0.0), Next::Fewer);
+        assert_eq!(next(&bad, Tried { letters: 2, recipients: 9, ..ONCE }, now, 0.0), Next::Fewer);
         assert_eq!(next(&bad, Tried { recipients: 2, ..ONCE }, now, 0.0), Next::Plain);
         assert_eq!(next(&bad, Tried { plain: true, ..ONCE }, now, 0.0), Next::Dead("bad".into()));
     }

@@ -54,7 +54,8 @@ impl Engine {
                 batch.put(keys::alert(id), to_bytes(&record)?);
                 after.opened.push((id, Open::of(&record)));
             }
-            Next::Halve => self.halve(&mut batch, &mut after, id, record, now)?,
+            Next::Halve => self.halve(&mut batch, &mut after, id, record, true, now)?,
+            Next::Fewer => self.halve(&mut batch, &mut after, id, record, false, now)?,
             Next::Plain if record.letters.is_empty() && record.text.is_none() => {
                 let reason = record.answer.clone();
                 self.bury(&mut batch, &mut after, id, record, reason, now)?;
@@ -143,22 +144,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Two alerts take its place: each with half of the recipients, or half of the letters.
+    /// Two alerts take its place: each with half of the recipients (where there are several, and `by_recipients`), or with
+    /// half of the letters.
     fn halve(
         &mut self,
         batch: &mut Batch,
         after: &mut After,
         id: AlertId,
         record: AlertRecord,
+        by_recipients: bool,
         now: Now,
     ) -> Result<(), StateError> {
-        let halves = if record.recipients.len() > 1 {
+        let halves: Vec<_> = if by_recipients && record.recipients.len() > 1 {
             let (first, second) = record.recipients.split_at(record.recipients.len() / 2);
-            [record.part(first.to_vec(), record.letters.clone()), record.part(second.to_vec(), record.letters.clone())]
+            [first, second].map(|half| record.part(half.to_vec(), record.letters.clone())).into()
         } else if record.letters.len() > 1 {
             let (first, second) = record.letters.split_at(record.letters.len() / 2);
             let to = &record.recipients;
-            [record.part(to.clone(), first.to_vec()), record.part(to.clone(), second.to_vec())]
+            [first, second].map(|half| record.part(to.clone(), half.to_vec())).into()
         } else {
             let reason = record.answer.clone();
             return self.bury(batch, after, id, record, reason, now);

@@ -10,6 +10,7 @@ use std::time::Duration;
 on_both_backends!(
     one_who_is_left_alone_holds_up_nobody_of_a_group,
     a_lost_answer_is_no_reason_to_count_again,
+    letters_of_a_refused_digest_go_to_all_of_a_group,
 );
 
 const DAY: u64 = 86_400;
@@ -93,4 +94,12 @@ async fn a_lost_answer_is_no_reason_to_count_again(place: Place) {
 /// What waits for midnight is not looked at before, though a refusal gave its share of the day back.
 #[tokio::test]
 #[ignore = "not done: give-backs wake nobody who waits for midnight"]
+async fn letters_of_a_refused_digest_go_to_all_of_a_group(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a", "b", "c"], 1..4).await;
+    let claims = claim(&store, T0).await;
+    settle(&store, claims[0].id, Next::Fewer, T0).await;
+    assert_eq!(texts(&claim(&store, T0).await), ["a|b|c: 1", "a|b|c: 2 + 3"]);
+}
+
 /// The step was stored and its acknowledgement failed: it is repeated for the first half, which has its number.
