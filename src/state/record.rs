@@ -139,7 +139,7 @@ impl AlertRecord {
             trying: None,
             first_try: None,
             unsure: None,
-            maybe_twice: false,
+            maybe_twice: self.maybe_twice || self.unsure.is_some(),
             dead: None,
             end: None,
             ..self.clone()

@@ -63,7 +63,7 @@ impl Engine {
             Next::Plain => {
                 record.plain = true;
                 record.body.clear();
-                record.unsure = None;
+                record.maybe_twice |= record.unsure.take().is_some();
                 record.next_at = now.steady;
                 batch.put(keys::alert(id), to_bytes(&record)?);
                 after.opened.push((id, Open::of(&record)));
@@ -225,7 +225,7 @@ impl Engine {
                 continue;
             }
             record.body.clear();
-            (record.unsure, record.trying) = (None, None);
+            record.maybe_twice |= record.unsure.take().or(record.trying.take()).is_some();
             batch.put(key, to_bytes(&record)?);
             recalled.push((id, Open::of(&record)));
         }

@@ -11,6 +11,7 @@ on_both_backends!(
     one_who_is_left_alone_holds_up_nobody_of_a_group,
     a_lost_answer_is_no_reason_to_count_again,
     letters_of_a_refused_digest_go_to_all_of_a_group,
+    what_is_made_anew_after_a_lost_answer_is_marked,
 );
 
 const DAY: u64 = 86_400;
@@ -100,6 +101,31 @@ async fn letters_of_a_refused_digest_go_to_all_of_a_group(place: Place) {
     let claims = claim(&store, T0).await;
     settle(&store, claims[0].id, Next::Fewer, T0).await;
     assert_eq!(texts(&claim(&store, T0).await), ["a|b|c: 1", "a|b|c: 2 + 3"]);
+}
+
+async fn what_is_made_anew_after_a_lost_answer_is_marked(place: Place) {
+    for next in [Next::Halve, Next::Fewer, Next::Plain] {
+        let store = place.open();
+        let first = store.alerts(None, ALL).await.unwrap().len() as u64 * 10 + 1;
+        arrive(&store, T0, &["a", "b"], first..first + 2).await;
+        let id = claim(&store, T0).await[0].id;
+        lost(&store, id, T0).await;
+        assert_eq!(claim(&store, after(1)).await[0].id, id);
+        settle(&store, id, next.clone(), after(1)).await;
+        let again = claim(&store, after(1)).await;
+        assert!(!again.is_empty());
+        for claim in again {
+            let alert = store.alert(claim.id).await.unwrap().unwrap();
+            assert!(alert.maybe_twice, "{next:?}");
+            settle(&store, claim.id, Next::Again(after(DAY)), after(1)).await;
+        }
+    }
+    let store = place.open();
+    arrive(&store, T0, &["z"], 900..901).await;
+    let id = claim(&store, T0).await[0].id;
+    lost(&store, id, T0).await;
+    store.recall(Arc::new(|body: &[u8]| body.starts_with(b"z"))).await.unwrap();
+    assert!(store.alert(id).await.unwrap().unwrap().maybe_twice, "by another app");
 }
 
 /// The step was stored and its acknowledgement failed: it is repeated for the first half, which has its number.
