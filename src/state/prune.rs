@@ -46,7 +46,8 @@ impl Engine {
         Ok(!self.pruned.is_empty())
     }
 
-    /// Letters after their 30 days, unless they still wait or are in an alert that is open: with all that hangs on them.
+    /// Letters after their 30 days, unless they still wait or are in an alert that is open, or dead
+    /// and not composed: with all that hangs on them.
     fn prune_letters(&mut self, batch: &mut Batch, now: Timestamp) -> Result<(), StateError> {
         for (key, value) in self.slice(keys::LETTERS)? {
             let record = from_bytes::<LetterRecord>(&value).ok();
@@ -79,10 +80,11 @@ impl Engine {
             }
         }
         for (link, _) in links {
-            let alert = keys::number_of(link).map(AlertId);
-            if let Some(id) = alert.filter(|id| !self.index.dead.contains(id))
-                && self.kv.get(&keys::alert(id))?.is_some()
-            {
+            let Some(id) = keys::number_of(link).map(AlertId) else { continue };
+            let Some(bytes) = self.kv.get(&keys::alert(id))? else { continue };
+            // A dead one can be sent again from its body, if it has one.
+            let has_body = || from_bytes::<AlertRecord>(&bytes).is_ok_and(|alert| !alert.body.is_empty());
+            if !(self.index.dead.contains(&id) && has_body()) {
                 return Ok(true);
             }
         }

@@ -12,6 +12,7 @@ on_both_backends!(
     a_lost_answer_is_no_reason_to_count_again,
     letters_of_a_refused_digest_go_to_all_of_a_group,
     what_is_made_anew_after_a_lost_answer_is_marked,
+    a_dead_part_can_be_sent_after_thirty_days,
 );
 
 const DAY: u64 = 86_400;
@@ -126,6 +127,18 @@ async fn what_is_made_anew_after_a_lost_answer_is_marked(place: Place) {
     lost(&store, id, T0).await;
     store.recall(Arc::new(|body: &[u8]| body.starts_with(b"z"))).await.unwrap();
     assert!(store.alert(id).await.unwrap().unwrap().maybe_twice, "by another app");
+}
+
+async fn a_dead_part_can_be_sent_after_thirty_days(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a", "b"], 1..2).await;
+    let claims = claim(&store, T0).await;
+    settle(&store, claims[0].id, gone("b"), T0).await;
+    let later = after(31 * DAY);
+    while store.prune(later).await.unwrap() {}
+    assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1));
+    assert_eq!(store.retry(None, at(later)).await.unwrap().len(), 1);
+    assert_eq!(texts(&claim(&store, later).await), ["b: 1"]);
 }
 
 /// The step was stored and its acknowledgement failed: it is repeated for the first half, which has its number.
