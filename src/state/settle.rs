@@ -210,11 +210,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Has open alerts composed anew whose body can never be taken.
+    /// Has alerts composed anew whose body can never be taken; dead ones when a person has them sent again.
     pub(super) fn recall(&mut self, stale: &Stale) -> Result<usize, StateError> {
         let mut batch = Batch::default();
         let (mut recalled, mut gone) = (Vec::new(), Vec::new());
-        for id in self.index.open_ids() {
+        for id in self.index.open_ids().into_iter().chain(self.index.dead.iter().copied()) {
             let key = keys::alert(id);
             let value = self.kv.get(&key)?.unwrap_or_default();
             let Some(mut record) = readable::<AlertRecord>(from_bytes(&value), &mut batch, &key, &value)? else {
@@ -224,14 +224,21 @@ impl Engine {
             if record.body.is_empty() || !stale(&record.body) {
                 continue;
             }
+            // A dead one may have outlived what it could be made of.
+            if record.dead.is_some() && record.text.is_none() && !self.has_all_letters(&record)? {
+                continue;
+            }
             record.body.clear();
             record.maybe_twice |= record.unsure.take().or(record.trying.take()).is_some();
             batch.put(key, to_bytes(&record)?);
-            recalled.push((id, Open::of(&record)));
+            if record.dead.is_none() {
+                recalled.push((id, Open::of(&record)));
+            }
         }
         self.apply(batch)?;
         for id in gone {
             self.index.take(id);
+            self.index.dead.remove(&id);
         }
         let count = recalled.len();
         for (id, open) in recalled {

@@ -13,6 +13,7 @@ on_both_backends!(
     letters_of_a_refused_digest_go_to_all_of_a_group,
     what_is_made_anew_after_a_lost_answer_is_marked,
     a_dead_part_can_be_sent_after_thirty_days,
+    a_dead_alert_of_another_app_is_made_anew,
 );
 
 const DAY: u64 = 86_400;
@@ -139,6 +140,22 @@ async fn a_dead_part_can_be_sent_after_thirty_days(place: Place) {
     assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1));
     assert_eq!(store.retry(None, at(later)).await.unwrap().len(), 1);
     assert_eq!(texts(&claim(&store, later).await), ["b: 1"]);
+}
+
+async fn a_dead_alert_of_another_app_is_made_anew(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a"], 1..2).await;
+    let id = claim(&store, T0).await[0].id;
+    // A code that nobody knows: WeCom may have taken it.
+    lost(&store, id, T0).await;
+    assert_eq!(claim(&store, after(1)).await.len(), 1);
+    settle(&store, id, Next::Dead("odd".to_owned()), after(1)).await;
+    drop(store);
+    let store = place.open();
+    store.recall(Arc::new(|body: &[u8]| body == b"a: 1")).await.unwrap();
+    assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1), "it is dead all the same");
+    store.retry(None, at(after(2))).await.unwrap();
+    assert_eq!(texts(&claim(&store, after(2)).await), ["a: 1 #1"]);
 }
 
 /// The step was stored and its acknowledgement failed: it is repeated for the first half, which has its number.
