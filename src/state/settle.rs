@@ -163,8 +163,8 @@ impl Engine {
             let to = &record.recipients;
             [first, second].map(|half| record.part(to.clone(), half.to_vec())).into()
         } else {
-            let reason = record.answer.clone();
-            return self.bury(batch, after, id, record, reason, now);
+            // It was halved, and what told so failed: this is the first half, which nobody has tried.
+            vec![record]
         };
         for (place, half) in halves.into_iter().enumerate() {
             let id = if place == 0 { id } else { AlertId(self.number()?) };

@@ -14,6 +14,7 @@ on_both_backends!(
     what_is_made_anew_after_a_lost_answer_is_marked,
     a_dead_part_can_be_sent_after_thirty_days,
     a_dead_alert_of_another_app_is_made_anew,
+    a_half_that_was_never_tried_is_not_dead,
 );
 
 const DAY: u64 = 86_400;
@@ -159,3 +160,11 @@ async fn a_dead_alert_of_another_app_is_made_anew(place: Place) {
 }
 
 /// The step was stored and its acknowledgement failed: it is repeated for the first half, which has its number.
+async fn a_half_that_was_never_tried_is_not_dead(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a"], 1..2).await;
+    let id = claim(&store, T0).await[0].id;
+    settle(&store, id, Next::Halve, T0).await;
+    assert_eq!(store.outbox().await.unwrap(), counts(0, 1, 0));
+    assert_eq!(claim(&store, T0).await.len(), 1);
+}
