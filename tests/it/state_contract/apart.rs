@@ -98,6 +98,22 @@ async fn a_lost_answer_is_no_reason_to_count_again(place: Place) {
 /// What waits for midnight is not looked at before, though a refusal gave its share of the day back.
 #[tokio::test]
 #[ignore = "not done: give-backs wake nobody who waits for midnight"]
+async fn what_was_not_taken_makes_room_on_the_same_day() {
+    let store = Place::memory().open();
+    store.govern(Limits { account_cap: Some(1), ..Limits::default() }, at(T0)).await.unwrap();
+    let names: Vec<_> = (0..196).map(|n| format!("u{n}")).collect();
+    arrive(&store, T0, &names.iter().map(String::as_str).collect::<Vec<_>>(), 1..2).await;
+    let claims = claim(&store, T0).await;
+    arrive(&store, after(1), &["a"], 2..3).await;
+    assert!(claim(&store, after(1)).await.is_empty(), "the day is full");
+    for claim in &claims {
+        settle(&store, claim.id, Next::Dead("no".to_owned()), after(2)).await;
+    }
+    let due = store.next_due(at(after(3))).await.unwrap().unwrap();
+    assert!(due <= after(1200), "soon, not at midnight");
+    assert_eq!(texts(&claim(&store, due).await), ["a: 2"]);
+}
+
 async fn letters_of_a_refused_digest_go_to_all_of_a_group(place: Place) {
     let store = place.open();
     arrive(&store, T0, &["a", "b", "c"], 1..4).await;
