@@ -91,12 +91,13 @@ impl Engine {
         Ok(false)
     }
 
-    /// Recipients that have got nothing for an hour, and are not parked.
+    /// Recipients that have got nothing for an hour, and are not parked, or have been for long without a new try.
     fn prune_gates(&mut self, batch: &mut Batch, now: Timestamp) -> Result<Vec<Recipient>, StateError> {
         let mut idle = Vec::new();
         for (key, value) in self.slice(keys::GATES)? {
             let gate = from_bytes::<Gate>(&value).unwrap_or_default();
-            if gate.parked.is_none() && governor::is_idle(&gate.sent, now) {
+            let is_parked = gate.parked.is_some_and(|parked| now.since(parked.until) <= REMEMBER);
+            if !is_parked && governor::is_idle(&gate.sent, now) {
                 idle.extend(keys::recipient_of(&key));
                 batch.delete(key);
             }

@@ -15,6 +15,7 @@ on_both_backends!(
     a_dead_part_can_be_sent_after_thirty_days,
     a_dead_alert_of_another_app_is_made_anew,
     a_half_that_was_never_tried_is_not_dead,
+    one_who_gets_nothing_any_more_is_forgotten,
 );
 
 const DAY: u64 = 86_400;
@@ -183,4 +184,16 @@ async fn a_half_that_was_never_tried_is_not_dead(place: Place) {
     settle(&store, id, Next::Halve, T0).await;
     assert_eq!(store.outbox().await.unwrap(), counts(0, 1, 0));
     assert_eq!(claim(&store, T0).await.len(), 1);
+}
+
+/// Somebody who left the company.
+async fn one_who_gets_nothing_any_more_is_forgotten(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a"], 1..2).await;
+    let id = claim(&store, T0).await[0].id;
+    settle(&store, id, Next::Dead("gone".to_owned()), T0).await;
+    for (day, parked) in [(1, 1), (31, 0)] {
+        while store.prune(after(day * DAY)).await.unwrap() {}
+        assert_eq!(store.usage(at(after(day * DAY))).await.unwrap().parked, parked, "after {day} days");
+    }
 }
