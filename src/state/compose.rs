@@ -8,8 +8,10 @@ use super::record::{AlertRecord, LetterRecord, from_bytes, to_bytes};
 use super::{Compose, Content, Draft, Shape, StateError, keys};
 use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient, Timestamp};
 use crate::rules::quota;
+use crate::unwind::caught;
 use std::collections::HashSet;
 use std::time::Duration;
+use tracing::error;
 
 /// Letters composed at one time for one recipient; more wait for the next round.
 const COMPOSE_AT_ONCE: usize = 5000;
@@ -188,7 +190,7 @@ impl Engine {
         compose: &Compose,
     ) -> Result<Vec<Draft>, StateError> {
         for number in 0..MOST_NUMBERED {
-            let drafts = compose(recipients, content, Shape { number, plain });
+            let drafts = composed(compose, recipients, content, Shape { number, plain })?;
             let digests: Vec<_> = drafts.iter().map(|d| keys::body(&d.body)).collect();
             let distinct: HashSet<_> = digests.iter().collect();
             let mut used = distinct.len() < digests.len();
@@ -213,4 +215,19 @@ impl Engine {
             None => false,
         })
     }
+}
+
+/// Composes. If that panics, which is a fault of mailbell's, the plain form has to do: one letter is not to stop all.
+fn composed(
+    compose: &Compose,
+    recipients: &[Recipient],
+    content: Content<'_>,
+    shape: Shape,
+) -> Result<Vec<Draft>, StateError> {
+    if let Some(drafts) = caught(|| compose(recipients, content, shape)) {
+        return Ok(drafts);
+    }
+    error!(plain = shape.plain, "an alert cannot be composed by a fault of mailbell's. Please report this");
+    let plain = caught(|| compose(recipients, content, Shape { plain: true, ..shape }));
+    plain.ok_or_else(|| StateError::Record("an alert cannot be composed".to_owned()))
 }

@@ -16,6 +16,7 @@ on_both_backends!(
     a_dead_alert_of_another_app_is_made_anew,
     a_half_that_was_never_tried_is_not_dead,
     one_who_gets_nothing_any_more_is_forgotten,
+    a_letter_that_cannot_be_shown_stops_no_other,
 );
 
 const DAY: u64 = 86_400;
@@ -196,4 +197,17 @@ async fn one_who_gets_nothing_any_more_is_forgotten(place: Place) {
         while store.prune(after(day * DAY)).await.unwrap() {}
         assert_eq!(store.usage(at(after(day * DAY))).await.unwrap().parked, parked, "after {day} days");
     }
+}
+
+/// A fault of ours that one letter brings about.
+async fn a_letter_that_cannot_be_shown_stops_no_other(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a"], 1..2).await;
+    arrive(&store, T0, &["b"], 2..3).await;
+    let compose: Arc<mailbell::state::Compose> = Arc::new(|to, content, shape| {
+        assert!(shape.plain || to[0] != user("a"), "the fault");
+        super::together()(to, content, shape)
+    });
+    let claims = store.claim(at(T0), ALL, compose).await.unwrap();
+    assert_eq!(texts(&claims), ["a: 1 plain", "b: 2"]);
 }
