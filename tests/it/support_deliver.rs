@@ -193,6 +193,14 @@ impl Bench {
         self.run();
     }
 
+    /// The delivery loop dies of a panic and is begun anew; the store goes on.
+    pub async fn begin_anew(&mut self) {
+        let running = self.running.take().unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        self.run();
+    }
+
     /// Stops it; how long that took.
     pub async fn stop(&mut self) -> Duration {
         let asked = Instant::now();
