@@ -200,7 +200,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether one more message may go to all of these now, by every limit; else when to look again.
+    /// Whether one more message may go to all of these now, by every limit; else when to look again. Those whom WeCom does
+    /// not reach hold up nobody else.
     pub(super) fn may_go(
         &self,
         round: &Round,
@@ -216,22 +217,24 @@ impl Engine {
         let persons = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
         quota::room(&round.quota, self.limits.account_cap, persons, urgent, round.now.wall)
             .map_err(|midnight| round.now.steady_at(midnight))?;
-        let mut latest = None;
-        for recipient in recipients {
-            if let Err(at) = self.room(round, recipient, urgent) {
-                latest = latest.max(Some(at));
-            }
+        let gates = || recipients.iter().map(|recipient| self.gate(round, recipient));
+        let parked: Option<Vec<_>> = gates().map(|gate| gate?.parked_until(round.now.steady)).collect();
+        if let Some(first) = parked.and_then(|times| times.into_iter().min()) {
+            return Err(first);
         }
-        latest.map_or(Ok(()), Err)
+        let full = gates().flatten().filter_map(|gate| governor::room(&gate.sent, urgent, round.now.steady).err());
+        full.max().map_or(Ok(()), Err)
     }
 
     /// Whether one more message may go to this recipient.
     pub(super) fn room(&self, round: &Round, recipient: &Recipient, urgent: bool) -> Result<(), Timestamp> {
-        let Some(gate) = round.gates.get(recipient).or_else(|| self.index.gates.get(recipient)) else { return Ok(()) };
-        if let Some(parked) = gate.parked.filter(|parked| parked.until > round.now.steady) {
-            return Err(parked.until);
-        }
+        let Some(gate) = self.gate(round, recipient) else { return Ok(()) };
+        gate.parked_until(round.now.steady).map_or(Ok(()), Err)?;
         governor::room(&gate.sent, urgent, round.now.steady)
+    }
+
+    fn gate<'a>(&'a self, round: &'a Round, recipient: &Recipient) -> Option<&'a Gate> {
+        round.gates.get(recipient).or_else(|| self.index.gates.get(recipient))
     }
 
     /// Counts a try, before it is made.

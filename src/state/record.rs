@@ -154,6 +154,13 @@ pub(super) struct Gate {
     pub(super) parked: Option<Parked>,
 }
 
+impl Gate {
+    /// Until when this recipient is left alone, if that is still so at `now`.
+    pub(super) fn parked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.parked.map(|parked| parked.until).filter(|until| *until > now)
+    }
+}
+
 /// A recipient whom WeCom does not reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parked {

@@ -22,6 +22,7 @@ on_both_backends!(
     the_days_quota_is_kept_over_restarts,
     busy_minutes_hold_what_nobody_waits_for,
     a_recipient_who_is_not_reached_is_left_alone,
+    one_who_is_not_reached_holds_up_nobody_else,
     the_rest_of_the_channel_outlives_the_process,
     a_dead_alert_comes_back_when_a_person_says_so,
     a_person_drops_what_nobody_wants,
@@ -255,6 +256,26 @@ async fn a_recipient_who_is_not_reached_is_left_alone(place: Place) {
     let claims = claim(&store, after(now)).await;
     settle(&store, &claims[0], Next::Done, after(now)).await;
     assert_eq!(store.usage(at(after(now))).await.unwrap().parked, 0);
+}
+
+async fn one_who_is_not_reached_holds_up_nobody_else(place: Place) {
+    let store = place.open();
+    // Tried in vain, while one of them turns out not to be reached.
+    arrive(&store, T0, &["a", "b"], Urgency::Normal, 1..2).await;
+    let lost = claim(&store, T0).await;
+    settle(&store, &lost[0], Next::Again(after(5)), T0).await;
+    arrive(&store, T0, &["b"], Urgency::Normal, 2..3).await;
+    let refused = claim(&store, T0).await;
+    settle(&store, &refused[0], Next::Dead("gone".to_owned()), T0).await;
+    let claims = claim(&store, after(5)).await;
+    assert_eq!(texts(&claims), ["a|b: 1"]);
+    settle(&store, &claims[0], Next::Again(after(10)), after(5)).await;
+    // Nobody is left whom it could reach: it waits with them.
+    arrive(&store, after(6), &["a"], Urgency::Normal, 3..4).await;
+    let refused = claim(&store, after(6)).await;
+    settle(&store, &refused[0], Next::Dead("gone".to_owned()), after(6)).await;
+    assert!(claim(&store, after(59)).await.is_empty());
+    assert_eq!(texts(&claim(&store, after(60)).await), ["a|b: 1"]);
 }
 
 async fn the_rest_of_the_channel_outlives_the_process(place: Place) {
