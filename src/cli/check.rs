@@ -9,7 +9,7 @@ use crate::imap::{ImapError, ImapSource, Listed, MailSource, Offer, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::oauth::Tokens;
 use crate::rules::pattern;
-use crate::state::Store;
+use crate::state::{Store, could_be_opened};
 use crate::watch::folders::{self, Chosen};
 use crate::wecom::{Client, advice_for};
 use futures_util::stream::{self, StreamExt};
@@ -138,15 +138,19 @@ fn check_store(config: &Config, lang: Lang) -> Finding {
             "store",
             format!("{shown} {}", lang.pick("正由运行中的 mailbell 使用", "is in use by a running mailbell")),
         ),
-        Ok(false) if rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() => Finding::failed(
+        // Rights alone do not tell: root has them all, and the disk may be read-only. This file has no name.
+        Ok(false) if tempfile::tempfile_in(&path).is_err() => Finding::failed(
             "store",
             format!("{shown} {}", lang.pick("不可写", "cannot be written")),
             lang.pick("修改该目录的属主或权限", "change the owner or the rights of the directory"),
         ),
-        Ok(false) => Finding::ok("store", shown),
+        Ok(false) => match could_be_opened(&path) {
+            Ok(_) => Finding::ok("store", shown),
+            Err(error) => Finding::failed("store", error.text(lang), ""),
+        },
         Err(error) => Finding::failed(
             "store",
-            error.to_string(),
+            error.text(lang),
             lang.pick("用运行服务的那个用户执行 check", "run check as the user that runs the service"),
         ),
     }

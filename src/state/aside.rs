@@ -1,4 +1,5 @@
 //! A store whose pages cannot be read: marked by the process that found it, moved aside by the next one, never deleted.
+//! And the note that a store was begun: a log whose first bytes are damaged looks like one that was never written.
 
 use super::StateError;
 use crate::model::Timestamp;
@@ -18,8 +19,30 @@ pub(super) fn mark(path: &Path) -> std::io::Result<()> {
 }
 
 /// Whether the store in a directory was marked.
-pub fn is_marked(path: &Path) -> bool {
+pub(super) fn is_marked(path: &Path) -> bool {
     path.join(MARK).exists()
+}
+
+/// The file that says that a store was written: if it is there and the store is empty, its log was lost.
+const BEGUN: &str = "begun";
+
+/// Notes, durably, that the store in a directory holds something from now on.
+pub(super) fn note_begun(path: &Path) -> std::io::Result<()> {
+    if was_begun(path) {
+        return Ok(());
+    }
+    File::create(path.join(BEGUN))?.sync_all()?;
+    File::open(path)?.sync_all()
+}
+
+/// Whether it did before.
+pub(super) fn was_begun(path: &Path) -> bool {
+    path.join(BEGUN).exists()
+}
+
+/// What opening such a store says.
+pub(super) fn marked(path: &Path) -> StateError {
+    StateError::Damaged { path: path.to_owned(), reason: "one of its pages cannot be read".to_owned() }
 }
 
 /// Moves a directory aside: to a name beside it that nobody has. Answers where it is now.

@@ -31,6 +31,7 @@ mod keys;
 mod kv;
 mod ledger;
 mod line;
+mod look;
 mod memory;
 mod migrate;
 mod prune;
@@ -50,6 +51,7 @@ pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;
 pub use export::{ExportError, Head, Summary, import, verify};
 pub use ledger::{Story, Telling, Told as WasTold, Why};
+pub use look::could_be_opened;
 pub use memory::{Disk, Fails, MemoryKv};
 pub use store::Store;
 

@@ -124,9 +124,15 @@ fn write<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, StateError> {
     caught(call).unwrap_or_else(|| Err("sled has failed by a fault of its own".to_owned())).map_err(StateError::Write)
 }
 
+fn no_space() -> std::io::Error {
+    rustix::io::Errno::NOSPC.into()
+}
+
 /// sled's errors in words for people.
 fn words(error: &sled::Error) -> String {
     match error {
+        // Its own errors quote the system's as the compiler would write them.
+        sled::Error::Io(error) if error.kind() == ErrorKind::StorageFull => no_space().to_string(),
         sled::Error::Io(error) => error.to_string(),
         sled::Error::Corruption { at: Some(at), .. } => format!("the bytes at {at} of its log are not those written"),
         sled::Error::Corruption { at: None, .. } => "its log holds bytes that are not those written".to_owned(),

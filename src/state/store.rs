@@ -1,12 +1,12 @@
 //! The state of one node: the engine on a thread of its own (sled blocks), under the eyes of a watchdog.
 
 use super::StateError;
-use super::aside;
 use super::engine::Engine;
 use super::kv::Kv;
 use super::sled_kv::{self, SledKv};
 use super::watchdog::{self, Limits, Pulse, Verdict};
 use super::worker::{Answer, Backend, Opener, Step, Worker};
+use super::{aside, keys};
 use crate::model::Timestamp;
 use futures_util::future::BoxFuture;
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 /// Steps that may wait for the engine; who comes later waits outside.
 const QUEUE: usize = 1024;
@@ -83,11 +83,17 @@ impl Store {
     /// See [`StateError`]: in use, not allowed, damaged, newer.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         if aside::is_marked(path) {
-            let reason = "one of its pages cannot be read".to_owned();
-            return Err(StateError::Damaged { path: path.to_owned(), reason });
+            return Err(aside::marked(path));
         }
         let (here, there) = (path.to_owned(), path.to_owned());
-        let open: Opener = Box::new(move || Ok(Box::new(SledKv::open(&here)?)));
+        let open: Opener = Box::new(move || {
+            let kv = SledKv::open(&here)?;
+            if aside::was_begun(&here) && kv.get(keys::VERSION)?.is_none() {
+                let reason = "it was written before, and is empty".to_owned();
+                return Err(StateError::Damaged { path: here.clone(), reason });
+            }
+            Ok(Box::new(kv))
+        });
         let give_up = move |verdict: &Verdict| {
             let reason = match verdict {
                 Verdict::Hang => return StateError::Silent(there.clone()),
@@ -99,7 +105,11 @@ impl Store {
             }
             StateError::Stuck { path: there.clone(), reason }
         };
-        Self::on_thread(open, Arc::new(give_up), Limits::default(), REOPEN_EVERY)
+        let store = Self::on_thread(open, Arc::new(give_up), Limits::default(), REOPEN_EVERY)?;
+        if let Err(reason) = aside::note_begun(path) {
+            warn!(%reason, "it cannot be noted that the store was begun");
+        }
+        Ok(store)
     }
 
     /// Moves a store aside that an earlier process found damaged; answers where it is now. `None`: there is none such.

@@ -57,8 +57,8 @@ const LOGIN_LATER: Backoff = Backoff { first: Duration::from_secs(30), most: Dur
 const AFTER_TOKEN: Duration = Duration::from_secs(1);
 /// A session that lived so long resets the delays; a greeting does not.
 const SURVIVED: Duration = Duration::from_secs(60);
-/// How long a worker waits when the store cannot be read or written.
-const NOTHING_TO_DO: Duration = Duration::from_secs(60);
+/// While the store cannot be read or written; it is asked before the server is bothered.
+const STORE_AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(10) };
 
 /// What a worker works with.
 pub struct Watcher {
@@ -202,6 +202,8 @@ impl Watcher {
                 account.tried = true;
             });
         };
+        // Without it nothing can be done there.
+        self.state.marks(&self.account.id).await?;
         let connected = self.connect(down).await;
         let session = connected?;
         memory.refusals = 0;
@@ -250,7 +252,7 @@ impl Watcher {
             End::OtherFolders => ("folders", AccountState::Waiting, Duration::ZERO),
             End::TokenEnds => ("token", AccountState::Waiting, AFTER_TOKEN.mul_f64(jitter)),
             End::Imap(error) => (error.kind(), AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
-            End::State(_) => ("state", AccountState::Waiting, NOTHING_TO_DO),
+            End::State(_) => ("state", AccountState::Waiting, STORE_AGAIN.delay(memory.failures, jitter)),
             End::NoFolder => ("no_folder", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
             End::Stale => ("stale", AccountState::Waiting, RECONNECT.delay(memory.failures, jitter)),
         };

@@ -136,6 +136,17 @@ impl World {
         self.child = Some(child);
     }
 
+    /// Starts the service under strace, which writes these calls, with their data, into a file.
+    pub fn start_traced(&mut self, file: &std::path::Path, calls: &str) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let run = self.command(&["run"]);
+        let mut strace = Command::new("strace");
+        // -D: the service stays the child, so signals reach it.
+        strace.args(["-D", "-f", "-y", "-s", "2000000", "-e", calls, "-o"]).arg(file).arg(run.get_program());
+        strace.args(run.get_args()).env_remove("LANG").env_remove("LC_ALL");
+        self.child = Some(strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
     fn log_file(&self) -> PathBuf {
         self.dir.path().join("mailbell.log")
     }
