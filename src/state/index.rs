@@ -117,6 +117,13 @@ impl Index {
         }
     }
 
+    /// Nobody is trying anything any more.
+    pub(super) fn unclaim_all(&mut self) {
+        for id in self.claimed.iter().copied().collect::<Vec<_>>() {
+            self.unclaim(id);
+        }
+    }
+
     /// It is not open any more.
     pub(super) fn take(&mut self, id: AlertId) -> Option<Open> {
         let open = self.open.remove(&id)?;

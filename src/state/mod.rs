@@ -269,7 +269,8 @@ pub trait State: Send + Sync {
     fn next_due(&self, now: Now) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
     /// Ends a claim.
     fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
-    /// How the channel to WeCom was left.
+    /// A sender begins: the claims of one before it are void, for it does not send any more. How it left the channel to
+    /// WeCom.
     fn line(&self) -> BoxFuture<'_, Result<Line, StateError>>;
     /// Notes how the channel is, durably: a rest that WeCom asks for outlives the process.
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>>;

@@ -107,7 +107,10 @@ impl State for Store {
     }
 
     fn line(&self) -> BoxFuture<'_, Result<Line, StateError>> {
-        Box::pin(self.step(false, |engine| engine.line()))
+        Box::pin(self.step(false, |engine| {
+            engine.index.unclaim_all();
+            engine.line()
+        }))
     }
 
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>> {

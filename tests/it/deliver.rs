@@ -401,8 +401,8 @@ async fn a_message_that_is_taken_for_some_is_dead_for_the_others_alone() {
     assert_eq!(bench.outbox().await, Outbox { dead: 1, ..EMPTY });
 }
 
+/// A loop that panicked is begun anew on the same store.
 #[tokio::test(start_paused = true)]
-#[ignore = "not done: claims are void when the store is opened only"]
 async fn what_was_on_its_way_when_the_loop_died_is_sent_again() {
     let mut bench = Bench::start(|_| (seconds(20), Outcome::Sent));
     bench.letter("zhangsan", "a").await;
