@@ -35,6 +35,7 @@ const PRUNE_NEXT: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// The first export after a start: not while all accounts log in.
 const FIRST_EXPORT: Duration = Duration::from_secs(300);
+const NO_EXPORT: Duration = Duration::from_secs(2);
 /// How often it is noted that the service lives.
 const BEAT_EVERY: Duration = Duration::from_secs(30);
 /// How often proofs of life are looked at.
@@ -400,7 +401,8 @@ fn spawn_exports(
     supervisor.run("export", stop.clone(), move || {
         let (ledger, clock, stop, store) = (ledger.clone(), clock.clone(), stop_token.clone(), store.clone());
         async move {
-            let mut pause = FIRST_EXPORT.min(every);
+            // A store that has none gets its first one soon.
+            let mut pause = if exports::list(&store).is_empty() { NO_EXPORT } else { FIRST_EXPORT }.min(every);
             loop {
                 tokio::select! {
                     biased;

@@ -281,7 +281,7 @@ mod tests {
         // Sunday was full: for WeCom it may still be Sunday.
         let mut full = Used::default();
         add(&mut full, at(-1, 20), 196);
-        assert_eq!(room(&full, Some(1), 1, false, after), Err(at(1, 0)));
+        assert_eq!(room(&full, Some(1), 1, false, after), Err(Timestamp(MONDAY + 60 * SECOND)));
         assert_eq!(room(&full, Some(1), 196, false, Timestamp(MONDAY + 60 * SECOND)), Ok(()));
     }
 
