@@ -464,7 +464,7 @@ mod tests {
             }
             let wall = Timestamp(MONDAY + now);
             prop_assert!(forecast(&used, wall) >= today(&used, wall));
-            let midnight = Timestamp(opens(wall).0 - 1);
+            let midnight = Timestamp(MONDAY + (now.div_euclid(DAY_MS) + 1) * DAY_MS - 1);
             prop_assert_eq!(forecast(&used, midnight), today(&used, midnight));
         }
     }
