@@ -260,16 +260,16 @@ async fn a_recipient_who_is_not_reached_is_left_alone(place: Place) {
 
 async fn one_who_is_not_reached_holds_up_nobody_else(place: Place) {
     let store = place.open();
-    // Tried in vain, while one of them turns out not to be reached.
+    // Tried, and the answer was lost, while one of them turns out not to be reached.
     arrive(&store, T0, &["a", "b"], Urgency::Normal, 1..2).await;
     let lost = claim(&store, T0).await;
-    settle(&store, &lost[0], Next::Again(after(5)), T0).await;
+    store.settle(lost[0].id, Next::Again(after(5)).into(), at(T0)).await.unwrap();
     arrive(&store, T0, &["b"], Urgency::Normal, 2..3).await;
     let refused = claim(&store, T0).await;
     settle(&store, &refused[0], Next::Dead("gone".to_owned()), T0).await;
     let claims = claim(&store, after(5)).await;
     assert_eq!(texts(&claims), ["a|b: 1"]);
-    settle(&store, &claims[0], Next::Again(after(10)), after(5)).await;
+    store.settle(claims[0].id, Next::Again(after(10)).into(), at(after(5))).await.unwrap();
     // Nobody is left whom it could reach: it waits with them.
     arrive(&store, after(6), &["a"], Urgency::Normal, 3..4).await;
     let refused = claim(&store, after(6)).await;
