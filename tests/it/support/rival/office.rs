@@ -15,6 +15,8 @@ pub const AGENT: &str = "/cgi-bin/agent/get";
 
 /// What was on its way when a refusal was told is not held against the client.
 pub const GRACE: Duration = Duration::from_secs(1);
+/// A call with a token that is refused meanwhile is judged so late at most: the slowest of `faults::brief`.
+const SLOWEST: Duration = Duration::from_millis(1600);
 /// A block lasts as long as its window (wecom-api 4).
 pub const BLOCK: Duration = Duration::from_secs(60);
 /// Clocks that count whole milliseconds.
@@ -303,7 +305,7 @@ impl Office {
             return Answer::refusal(40014, "invalid access_token");
         };
         let (withdrawn, until) = (token.withdrawn, token.until);
-        if token.refused.is_some_and(|told| now > told + GRACE) {
+        if token.refused.is_some_and(|told| now > told + SLOWEST) {
             self.book.breaks(now, "a token that was refused before");
         }
         if withdrawn {
