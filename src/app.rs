@@ -9,13 +9,15 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
-use crate::state::{ExportError, Ledger, Limits, State, StateError, Store, Summary, exports};
+use crate::state::{
+    ExportError, Ledger, Limits, Restored, State, StateError, Store, Summary, exports, restore_damaged,
+};
 use crate::supervise::{Shared, Supervisor};
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
 use futures_util::future::BoxFuture;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -81,7 +83,7 @@ pub async fn run(
     mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
-    set_damaged_aside(&config.state.path).await?;
+    restore(&config.state.path).await?;
     let Opened { state, ledger, clock, stuck } = open_store(&config.state.path).await?;
     tokio::pin!(stuck);
     let listener = match &config.web {
@@ -254,24 +256,19 @@ pub struct Opened {
     pub stuck: BoxFuture<'static, StateError>,
 }
 
-/// Moves a store aside that an earlier process found damaged, and makes it anew of its last export.
-async fn set_damaged_aside(store: &Path) -> Result<(), StateError> {
+/// Puts the last export in the place of a store that an earlier process found damaged.
+async fn restore(store: &Path) -> Result<(), StateError> {
     let path = store.to_owned();
-    let wall = wall();
-    let moved = tokio::task::spawn_blocking(move || Store::set_damaged_aside(&path, wall)).await;
-    let Some(kept) = moved.map_err(|e| StateError::Write(e.to_string()))?? else { return Ok(()) };
-    let (kept, store) = (kept.display(), store.to_owned());
-    let restored = tokio::task::spawn_blocking(move || exports::restore(&store)).await;
-    match restored.map_err(|e| StateError::Write(e.to_string()))? {
-        Ok(Some((from, summary))) => {
+    let done = tokio::task::spawn_blocking(move || restore_damaged(&path, wall())).await;
+    let Some(Restored { kept, from }) = done.map_err(|e| StateError::Write(e.to_string()))?? else { return Ok(()) };
+    let kept = kept.display();
+    match from {
+        Some((from, summary)) => {
             let (from, written_at) = (from.display(), summary.head.written_at.to_string());
             error!(%kept, %from, written_at, "the store was damaged; it is restored from its last export, and what came since is announced together");
         }
-        Ok(None) => {
-            error!(%kept, "the store was damaged, there is no export, and it is begun anew: mail that is there by now is not announced");
-        }
-        Err(reason) => {
-            error!(%kept, %reason, "the store was damaged and its export cannot be read; it is begun anew: mail that is there by now is not announced");
+        None => {
+            error!(%kept, "the store was damaged, there is no export that can be used, and it is begun anew: mail that is there by now is not announced");
         }
     }
     Ok(())
@@ -313,14 +310,6 @@ pub fn verify_export(file: &Path) -> Result<Summary, ExportError> {
 /// The store cannot be read.
 pub fn store_in_use(path: &Path) -> Result<bool, StateError> {
     Store::in_use(path)
-}
-
-/// Moves a store aside, to a name beside it that nobody has; answers where it is now.
-///
-/// # Errors
-/// It cannot be moved.
-pub fn move_store_aside(path: &Path) -> Result<PathBuf, StateError> {
-    Store::move_aside(path, wall())
 }
 
 fn spawn_delivery(supervisor: &Supervisor, delivery: Delivery, client: Arc<Client>, stop: &CancellationToken) {

@@ -6,7 +6,7 @@ use crate::app;
 use crate::config::Config;
 use crate::control::Request;
 use crate::model::Lang;
-use crate::state::{Summary, exports, import};
+use crate::state::{Summary, exports, put_in_place};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -135,10 +135,5 @@ fn replace_store(file: &Path, store: &Path, replace: bool, lang: Lang) -> Result
             ),
         });
     }
-    let aside = match store.exists() && std::fs::read_dir(store).is_ok_and(|mut entries| entries.next().is_some()) {
-        true => Some(app::move_store_aside(store).map_err(|error| error.to_string())?),
-        false => None,
-    };
-    let summary = import(file, store).map_err(|error| named(&error))?;
-    Ok((summary, aside))
+    put_in_place(file, store, "replaced", app::wall()).map_err(|error| named(&error))
 }

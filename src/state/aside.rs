@@ -45,13 +45,13 @@ pub(super) fn marked(path: &Path) -> StateError {
     StateError::Damaged { path: path.to_owned(), reason: "one of its pages cannot be read".to_owned() }
 }
 
-/// Moves a directory aside: to a name beside it that nobody has. Answers where it is now.
-pub(super) fn move_aside(path: &Path, wall: Timestamp) -> Result<PathBuf, StateError> {
+/// Moves a directory aside: to a name beside it that says `what` it was, and that nobody has. Answers where it is now.
+pub(super) fn move_aside(path: &Path, what: &str, wall: Timestamp) -> Result<PathBuf, StateError> {
     let failed = |to: &Path, error: std::io::Error| StateError::Directory {
         path: path.to_owned(),
-        reason: format!("it is damaged and cannot be moved to {}: {error}; move it by hand", to.display()),
+        reason: format!("it cannot be moved to {}: {error}; move it by hand", to.display()),
     };
-    let to = free_name(path, wall);
+    let to = free_name(path, what, wall);
     std::fs::rename(path, &to).map_err(|error| failed(&to, error))?;
     if let Some(parent) = path.parent() {
         // Without it the power could bring the old name back; then it is moved again.
@@ -61,13 +61,13 @@ pub(super) fn move_aside(path: &Path, wall: Timestamp) -> Result<PathBuf, StateE
 }
 
 /// `state.damaged-20261122T043000Z`, and a number behind it if that exists.
-fn free_name(path: &Path, wall: Timestamp) -> PathBuf {
+fn free_name(path: &Path, what: &str, wall: Timestamp) -> PathBuf {
     let at = jiff::Timestamp::from_millisecond(wall.0).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ");
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut to = path.with_file_name(format!("{name}.damaged-{at}"));
+    let mut to = path.with_file_name(format!("{name}.{what}-{at}"));
     let mut number = 2;
     while to.exists() {
-        to = path.with_file_name(format!("{name}.damaged-{at}-{number}"));
+        to = path.with_file_name(format!("{name}.{what}-{at}-{number}"));
         number += 1;
     }
     to

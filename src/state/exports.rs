@@ -2,7 +2,7 @@
 //!
 //! They stand beside the store, not in it: a damaged store is moved away.
 
-use super::export::{ExportError, Summary, import, verify};
+use super::export::verify;
 use crate::model::Timestamp;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -65,16 +65,6 @@ pub fn rotate(store: &Path, kept: usize) -> std::io::Result<()> {
 /// The newest export that is whole, if there is one.
 pub fn newest(store: &Path) -> Option<PathBuf> {
     list(store).into_iter().rev().find(|file| verify(file).is_ok())
-}
-
-/// Makes the store anew of its newest whole export. `None`: there is none.
-///
-/// # Errors
-/// See [`ExportError`].
-pub fn restore(store: &Path) -> Result<Option<(PathBuf, Summary)>, ExportError> {
-    let Some(file) = newest(store) else { return Ok(None) };
-    let summary = import(&file, store)?;
-    Ok(Some((file, summary)))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod prune;
 mod queue;
 mod record;
 mod reports;
+mod restore;
 mod settle;
 mod sled_kv;
 mod steps;
@@ -53,6 +54,7 @@ pub use export::{ExportError, Head, Summary, import, verify};
 pub use ledger::{Story, Telling, Told as WasTold, Why};
 pub use look::could_be_opened;
 pub use memory::{Disk, Fails, MemoryKv};
+pub use restore::{Restored, put_in_place, restore_damaged};
 pub use store::Store;
 
 use crate::clock::Anchor;

@@ -7,10 +7,9 @@ use super::sled_kv::{self, SledKv};
 use super::watchdog::{self, Limits, Pulse, Verdict};
 use super::worker::{Answer, Backend, Opener, Step, Worker};
 use super::{aside, keys};
-use crate::model::Timestamp;
 use futures_util::future::BoxFuture;
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -110,28 +109,6 @@ impl Store {
             warn!(%reason, "it cannot be noted that the store was begun");
         }
         Ok(store)
-    }
-
-    /// Moves a store aside that an earlier process found damaged; answers where it is now. `None`: there is none such.
-    ///
-    /// # Errors
-    /// Somebody has it open, or it cannot be moved.
-    pub fn set_damaged_aside(path: &Path, wall: Timestamp) -> Result<Option<PathBuf>, StateError> {
-        if !aside::is_marked(path) {
-            return Ok(None);
-        }
-        if Self::in_use(path)? {
-            return Err(StateError::InUse(path.to_owned()));
-        }
-        aside::move_aside(path, wall).map(Some)
-    }
-
-    /// Moves a store aside that nobody has open; answers where it is now.
-    ///
-    /// # Errors
-    /// It cannot be moved.
-    pub fn move_aside(path: &Path, wall: Timestamp) -> Result<PathBuf, StateError> {
-        aside::move_aside(path, wall)
     }
 
     /// Opens a backend on a thread of its own. `give_up` is asked, once, what it means that nothing can be done with it

@@ -6,7 +6,9 @@ use super::kv::{Batch, Kv, Pairs};
 use super::memory::{Disk, MemoryKv};
 use super::store::Store;
 use super::watchdog::{Limits, Verdict};
-use super::{Claim, Committed, Compose, Content, Draft, Limits as Rules, Scan, Shape, State, StateError};
+use super::{
+    Claim, Committed, Compose, Content, Draft, Limits as Rules, Scan, Shape, State, StateError, restore_damaged,
+};
 use crate::model::{
     AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, Owner, RawName, Recipient, Sender, Sighting,
     Timestamp, Urgency,
@@ -253,13 +255,15 @@ fn a_marked_store_is_moved_aside_and_never_opened() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
     drop(Store::open(&path).unwrap());
-    assert_eq!(Store::set_damaged_aside(&path, Timestamp(0)), Ok(None), "all is well");
+    assert_eq!(restore_damaged(&path, Timestamp(0)), Ok(None), "all is well");
     let mut kept = Vec::new();
     for _ in 0..2 {
         aside::mark(&path).unwrap();
         let error = Store::open(&path).err().unwrap();
         assert!(matches!(error, StateError::Damaged { .. }), "{error}");
-        let to = Store::set_damaged_aside(&path, Timestamp(1_795_321_800_000)).unwrap().unwrap();
+        let to = restore_damaged(&path, Timestamp(1_795_321_800_000)).unwrap().unwrap();
+        assert_eq!(to.from, None);
+        let to = to.kept;
         assert!(to.join("db").exists() && !path.exists());
         kept.push(to.file_name().unwrap().to_string_lossy().into_owned());
         drop(Store::open(&path).unwrap());

@@ -14,6 +14,7 @@ mod mail;
 mod measure;
 mod metrics;
 mod modes;
+mod restore;
 mod rival;
 mod service;
 mod status;

@@ -5,7 +5,9 @@ use super::{ALL, T0, account, after, arrive, at, claim, counts, inbox, item, mar
 use mailbell::model::{Owner, RawName, Timestamp};
 use mailbell::rules::budget::Allowance;
 use mailbell::rules::retry::Next;
-use mailbell::state::{Committed, ExportError, Ledger, Scan, State, Store, Why, exports, import};
+use mailbell::state::{
+    Committed, ExportError, Ledger, Scan, State, StateError, Store, Why, exports, import, put_in_place, restore_damaged,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -110,23 +112,47 @@ async fn an_export_that_is_not_whole_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_newest_whole_export_is_gone_on_from() {
+async fn a_damaged_store_gives_way_to_its_newest_whole_export() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
-    assert!(exports::restore(&path).unwrap().is_none());
+    assert_eq!(restore_damaged(&path, T0), Ok(None), "there is no store at all");
     let store = open_dir(&path);
     fill(&store).await;
     let file = |second: i64| exports::file(&path, Timestamp(second * 1000), false).unwrap();
     store.export(file(1), false, after(5)).await.unwrap();
     std::fs::write(file(2), "torn").unwrap();
+    assert_eq!(restore_damaged(&path, T0), Ok(None), "all is well");
+    std::fs::write(path.join("damaged-page"), "").unwrap();
+    assert_eq!(restore_damaged(&path, T0), Err(StateError::InUse(path.clone())));
     drop(store);
-    std::fs::rename(&path, dir.path().join("aside")).unwrap();
-    let (from, _) = exports::restore(&path).unwrap().unwrap();
-    assert_eq!(from, file(1));
+    let restored = restore_damaged(&path, T0).unwrap().unwrap();
+    assert_eq!(restored.from.unwrap().0, file(1));
+    assert_eq!(restored.kept.file_name().unwrap(), "state.damaged-20251009T085320Z");
+    assert!(restored.kept.join("db").exists());
     let store = open_dir(&path);
     assert_eq!(store.outbox().await.unwrap(), counts(2, 1, 1));
     assert_eq!(store.marks(&account()).await.unwrap().get(&inbox()), None);
     assert_eq!(store.marks(&account()).await.unwrap()[&RawName::new(&[0xff, b'x', 0, 7])], mark(9));
+}
+
+/// The process died after it had moved the old store away, or before.
+#[tokio::test]
+async fn a_restoring_that_was_cut_short_is_brought_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let store = open_dir(&path);
+    fill(&store).await;
+    let file = exports::file(&path, Timestamp(1000), true).unwrap();
+    store.export(file.clone(), true, after(5)).await.unwrap();
+    let before = store.outbox().await.unwrap();
+    drop(store);
+    std::fs::rename(&path, dir.path().join("state.restored")).unwrap();
+    assert_eq!(restore_damaged(&path, T0), Ok(None));
+    assert_eq!(open_dir(&path).outbox().await.unwrap(), before);
+    std::fs::create_dir(dir.path().join("state.restored")).unwrap();
+    let (_, kept) = put_in_place(&file, &path, "replaced", T0).unwrap();
+    assert_eq!(kept.unwrap().file_name().unwrap(), "state.replaced-20251009T085320Z");
+    assert_eq!(open_dir(&path).outbox().await.unwrap(), before);
 }
 
 /// What is written while letters come in lacks none of them below its marks, but for those that were sent.
