@@ -72,11 +72,11 @@ impl StateError {
             ),
             Self::Damaged { path, reason } => (
                 format!(
-                    "{}：存储已损坏（{reason}）；请从备份恢复该目录，或将其移走重新开始：届时已在邮箱里的邮件不会通知",
+                    "{0}：存储已损坏（{reason}）；用最近一次导出恢复：mailbell state import --replace 文件（导出在 {0}.exports），或将该目录移走重新开始：届时已在邮箱里的邮件不会通知",
                     path.display()
                 ),
                 format!(
-                    "{}: the store is damaged ({reason}); restore the directory from a backup, or move it away to begin anew: mail that is there by then is not announced",
+                    "{0}: the store is damaged ({reason}); restore its last export: mailbell state import --replace FILE (they are in {0}.exports), or move the directory away to begin anew: mail that is there by then is not announced",
                     path.display()
                 ),
             ),

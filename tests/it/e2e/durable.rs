@@ -57,7 +57,7 @@ fn may_trace() -> bool {
     let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     let works = tried.is_ok_and(|out| out.status.success());
     if !works {
-        eprintln!("NOT TESTED: what is on the disk before it is seen. strace is missing or may not trace here");
+        eprintln!("NOT RUN: what is on the disk before it is seen. strace is missing or may not trace here");
     }
     works
 }

@@ -17,7 +17,7 @@ impl Tmpfs {
         let out = mount.args(["-t", "tmpfs", "-o", &size, "mailbell-test"]).arg(dir.path()).output().unwrap();
         if !out.status.success() {
             let why = String::from_utf8_lossy(&out.stderr).into_owned();
-            eprintln!("NOT TESTED: a full disk. A tmpfs cannot be mounted here (this test wants root): {why}");
+            eprintln!("NOT RUN: a full disk. A tmpfs cannot be mounted here (this test wants root): {why}");
             return None;
         }
         Some(Self(dir))
