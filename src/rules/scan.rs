@@ -7,6 +7,8 @@ use std::time::Duration;
 /// Mail is old when it was received so long before the folder's last good look (design: "Promises", 3).
 pub const OLD_AFTER: Duration = Duration::from_secs(3600);
 
+/// See [`believed`].
+const A_DAY: Duration = Duration::from_secs(86_400);
 /// See [`seen_up_to`].
 const LOOKED_AT_AGAIN: Uid = 100;
 
@@ -66,10 +68,12 @@ pub fn same(one: &Look, other: &Look) -> bool {
     }
 }
 
-/// The mark as it is to be believed at `now`, if the clock was set: a last good look that lies in the time to come is none
-/// (what came meanwhile would be old), and none was before the binding (what was there then would be news).
+/// The mark as it is to be believed at `now`, if the clock was set. When a last good look was that lies in the time to
+/// come, nobody knows: within the last day, or what came meanwhile would be old. None was before the binding, or what was
+/// there then would be news.
 pub fn believed(mark: Mark, now: Timestamp) -> Mark {
-    Mark { looked_at: mark.looked_at.max(mark.bound_at).min(now), ..mark }
+    let looked_at = if mark.looked_at > now { now.minus(A_DAY) } else { mark.looked_at };
+    Mark { looked_at: looked_at.max(mark.bound_at).min(now), ..mark }
 }
 
 /// How far letters were seen when the UIDs began anew: behind the highest that was found. UIDNEXT (`next`) may count
@@ -131,6 +135,8 @@ mod tests {
         // It was ahead at the last look, and is right again: what comes now is news.
         let (ahead, now) = (Mark { looked_at: Timestamp(90_000_000), ..mark(7, 10) }, Timestamp(10_000_000));
         assert!(!is_news(&ahead, Some(now)) && is_news(&believed(ahead, now), Some(now)));
+        let (later, came) = (Timestamp(40_000_000), Some(Timestamp(12_000_000)));
+        assert!(is_news(&believed(ahead, later), came), "hours later, with nobody there meanwhile");
         // It was set back after the binding: what was there then is none.
         let back = Mark { bound_at: Timestamp(10_000_000), looked_at: Timestamp(8_000_000), ..mark(7, 10) };
         let there = Some(Timestamp(6_000_000));

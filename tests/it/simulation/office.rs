@@ -113,6 +113,8 @@ pub struct Inner {
     pub posts: Vec<Post>,
     /// How often asking for a letter alone has ended a session: after two times its header is not asked for any more.
     pub ended: HashMap<usize, u32>,
+    /// When mailbell's wall clock was ahead by hours, from and to.
+    pub wrong: Vec<(i64, i64)>,
     pub names: HashMap<AccountId, usize>,
     /// Permits that were given: how many ever, and when the last.
     pub permits: HashMap<Owner, (u64, i64)>,

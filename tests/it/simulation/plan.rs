@@ -174,6 +174,7 @@ impl Plan {
         };
         plan.mail(&mut dice, lasts);
         plan.faults(&mut dice, lasts);
+        plan.one_far_step();
         plan.events.push((lasts, Event::Calm));
         plan.events.sort_by_key(|(at, _)| *at);
         if cap == Some(1) {
@@ -261,6 +262,23 @@ impl Plan {
         }
     }
 
+    /// A clock that is ahead by hours makes it impossible to know when the last look was, once it has caught up with that:
+    /// there is one such step at most in a run, and nobody is away for long.
+    fn one_far_step(&mut self) {
+        let is_far = |event: &(i64, Event)| matches!(event.1, Event::Wall(error) if error >= HOUR);
+        let Some(far) = self.events.iter().position(is_far) else { return };
+        let pair = [self.events[far].clone(), self.events[far + 1].clone()];
+        self.events.retain(|(_, event)| !matches!(event, Event::Wall(_)));
+        self.events.extend(pair);
+        let short = |down: &mut i64| *down = (*down).min(20 * MINUTE);
+        self.downs.iter_mut().for_each(short);
+        for (_, event) in &mut self.events {
+            if let Event::Crash { down, .. } | Event::Stop { down } = event {
+                short(down);
+            }
+        }
+    }
+
     fn server_fault(&mut self, dice: &mut Dice, at: i64) {
         let post = dice.below(self.accounts.len());
         let well = Event::Server { post, refusal: None, silent: false, deaf: false, drops: 0 };
@@ -340,8 +358,11 @@ impl Plan {
     fn machine_fault(&mut self, dice: &mut Dice, at: i64) {
         // Whose day WeCom's is, only the wall clock tells.
         if dice.often(600) && self.cap != Some(1) {
-            self.events.push((at, Event::Wall(dice.between(-25, 30) * MINUTE)));
-            self.events.push((at + dice.between(1, 60) * MINUTE, Event::Wall(0)));
+            let far = dice.often(300);
+            let error = if far { dice.between(2 * 60, 9 * 60) } else { dice.between(-25, 30) };
+            let lasts = if far { dice.between(30, 600) } else { dice.between(60, 3600) };
+            self.events.push((at, Event::Wall(error * MINUTE)));
+            self.events.push((at + lasts * SECOND, Event::Wall(0)));
         } else {
             self.events.push((at, Event::Full(300)));
             self.events.push((at + dice.between(1, 300) * SECOND, Event::Full(0)));

@@ -253,9 +253,11 @@ impl World {
             }
         }
         let calm_since = self.calm_since.unwrap();
+        let mut quiet = false;
         loop {
             let left = judge::left(self, store).await;
             if let Some(left) = left {
+                quiet = false;
                 if self.time.now() - calm_since > self.plan.settle {
                     self.witness.broken(format!("not done {} min after the faults: {left}", self.plan.settle / MINUTE));
                     return Next::Done;
@@ -264,16 +266,19 @@ impl World {
                 self.retried = true;
                 store.retry(None, mailbell::clock::Clock::now(&*self.time)).await.unwrap();
                 continue;
-            } else {
+            } else if quiet {
                 break;
+            } else {
+                // A sweep more, for what might come twice.
+                quiet = true;
+                self.time.until(self.time.now() + 11 * MINUTE).await;
+                continue;
             }
             if self.witness.is_broken() {
                 return Next::Done;
             }
             tokio::time::sleep(std::time::Duration::from_secs(240)).await;
         }
-        // A sweep more, for what might come twice.
-        self.time.until(self.time.now() + 11 * MINUTE).await;
         judge::at_the_end(self, store).await;
         Next::Done
     }
@@ -318,13 +323,26 @@ impl World {
             Event::Closed(lasts) => self.wecom.open().closed_until = self.time.now() + lasts,
             Event::TokenGone => self.wecom.withdraw_token(),
             Event::Visible { who, visible } => self.visible(who, visible),
-            Event::Wall(error) => self.time.set_wall_error(error),
+            Event::Wall(error) => self.set_wall_error(error),
             Event::Full(full) => self.eyes.full.store(full, Ordering::Relaxed),
             Event::Trap(trap) => self.witness.set(Some(trap)),
             // Who does not run cannot die.
             Event::Crash { .. } | Event::Stop { .. } => {}
             Event::Calm => self.calm(),
         }
+    }
+
+    fn set_wall_error(&self, error: i64) {
+        let now = self.time.now();
+        let mut inner = self.office.open();
+        if let Some(last) = inner.wrong.last_mut().filter(|(_, to)| *to == i64::MAX) {
+            last.1 = now;
+        }
+        if error >= HOUR {
+            inner.wrong.push((now, i64::MAX));
+        }
+        drop(inner);
+        self.time.set_wall_error(error);
     }
 
     fn visible(&self, who: usize, visible: bool) {
@@ -373,7 +391,7 @@ impl World {
         (wecom.limited_until, wecom.closed_until) = (0, 0);
         wecom.invisible.clear();
         drop(wecom);
-        self.time.set_wall_error(0);
+        self.set_wall_error(0);
         self.eyes.full.store(0, Ordering::Relaxed);
     }
 }
