@@ -76,6 +76,15 @@ pub fn believed(mark: Mark, now: Timestamp) -> Mark {
     Mark { looked_at: looked_at.max(mark.bound_at).min(now), ..mark }
 }
 
+/// The mark in the epoch that a look shows: in another one than its own, nothing is known of any UID.
+pub fn in_epoch(mark: Mark, seen: &Look) -> Mark {
+    match seen.uid_validity {
+        Some(now) if now != mark.uid_validity && mark.uid_validity != 0 => Mark { uid_validity: now, next: 1, ..mark },
+        Some(now) => Mark { uid_validity: now, ..mark },
+        None => mark,
+    }
+}
+
 /// How far letters were seen when the UIDs began anew: behind the highest that was found. UIDNEXT (`next`) may count
 /// some that are not to be seen yet; where none was found, a few of the last are looked at again.
 pub fn seen_up_to(highest: Option<Uid>, next: Uid) -> Uid {
@@ -141,6 +150,16 @@ mod tests {
         let back = Mark { bound_at: Timestamp(10_000_000), looked_at: Timestamp(8_000_000), ..mark(7, 10) };
         let there = Some(Timestamp(6_000_000));
         assert!(is_news(&back, there) && !is_news(&believed(back, Timestamp(11_000_000)), there));
+    }
+
+    /// A server that tells UIDNEXT again after it numbered a folder anew without it.
+    #[test]
+    fn a_mark_of_another_epoch_knows_no_uid() {
+        let at = mark(7, 52);
+        assert_eq!(in_epoch(at, &seen(Some(8), None, 3)), Mark { uid_validity: 8, next: 1, ..at });
+        assert_eq!(in_epoch(at, &seen(Some(7), None, 3)), at);
+        assert_eq!(in_epoch(at, &seen(None, None, 3)), at);
+        assert_eq!(in_epoch(mark(0, 52), &seen(Some(8), None, 3)), mark(8, 52));
     }
 
     #[test]

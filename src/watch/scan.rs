@@ -103,7 +103,8 @@ impl Cycle<'_> {
     /// Letters of a server without UIDNEXT: those received since the last good look that were not seen in the window
     /// before. Sameness keeps the known ones silent.
     async fn window(&mut self, at: usize, look: &Look, mark: Mark, moment: Moment) -> Result<(), End> {
-        let mut found = self.received_since(mark.looked_at.minus(OLD_AFTER), mark.next).await?;
+        let mut going = scan::in_epoch(mark, look);
+        let mut found = self.received_since(mark.looked_at.minus(OLD_AFTER), going.next).await?;
         found.retain(|l| scan::is_news(&mark, l.internal_date));
         let key = |l: &RawLetter| (l.uid.unwrap_or(0), l.internal_date, l.size);
         let now: HashSet<_> = found.iter().map(key).collect();
@@ -111,7 +112,6 @@ impl Cycle<'_> {
             found.retain(|l| !watched.window.contains(&key(l)));
         }
         let highest = now.iter().map(|(uid, ..)| *uid).max().unwrap_or(0);
-        let mut going = Mark { uid_validity: look.uid_validity.unwrap_or(mark.uid_validity), ..mark };
         let mut quiet = Quiet::default();
         let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
         self.many |= news.len() > MANY;
