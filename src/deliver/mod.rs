@@ -13,12 +13,12 @@ use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::health::{Channel, Health};
 use crate::metrics::{self, AlertOutcome};
-use crate::model::{AccountId, Item, Now, Recipient, Timestamp};
+use crate::model::{AccountId, AlertId, Item, Now, Recipient, Timestamp};
 use crate::rules::line::{Change, Line};
 use crate::rules::retry::{self, Next, Outcome, Tried};
 use crate::state::{Claim, Compose, Content, Draft, Settled, Shape, State, StateError};
 use crate::wecom::{Push, Sent, advice_for};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use render::{Style, render};
 use std::collections::HashMap;
@@ -102,14 +102,16 @@ type Sending<'a> = FuturesUnordered<BoxFuture<'a, (Claim, Sent)>>;
 pub async fn run(delivery: Delivery, stop: CancellationToken) {
     let mut line = channel_as_left(&delivery).await;
     let mut sending: Sending<'_> = FuturesUnordered::new();
+    let mut ended = Vec::new();
     loop {
+        // All at one time, they share what the disk costs; and before anything is claimed: one that the disk did not take
+        // is written down again, and must not end another claim than its own.
+        join_all(settle(&delivery, &mut line, std::mem::take(&mut ended)).await).await;
         // Registered before looking, so that no change falls between.
         let changed = delivery.state.changed();
-        if !stop.is_cancelled() && sending.len() < CONCURRENT && !line.rests(delivery.clock.steady()) {
-            let most = if line.fails() { PROBES.saturating_sub(sending.len()) } else { CONCURRENT - sending.len() };
-            for claim in claim(&delivery, most).await {
-                sending.push(Box::pin(send(&delivery, claim)));
-            }
+        let most = if stop.is_cancelled() { 0 } else { room(&delivery, &line, sending.len()) };
+        for claim in claim(&delivery, most).await {
+            sending.push(Box::pin(send(&delivery, claim)));
         }
         if stop.is_cancelled() {
             break;
@@ -117,8 +119,11 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         let pause = wait(&delivery, &line, sending.len()).await;
         tokio::select! {
             biased;
-            Some((claim, sent)) = sending.next(), if !sending.is_empty() => {
-                settle(&delivery, &mut line, claim, sent).await;
+            Some(first) = sending.next(), if !sending.is_empty() => {
+                ended.push(first);
+                while let Some(Some(more)) = sending.next().now_or_never() {
+                    ended.push(more);
+                }
             }
             () = stop.cancelled() => {}
             () = changed => {}
@@ -126,8 +131,8 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         }
     }
     let finish = async {
-        while let Some((claim, sent)) = sending.next().await {
-            settle(&delivery, &mut line, claim, sent).await;
+        while let Some(one) = sending.next().await {
+            join_all(settle(&delivery, &mut line, vec![one]).await).await;
         }
     };
     if tokio::time::timeout(STOP_GRACE, finish).await.is_err() {
@@ -152,6 +157,15 @@ async fn channel_as_left(delivery: &Delivery) -> Line {
         delivery.health.channel(Channel::Resting(line.reason.clone().unwrap_or_default()));
     }
     line
+}
+
+/// How many more messages may be on their way.
+fn room(delivery: &Delivery, line: &Line, on_their_way: usize) -> usize {
+    if line.rests(delivery.clock.steady()) {
+        return 0;
+    }
+    let most = if line.fails() { PROBES } else { CONCURRENT };
+    most.saturating_sub(on_their_way)
 }
 
 async fn claim(delivery: &Delivery, most: usize) -> Vec<Claim> {
@@ -189,23 +203,35 @@ async fn send(delivery: &Delivery, claim: Claim) -> (Claim, Sent) {
     (claim, sent)
 }
 
-async fn settle(delivery: &Delivery, line: &mut Line, claim: Claim, sent: Sent) {
-    let now = delivery.clock.now();
-    let jitter = delivery.clock.jitter();
-    let Sent { outcome, answer } = sent;
-    learn(delivery, line, &outcome, now, jitter).await;
-    let tried = Tried {
-        tries: claim.tries,
-        strange: claim.strange,
-        recipients: claim.recipients.len(),
-        letters: claim.letters,
-        plain: claim.plain,
-    };
-    let next = retry::next(&outcome, tried, now.steady, jitter);
-    tell(delivery, &claim, &outcome, &next, now.steady);
-    let strange = matches!(outcome, Outcome::Strange(_));
-    let settled = Settled { next, answer, unsure: outcome.is_unsure(), strange };
-    while let Err(reason) = delivery.state.settle(claim.id, settled.clone(), now).await {
+/// Learns from what has ended; what is answered writes it down, one future for each.
+async fn settle<'a>(
+    delivery: &'a Delivery,
+    line: &mut Line,
+    ended: Vec<(Claim, Sent)>,
+) -> Vec<impl Future<Output = ()> + use<'a>> {
+    let mut settled = Vec::new();
+    for (claim, Sent { outcome, answer }) in ended {
+        let now = delivery.clock.now();
+        let jitter = delivery.clock.jitter();
+        learn(delivery, line, &outcome, now, jitter).await;
+        let tried = Tried {
+            tries: claim.tries,
+            strange: claim.strange,
+            recipients: claim.recipients.len(),
+            letters: claim.letters,
+            plain: claim.plain,
+        };
+        let next = retry::next(&outcome, tried, now.steady, jitter);
+        tell(delivery, &claim, &outcome, &next, now.steady);
+        let strange = matches!(outcome, Outcome::Strange(_));
+        let what = Settled { next, answer, unsure: outcome.is_unsure(), strange };
+        settled.push(write_down(delivery, claim.id, what, now));
+    }
+    settled
+}
+
+async fn write_down(delivery: &Delivery, id: AlertId, settled: Settled, now: Now) {
+    while let Err(reason) = delivery.state.settle(id, settled.clone(), now).await {
         error!(%reason, "the outbox cannot be written; trying again");
         tokio::time::sleep(STATE_PAUSE).await;
         if matches!(reason, StateError::Closed | StateError::Record(_)) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod odd;
+mod pool;
 mod raw;
 mod rivalled;
 mod sandboxed;
