@@ -1,19 +1,16 @@
 //! The gauges of a scrape: what accounts, connections and outbox are at this moment.
 
-use super::Sources;
+use super::{STORE_LIMIT, Sources};
 use crate::health::{AccountHealth, AccountState};
 use crate::metrics::Gauges;
 use crate::model::Timestamp;
-use std::time::Duration;
-
-/// How long the store may take to count the outbox: a scrape goes without it then.
-const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reads all gauges.
 pub(super) async fn now(sources: &Sources) -> Gauges {
     let now = sources.clock.steady();
     let gauges = sources.health.read(|accounts| of_accounts(accounts.values(), now));
-    let counted = tokio::time::timeout(OUTBOX_LIMIT, sources.state.outbox()).await;
+    // A scrape goes without the outbox where the store does not count it in time.
+    let counted = tokio::time::timeout(STORE_LIMIT, sources.state.outbox()).await;
     let outbox = counted.ok().and_then(Result::ok);
     let outbox = outbox.map(|o| vec![("waiting", o.waiting), ("open", o.open), ("dead", o.dead)]);
     Gauges { outbox, ..gauges }
@@ -37,6 +34,7 @@ fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Times
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_worst_account_counts() {

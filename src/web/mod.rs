@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// How long answers on their way may take at the end.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long the store may take to answer.
+const STORE_LIMIT: Duration = Duration::from_secs(5);
+
 /// What the pages are made from.
 #[derive(Clone)]
 pub struct Sources {
@@ -52,10 +55,13 @@ fn router(sources: Sources) -> Router {
         .with_state(sources)
 }
 
-/// 200 when the store is open (it is, once this answers), a token is held and first logins are done; else 503 with
-/// what is missing.
+/// 200 when the store is open, a token is held and first logins are done; else 503 with what is missing.
 async fn ready(State(sources): State<Sources>) -> (StatusCode, String) {
-    let missing = sources.health.not_ready();
+    let mut missing = sources.health.not_ready();
+    // A full disk closes it, until there is space again.
+    if !matches!(tokio::time::timeout(STORE_LIMIT, sources.state.outbox()).await, Ok(Ok(_))) {
+        missing.push("the store is closed or does not answer; the log says why".to_owned());
+    }
     if missing.is_empty() {
         (StatusCode::OK, "ok\n".to_owned())
     } else {

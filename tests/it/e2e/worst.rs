@@ -28,7 +28,9 @@ async fn service_goes_on_without_a_restart_when_a_full_disk_has_space_again() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert!(world.log().contains("No space left on device"), "{}", world.log());
+    world.until("not ready", async || world.web_text("/readyz").await.1.contains("the store is closed")).await;
     disk.free();
+    world.ready().await;
     for user in ["zhangsan", "lisi"] {
         let words: Vec<_> = subjects.iter().map(String::as_str).collect();
         world.sees(user, &words).await;
