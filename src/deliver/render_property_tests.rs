@@ -143,7 +143,9 @@ fn named(content: &str, lang: Lang) -> Vec<&str> {
         let dated = line.get(2..3) == Some("-") && line.get(8..9) == Some(":") && line.get(5..6) == Some(" ");
         (time || dated) && line.starts_with(|c: char| c.is_ascii_digit())
     };
-    content.lines().filter(|line| is_time(line) && line.contains(colon)).collect()
+    // Where the sender takes all the room, the subject is cut to nothing, and the blank before it goes too.
+    let bare = format!("{}…", colon.trim_end());
+    content.lines().filter(|line| is_time(line) && (line.contains(colon) || line.contains(&bare))).collect()
 }
 
 proptest! {
