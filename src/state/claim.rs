@@ -124,19 +124,15 @@ impl Engine {
                 return Ok(());
             }
             let class = if urgent { Class::Urgent } else { Class::Normal };
-            let (mut others, alone) = self.who_is_left_alone(round, &open.recipients);
-            if others.is_empty() {
-                others.clone_from(&alone);
-            }
-            if let Err(at) = self.may_go(round, &others, class, open.kind == AlertKind::CatchUp) {
+            if let Err(at) = self.may_go(round, &open.recipients, class, open.kind == AlertKind::CatchUp) {
                 round.later_alerts.push((id, at));
                 continue;
             }
             let key = keys::alert(id);
             let value = self.kv.get(&key)?.unwrap_or_default();
             match readable::<AlertRecord>(from_bytes(&value), &mut round.batch, &key, &value)? {
-                Some(record) if others.len() < open.recipients.len() && record.may_be_parted() => {
-                    self.part(round, id, &record, others, alone)?;
+                Some(record) if record.may_be_parted() && self.has_parked(round, &record) => {
+                    self.part(round, id, &record)?;
                 }
                 Some(record) if record.body.is_empty() => self.compose_again(round, id, record, compose)?,
                 Some(record) => self.try_once(round, id, record)?,
@@ -146,24 +142,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Those of an alert's recipients whom others need not wait for: WeCom does not reach them. First the others.
-    fn who_is_left_alone(&self, round: &Round, recipients: &[Recipient]) -> (Vec<Recipient>, Vec<Recipient>) {
-        let is_reached = |recipient: &&Recipient| {
-            let parked = self.index.gates.get(*recipient).and_then(|gate| gate.parked);
-            parked.is_none_or(|parked| parked.until <= round.now.steady)
-        };
-        recipients.iter().cloned().partition(|recipient| is_reached(&recipient))
+    fn is_parked(&self, round: &Round, recipient: &Recipient) -> bool {
+        self.gate(round, recipient).is_some_and(|gate| gate.parked_until(round.now.steady).is_some())
+    }
+
+    fn has_parked(&self, round: &Round, record: &AlertRecord) -> bool {
+        record.recipients.iter().any(|recipient| self.is_parked(round, recipient))
     }
 
     /// Those who are left alone get an alert of their own, so that the others get theirs now.
-    fn part(
-        &mut self,
-        round: &mut Round,
-        id: AlertId,
-        record: &AlertRecord,
-        others: Vec<Recipient>,
-        alone: Vec<Recipient>,
-    ) -> Result<(), StateError> {
+    fn part(&mut self, round: &mut Round, id: AlertId, record: &AlertRecord) -> Result<(), StateError> {
+        let (alone, others) = record.recipients.iter().cloned().partition(|r| self.is_parked(round, r));
         for (id, recipients) in [(id, others), (AlertId(self.number()?), alone)] {
             let part = record.part(recipients, record.letters.clone());
             for no in &part.letters {
@@ -201,7 +190,7 @@ impl Engine {
     }
 
     /// Whether one more message may go to all of these now, by every limit; else when to look again. Those whom WeCom does
-    /// not reach hold up nobody else.
+    /// not reach hold up nobody else: only where there is nobody else, they are waited for.
     pub(super) fn may_go(
         &self,
         round: &Round,
