@@ -33,7 +33,9 @@ async fn messages_at_one_time_keep_their_connections() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let opened = Arc::new(AtomicUsize::new(0));
     let count = opened.clone();
-    let counted = listener.tap_io(move |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+    let counted = listener.tap_io(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     tokio::spawn(async move { axum::serve(counted, routes).await });
     let (client, to) = (client(&config(&base)), user("zhangsan"));
     let body = text(&client, &to, "会议");
