@@ -39,7 +39,7 @@ fn millis(d: Duration) -> i64 {
 }
 
 /// One moment by both clocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// The steady clock: delays, budgets, what is kept how long.
     pub steady: Timestamp,

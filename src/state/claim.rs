@@ -231,13 +231,11 @@ impl Engine {
         let now = round.now;
         // A sender that died in its try, or before it could say what came of it.
         record.unsure = record.unsure.or(record.trying);
-        let forgotten = |then: &super::record::Point| {
-            now.steady.since(then.steady).max(now.wall.since(then.wall)) > DUPLICATE_CHECK
-        };
+        let forgotten = |then: &Now| now.steady.since(then.steady).max(now.wall.since(then.wall)) > DUPLICATE_CHECK;
         record.maybe_twice |= record.unsure.as_ref().is_some_and(forgotten);
         record.tries = record.tries.saturating_add(1);
-        record.trying = Some(now.into());
-        record.first_try.get_or_insert(now.into());
+        record.trying = Some(now);
+        record.first_try.get_or_insert(now);
         record.next_at = now.steady.plus(retry::after_death(record.tries));
         for recipient in &record.recipients {
             let known = || self.index.gates.get(recipient).cloned().unwrap_or_default();

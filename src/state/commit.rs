@@ -44,10 +44,7 @@ impl Engine {
                 let id = record.sighting.item.letter.id;
                 batch
                     .put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
-                batch.put(
-                    keys::waiting(&recipient, class.byte(), no),
-                    to_bytes(&WaitingRecord { came: now.into(), due })?,
-                );
+                batch.put(keys::waiting(&recipient, class.byte(), no), to_bytes(&WaitingRecord { came: now, due })?);
                 fresh.insert((recipient.clone(), id), no);
                 news.push(News { recipient, class, no, due });
             }
@@ -99,7 +96,7 @@ impl Engine {
                 }
             }
         }
-        Ok((LetterRecord { sighting, seen_at: now.into(), deferred_ms: 0, known }, told))
+        Ok((LetterRecord { sighting, seen_at: now, deferred_ms: 0, known }, told))
     }
 
     /// Whether a letter is no news to the ledger either: where UIDs mean nothing, each look by date finds again what is known

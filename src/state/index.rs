@@ -70,7 +70,6 @@ impl Index {
             Some(keys::WAITING) => {
                 let (recipient, class, no) = keys::waiting_parts(key).ok_or_else(|| wrong("a waiting letter's key"))?;
                 let WaitingRecord { came, due } = from_bytes(value)?;
-                let came = Now { steady: came.steady, wall: came.wall };
                 self.queue.add(&recipient, Class::from_byte(class), no, came, due, Duration::from_secs(3600));
             }
             Some(keys::GATES) => {

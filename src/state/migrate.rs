@@ -4,9 +4,7 @@
 use super::StateError;
 use super::keys;
 use super::kv::{Batch, Kv, SLICE};
-use super::record::{
-    AlertRecord, Gate, LetterRecord, Point, Remembered, STORE_VERSION, WaitingRecord, from_bytes, to_bytes,
-};
+use super::record::{AlertRecord, Gate, LetterRecord, Remembered, STORE_VERSION, WaitingRecord, from_bytes, to_bytes};
 use crate::model::{
     AccountId, AlertId, AlertKind, Fate, Item, Letter, LetterId, LetterNo, Now, Recipient, Sender, Sighting, Timestamp,
     Urgency,
@@ -105,7 +103,7 @@ impl Step<'_> {
         let account = item.account.clone();
         let record = LetterRecord {
             sighting: item.sighting(recipient),
-            seen_at: Point { steady: told_at, wall: time },
+            seen_at: Now { steady: told_at, wall: time },
             deferred_ms: 0,
             known: Vec::new(),
         };
@@ -169,7 +167,7 @@ fn first_to_second(kv: &mut dyn Kv) -> Result<(), StateError> {
         batch.delete(key.to_vec());
         let recipient = keys::recipient_of(key).ok_or_else(wrong)?;
         let item: FirstItem = from_bytes(value)?;
-        let (came, due) = (Point { steady: item.told_at, wall: item.letter.time }, item.told_at);
+        let (came, due) = (Now { steady: item.told_at, wall: item.letter.time }, item.told_at);
         let no = step.letter(batch, &recipient, item)?;
         batch.put(keys::waiting(&recipient, 1, no), to_bytes(&WaitingRecord { came, due })?);
         Ok(())
@@ -184,7 +182,7 @@ fn first_to_second(kv: &mut dyn Kv) -> Result<(), StateError> {
             batch.put(keys::link(no, id), Vec::new());
             letters.push(no);
         }
-        let made = Point { steady: first.made_at, wall: first.made_at };
+        let made = Now { steady: first.made_at, wall: first.made_at };
         let now = Now { steady: first.made_at, wall: first.made_at };
         let tried = (first.tries > 0).then_some(made);
         let record = AlertRecord {

@@ -273,7 +273,7 @@ pub trait State: Send + Sync {
     fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
     /// A sender begins: the claims of one before it are void, for it does not send any more. How it left the channel to
     /// WeCom.
-    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>>;
+    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>>;
     /// Notes how the channel is, durably: a rest that WeCom asks for outlives the process.
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>>;
     /// When the service last lived, before this process (wall clock).

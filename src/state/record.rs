@@ -16,31 +16,18 @@ const RECORD_VERSION: u8 = 1;
 pub(super) struct LetterRecord {
     pub(super) sighting: Sighting,
     /// When it was stored.
-    pub(super) seen_at: Point,
+    pub(super) seen_at: Now,
     /// How long its sync waited for a permit.
     pub(super) deferred_ms: u64,
     /// Who knew it already, and as which letter.
     pub(super) known: Vec<(Recipient, Option<LetterNo>)>,
 }
 
-/// A moment by both clocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Point {
-    pub(super) steady: Timestamp,
-    pub(super) wall: Timestamp,
-}
-
-impl From<Now> for Point {
-    fn from(now: Now) -> Self {
-        Self { steady: now.steady, wall: now.wall }
-    }
-}
-
 /// A letter that waits for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WaitingRecord {
     /// When it came.
-    pub(super) came: Point,
+    pub(super) came: Now,
     /// Not to be sent before (steady clock).
     pub(super) due: Timestamp,
 }
@@ -70,15 +57,15 @@ pub(super) struct AlertRecord {
     pub(super) tries: u32,
     /// Tries that met a code which nobody here knows.
     pub(super) strange: u32,
-    pub(super) made_at: Point,
+    pub(super) made_at: Now,
     /// When the server told us of the earliest letter (steady clock).
     pub(super) told_at: Timestamp,
     pub(super) next_at: Timestamp,
     /// A try that was begun and is not settled.
-    pub(super) trying: Option<Point>,
-    pub(super) first_try: Option<Point>,
+    pub(super) trying: Option<Now>,
+    pub(super) first_try: Option<Now>,
     /// The earliest try that WeCom may have taken without our knowing.
-    pub(super) unsure: Option<Point>,
+    pub(super) unsure: Option<Now>,
     /// It was tried again after WeCom's duplicate check had forgotten a try that it may have taken.
     pub(super) maybe_twice: bool,
     /// WeCom's last answer.
@@ -92,7 +79,7 @@ pub(super) struct AlertRecord {
 /// How an alert ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct End {
-    pub(super) at: Point,
+    pub(super) at: Now,
     /// Dropped by a person, rather than sent.
     pub(super) dropped: bool,
 }
@@ -110,7 +97,7 @@ impl AlertRecord {
             plain: false,
             tries: 0,
             strange: 0,
-            made_at: now.into(),
+            made_at: now,
             told_at: now.steady,
             next_at: now.steady,
             trying: None,

@@ -110,7 +110,7 @@ impl Engine {
             }
         }
         batch.delete(keys::alert(id));
-        let end = Some(End { at: now.into(), dropped: false });
+        let end = Some(End { at: now, dropped: false });
         batch.put(keys::settled(id), to_bytes(&AlertRecord { body: Vec::new(), end, ..record })?);
         Ok(())
     }
@@ -302,7 +302,7 @@ impl Engine {
                 continue;
             }
             let record = self.alert_record(id)?;
-            let end = Some(End { at: now.into(), dropped: true });
+            let end = Some(End { at: now, dropped: true });
             batch.delete(keys::alert(id));
             batch.put(keys::settled(id), to_bytes(&AlertRecord { body: Vec::new(), end, ..record })?);
             done.push(id);

@@ -106,7 +106,7 @@ impl State for Store {
         })
     }
 
-    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>> {
+    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>> {
         Box::pin(self.step(false, |engine| {
             engine.index.unclaim_all();
             engine.line()

@@ -208,8 +208,8 @@ impl State for Face {
         })
     }
 
-    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>> {
-        self.store.line()
+    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>> {
+        self.store.begin_sending()
     }
 
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>> {

@@ -133,8 +133,8 @@ impl State for Recorder {
         self.store.settle(id, settled, now)
     }
 
-    fn line(&self) -> BoxFuture<'_, Result<Line, StateError>> {
-        self.store.line()
+    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>> {
+        self.store.begin_sending()
     }
 
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>> {
