@@ -74,6 +74,8 @@ pub struct Inner {
     named: HashMap<(Recipient, usize), usize>,
     /// The last answer 45009: when it was given, to which process, and whether that process stored it.
     told_off: Option<(i64, u64, bool)>,
+    /// The tokens that a process was told are invalid, and when.
+    refused_tokens: HashMap<(u64, String), i64>,
     pub process: u64,
     pub requests: u64,
 }
@@ -173,7 +175,7 @@ impl WeCom {
         }
         let code = answer["errcode"].as_i64().unwrap_or_default();
         if let Some(number) = number {
-            self.answered(number, code);
+            self.answered(number, code, token_of(query));
         }
         answer["errmsg"] = json!(if code == 0 { "ok" } else { "no" });
         self.witness.point("answered", true).await;
@@ -181,9 +183,13 @@ impl WeCom {
     }
 
     /// The sender knows now what came of a body.
-    fn answered(&self, number: usize, code: i64) {
+    fn answered(&self, number: usize, code: i64, token: &str) {
         let now = self.witness.time.now();
         let mut inner = self.open();
+        if code == 40014 {
+            let process = inner.process;
+            inner.refused_tokens.entry((process, token.to_owned())).or_insert(now);
+        }
         if code == 45009 {
             inner.told_off = Some((now, inner.process, false));
         }
@@ -207,8 +213,12 @@ impl WeCom {
         let mut inner = self.open();
         inner.requests += 1;
         self.check_rest(&inner, begun);
+        let token = token_of(query);
+        if inner.refused_tokens.get(&(inner.process, token.to_owned())).is_some_and(|told_at| begun > *told_at) {
+            self.witness.broken(format!("{token} is used again after WeCom refused it"));
+        }
         self.check_unity(&mut inner, number);
-        if !query.contains(&("access_token", &format!("token-{}", inner.token))) {
+        if token != format!("token-{}", inner.token) {
             return json!({"errcode": 40014});
         }
         if now < inner.limited_until {
@@ -376,6 +386,10 @@ impl WeCom {
         inner.bodies.push(Body { to, letters, text, plain, taken: BTreeMap::new(), strange: 0, open: false });
         number
     }
+}
+
+fn token_of<'a>(query: &'a [(&str, &str)]) -> &'a str {
+    query.iter().find(|(key, _)| *key == "access_token").map_or("", |(_, token)| token)
 }
 
 /// The letters that a text names.
