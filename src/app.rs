@@ -9,10 +9,9 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
-use crate::state::{
-    ExportError, Ledger, Limits, Restored, State, StateError, Store, Summary, exports, restore_damaged,
-};
+use crate::state::{Ledger, Limits, Restored, State, StateError, Store, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
+use crate::upkeep;
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
@@ -32,14 +31,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long tasks may take to end once the store is stuck: they can store nothing any more.
 const STUCK_LIMIT: Duration = Duration::from_secs(2);
-/// How often a slice of old records is forgotten, while there is more to look at, and how often all of them are.
-const PRUNE_NEXT: Duration = Duration::from_secs(5);
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// The first export after a start: not while all accounts log in.
-const FIRST_EXPORT: Duration = Duration::from_secs(300);
-const NO_EXPORT: Duration = Duration::from_secs(2);
-/// How often it is noted that the service lives.
-const BEAT_EVERY: Duration = Duration::from_secs(30);
 /// How often proofs of life are looked at.
 const LIFE_EVERY: Duration = Duration::from_secs(2);
 /// Before the first token is asked for again.
@@ -117,8 +108,8 @@ pub async fn run(
     };
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
-    spawn_upkeep(&supervisor, &state, &clock, &stop);
-    spawn_exports(&supervisor, &config, (&ledger, &clock), &stop);
+    upkeep::spawn(&supervisor, &state, &clock, &stop);
+    upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
     service.update(&config.accounts);
     spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
     supervisor.apply(&config.accounts);
@@ -296,14 +287,6 @@ pub fn wall() -> Timestamp {
     SystemClock::new(None, Timestamp(0)).wall()
 }
 
-/// Whether an export is whole and unchanged.
-///
-/// # Errors
-/// Why it is not.
-pub fn verify_export(file: &Path) -> Result<Summary, ExportError> {
-    crate::state::verify(file)
-}
-
 /// Whether a running mailbell has the store in a directory open.
 ///
 /// # Errors
@@ -343,73 +326,4 @@ async fn first_token(client: Arc<Client>, health: Arc<Health>, lang: Lang, stop:
         }
     }
     health.token_held();
-}
-
-/// Notes that the service lives, and forgets old records.
-fn spawn_upkeep(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
-    let (state, clock, stop_token) = (state.clone(), clock.clone(), stop.clone());
-    supervisor.run("upkeep", stop.clone(), move || upkeep(state.clone(), clock.clone(), stop_token.clone()));
-}
-
-async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    let mut prune_at = clock.steady().plus(PRUNE_NEXT);
-    let mut beat_at = clock.steady();
-    while !stop.is_cancelled() {
-        let now = clock.now();
-        if now.steady >= beat_at {
-            if let Err(reason) = state.beat(now.wall).await {
-                warn!(%reason, "that the service lives cannot be noted");
-            }
-            beat_at = now.steady.plus(BEAT_EVERY);
-        }
-        if now.steady >= prune_at {
-            let more = state.prune(now.steady).await.unwrap_or_else(|reason| {
-                warn!(%reason, "old records cannot be forgotten");
-                false
-            });
-            prune_at = now.steady.plus(if more { PRUNE_NEXT } else { PRUNE_EVERY });
-        }
-        let pause = beat_at.min(prune_at).since(clock.steady());
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-}
-
-/// Writes exports, as often as the config says.
-fn spawn_exports(
-    supervisor: &Supervisor,
-    config: &Config,
-    (ledger, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
-    stop: &CancellationToken,
-) {
-    let Some(every) = config.state.export_every else { return };
-    let (ledger, clock, stop_token) = (ledger.clone(), clock.clone(), stop.clone());
-    let (store, kept) = (config.state.path.clone(), config.state.exports_kept);
-    supervisor.run("export", stop.clone(), move || {
-        let (ledger, clock, stop, store) = (ledger.clone(), clock.clone(), stop_token.clone(), store.clone());
-        async move {
-            // A store that has none gets its first one soon.
-            let mut pause = if exports::list(&store).is_empty() { NO_EXPORT } else { FIRST_EXPORT }.min(every);
-            loop {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(pause) => {}
-                }
-                pause = every;
-                if let Err(reason) = export_once(&*ledger, &store, clock.wall(), kept).await {
-                    warn!(reason, "no export could be written; the store itself is not touched by that");
-                }
-            }
-        }
-    });
-}
-
-async fn export_once(ledger: &dyn Ledger, store: &Path, wall: Timestamp, kept: usize) -> Result<(), String> {
-    let file = exports::file(store, wall, false).map_err(|error| error.to_string())?;
-    let summary = ledger.export(file, false, wall).await.map_err(|error| error.to_string())?;
-    info!(lines = summary.lines, "an export was written");
-    exports::rotate(store, kept).map_err(|error| error.to_string())
 }

@@ -35,6 +35,7 @@ pub mod supervise;
 pub mod telemetry;
 pub mod tls;
 pub mod unwind;
+pub(crate) mod upkeep;
 pub mod watch;
 pub mod web;
 pub mod wecom;

@@ -115,12 +115,10 @@ fn take(config: &Config, file: &Path, replace: bool, lang: Lang) -> ExitCode {
     }
 }
 
-/// Verifies, moves aside what is there if that is allowed, imports.
+/// Imports (a bad export changes nothing), and moves aside what is there if that is allowed.
 fn replace_store(file: &Path, store: &Path, replace: bool, lang: Lang) -> Result<(Summary, Option<PathBuf>), String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    app::verify_export(file).map_err(|error| named(&error))?;
     let holds = store.join("db").exists();
-    if holds && app::store_in_use(store).map_err(|error| error.to_string())? {
+    if holds && app::store_in_use(store).map_err(|error| error.text(lang))? {
         return Err(match lang {
             Lang::ZhCn => format!("{} 正由运行中的 mailbell 使用：先停止它", store.display()),
             Lang::En => format!("{}: another mailbell is running on this store; stop it first", store.display()),
@@ -135,5 +133,6 @@ fn replace_store(file: &Path, store: &Path, replace: bool, lang: Lang) -> Result
             ),
         });
     }
-    put_in_place(file, store, "replaced", app::wall()).map_err(|error| named(&error))
+    put_in_place(file, store, "replaced", app::wall())
+        .map_err(|error| format!("{}: {}", file.display(), error.text(lang)))
 }

@@ -5,13 +5,13 @@
 //! and limits. So nothing that waits is missing: a letter that came in between is stored, or lies behind its mark.
 
 use super::engine::Engine;
-use super::kv::{Batch, Kv};
+use super::kv::{Batch, Kv, Pairs, all};
 use super::line::Line;
-use super::record::{STORE_VERSION, to_bytes};
+use super::record::{AlertRecord, STORE_VERSION, from_bytes, to_bytes};
 use super::sled_kv::SledKv;
 use super::store::Store;
 use super::{StateError, keys};
-use crate::model::{Timestamp, hex};
+use crate::model::{Lang, LetterNo, Timestamp, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -19,11 +19,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use tokio::sync::mpsc;
 
 /// The form of exports.
 const FORM: u32 = 1;
 /// Records read in one step.
 const AT_ONCE: usize = 2_000;
+/// Slices that may wait for the disk.
+const SLICES: usize = 2;
 /// Records written in one batch at an import.
 const BATCH: usize = 2_000;
 
@@ -58,7 +61,7 @@ pub struct Summary {
     pub lines: u64,
 }
 
-/// Why there is no export, or an export is not taken.
+/// Why there is no export, or an export is not taken. In English; [`ExportError::text`] has both languages.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The store.
@@ -68,11 +71,54 @@ pub enum ExportError {
     #[error("{0}")]
     File(#[from] std::io::Error),
     /// It is none, or cut short, or changed.
-    #[error("this is no whole export of mailbell: {0}; nothing was changed. Take an older one")]
-    Broken(String),
+    #[error("{}", self.text(Lang::En))]
+    Broken(Flaw),
     /// Written by a newer mailbell.
-    #[error("this export is of a newer mailbell ({0}); nothing was changed. Use that one")]
+    #[error("{}", self.text(Lang::En))]
     Newer(String),
+}
+
+/// What is wrong with an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is nothing in it.
+    Empty,
+    /// Its first line is of another kind of file.
+    Foreign,
+    /// This line cannot be read.
+    Line(u64, String),
+    /// Its last line is not there.
+    Cut,
+    /// Its checksum is another.
+    Changed,
+}
+
+impl ExportError {
+    /// What happened and what to do next.
+    pub fn text(&self, lang: Lang) -> String {
+        let (zh, en) = match self {
+            Self::State(error) => return error.text(lang),
+            Self::File(error) => return error.to_string(),
+            Self::Newer(version) => (
+                format!("这个导出由较新的 mailbell（{version}）写成，未作任何更改；请使用那个版本"),
+                format!("this export is of a newer mailbell ({version}); nothing was changed. Use that one"),
+            ),
+            Self::Broken(flaw) => {
+                let (zh, en) = match flaw {
+                    Flaw::Empty => ("文件是空的".to_owned(), "it is empty".to_owned()),
+                    Flaw::Foreign => ("第一行属于别的文件".to_owned(), "its first line is another file's".to_owned()),
+                    Flaw::Line(at, reason) => (format!("第 {at} 行：{reason}"), format!("line {at}: {reason}")),
+                    Flaw::Cut => ("结尾不见了".to_owned(), "its end is missing".to_owned()),
+                    Flaw::Changed => ("校验和不符".to_owned(), "its checksum is another".to_owned()),
+                };
+                (
+                    format!("这不是完整的 mailbell 导出：{zh}；未作任何更改，请换用更早的导出"),
+                    format!("this is no whole export of mailbell: {en}; nothing was changed. Take an older one"),
+                )
+            }
+        };
+        lang.pick(&zh, &en).to_owned()
+    }
 }
 
 /// Writes an export to a file, which is there whole and durable or not at all. `whole`: with the ledger; else only what is
@@ -88,26 +134,19 @@ pub async fn export(store: &Store, to: &Path, whole: bool, wall: Timestamp) -> R
         written_at: wall,
         whole,
     };
-    let unfinished = to.with_extension("unfinished");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    let mut sheet = Sheet { out: BufWriter::new(file), digest: Sha256::new(), lines: 0 };
-    sheet.first(&head)?;
-    let written = fill(store, &mut sheet, whole).await;
-    let lines = match written.and_then(|()| sheet.last()) {
-        Ok(lines) => lines,
-        Err(error) => {
-            let _ = std::fs::remove_file(&unfinished);
-            return Err(error);
-        }
-    };
-    std::fs::rename(&unfinished, to)?;
-    if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(Summary { head, lines })
+    let (slices, filled) = mpsc::channel(SLICES);
+    let (first, file) = (head.clone(), to.to_owned());
+    let written = tokio::task::spawn_blocking(move || write(&first, filled, &file));
+    let read = read(store, &slices, whole).await;
+    drop(slices);
+    let written = written.await.map_err(|e| std::io::Error::other(e.to_string()))?;
+    // What cannot be read is why there is no end.
+    read?;
+    Ok(Summary { head, lines: written? })
 }
 
-async fn fill(store: &Store, sheet: &mut Sheet, whole: bool) -> Result<(), ExportError> {
+/// Hands over all that belongs into an export, a slice at a time, and says when that was all.
+async fn read(store: &Store, slices: &mpsc::Sender<Slice>, whole: bool) -> Result<(), StateError> {
     let mut behind: Vec<&'static [u8]> = vec![keys::BOUND, keys::REMEMBERED, keys::BODIES, keys::ASIDE];
     if whole {
         behind.extend([keys::SETTLED, keys::LETTERS]);
@@ -120,34 +159,51 @@ async fn fill(store: &Store, sheet: &mut Sheet, whole: bool) -> Result<(), Expor
             let pairs = store.step(false, move |engine| engine.kv.scan(prefix, from.as_deref(), AT_ONCE)).await?;
             let Some((key, _)) = pairs.last() else { break };
             after = Some(key.clone());
-            for (key, value) in &pairs {
-                sheet.record(key, value)?;
-            }
+            // Nobody takes it: the writer says why.
+            let _ = slices.send(Slice::Records(pairs)).await;
         }
         if prefix == keys::LETTERS {
             last_letter = after.as_deref().and_then(keys::number_of);
         }
     }
     let core = store.step(false, move |engine| engine.core(last_letter)).await?;
-    for (key, value) in &core {
-        sheet.record(key, value)?;
-    }
+    let _ = slices.send(Slice::Records(core)).await;
+    let _ = slices.send(Slice::End).await;
     Ok(())
+}
+
+/// Writes what comes; blocking. Without an end there is no file.
+fn write(head: &Head, mut slices: mpsc::Receiver<Slice>, to: &Path) -> Result<u64, ExportError> {
+    let unfinished = to.with_extension("unfinished");
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut sheet = Sheet { out: BufWriter::new(file), digest: Sha256::new(), lines: 0 };
+    let lines = match sheet.fill(head, &mut slices) {
+        Ok(lines) => lines,
+        Err(error) => {
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(error);
+        }
+    };
+    std::fs::rename(&unfinished, to)?;
+    if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(lines)
 }
 
 impl Engine {
     /// Marks, outbox and limits with the letters they need, as of one moment. `last_letter`: letters up to this one are
     /// written already; `None`: none is.
-    fn core(&self, last_letter: Option<u64>) -> Result<super::kv::Pairs, StateError> {
+    fn core(&self, last_letter: Option<u64>) -> Result<Pairs, StateError> {
         let mut found = Vec::new();
         let mut needed = BTreeSet::new();
         for prefix in [keys::WAITING, keys::ALERTS] {
-            super::kv::all(&*self.kv, prefix, |pairs| {
+            all(&*self.kv, prefix, |pairs| {
                 for (key, value) in &pairs {
-                    match Line::of(key, value) {
-                        Some(Line::Waiting { no, .. }) => drop(needed.insert(no)),
-                        Some(Line::Alert { alert, .. }) => needed.extend(alert.letters),
-                        _ => {}
+                    if prefix == keys::WAITING {
+                        needed.extend(keys::number_of(key).map(LetterNo));
+                    } else if let Ok(alert) = from_bytes::<AlertRecord>(value) {
+                        needed.extend(alert.letters);
                     }
                 }
                 found.extend(pairs);
@@ -162,7 +218,7 @@ impl Engine {
         }
         let rest = [keys::MARKS, keys::BUDGETS, keys::GATES, keys::TROUBLES];
         for prefix in rest {
-            super::kv::all(&*self.kv, prefix, |pairs| {
+            all(&*self.kv, prefix, |pairs| {
                 found.extend(pairs);
                 Ok(())
             })?;
@@ -174,6 +230,12 @@ impl Engine {
     }
 }
 
+/// What goes from the store into a file.
+enum Slice {
+    Records(Pairs),
+    End,
+}
+
 /// A file that is being filled.
 struct Sheet {
     out: BufWriter<File>,
@@ -182,8 +244,20 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn first(&mut self, head: &Head) -> Result<(), ExportError> {
-        self.line(&serde_json::to_vec(head).map_err(std::io::Error::from)?)
+    fn fill(&mut self, head: &Head, slices: &mut mpsc::Receiver<Slice>) -> Result<u64, ExportError> {
+        self.line(&serde_json::to_vec(head).map_err(std::io::Error::from)?)?;
+        loop {
+            match slices.blocking_recv() {
+                Some(Slice::Records(pairs)) => {
+                    for (key, value) in &pairs {
+                        self.record(key, value)?;
+                    }
+                }
+                Some(Slice::End) => return self.last(),
+                // Whoever reads says why.
+                None => return Err(ExportError::Broken(Flaw::Cut)),
+            }
+        }
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), ExportError> {
@@ -271,10 +345,10 @@ fn fill_store(file: &Path, directory: &Path) -> Result<Summary, ExportError> {
 
 /// Goes through the lines of an export; what it is is said by the first, and whether it is whole by the last.
 fn each_line(file: &Path, mut each: impl FnMut(Line) -> Result<(), StateError>) -> Result<Summary, ExportError> {
-    let broken = |reason: &str| ExportError::Broken(reason.to_owned());
+    let broken = ExportError::Broken;
     let mut lines = BufReader::new(File::open(file)?).split(b'\n');
-    let first = lines.next().transpose()?.ok_or_else(|| broken("it is empty"))?;
-    let head: Head = serde_json::from_slice(&first).map_err(|_| broken("its first line is another file's"))?;
+    let first = lines.next().transpose()?.ok_or_else(|| broken(Flaw::Empty))?;
+    let head: Head = serde_json::from_slice(&first).map_err(|_| broken(Flaw::Foreign))?;
     if head.mailbell_export > FORM || head.store_format > STORE_VERSION {
         return Err(ExportError::Newer(head.version));
     }
@@ -288,13 +362,13 @@ fn each_line(file: &Path, mut each: impl FnMut(Line) -> Result<(), StateError>) 
         text = lines.next().transpose()?;
         if text.is_some() {
             count += 1;
-            let line = serde_json::from_slice(&held).map_err(|e| broken(&format!("line {}: {e}", count + 1)))?;
+            let line = serde_json::from_slice(&held).map_err(|e| broken(Flaw::Line(count + 1, e.to_string())))?;
             each(line)?;
         }
     }
-    let foot: Foot = serde_json::from_slice(&held).map_err(|_| broken("its end is missing"))?;
+    let foot: Foot = serde_json::from_slice(&held).map_err(|_| broken(Flaw::Cut))?;
     if foot.lines != count || foot.sha256 != hex(&digest.finalize()) {
-        return Err(broken("its checksum is another"));
+        return Err(broken(Flaw::Changed));
     }
     Ok(Summary { head, lines: count })
 }

@@ -33,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("watch", &["model", "metrics", "clock", "rules", "config", "health", "parse", "imap", "state"]),
     ("deliver", &["model", "metrics", "clock", "rules", "config", "health", "parse", "wecom", "state"]),
     ("supervise", &["model", "clock", "rules", "config", "health", "imap", "state", "watch"]),
+    ("upkeep", &["model", "clock", "config", "state", "supervise"]),
     ("control", &["model", "clock", "rules", "config", "health", "state"]),
     ("web", &["model", "metrics", "clock", "health", "state"]),
     (
@@ -49,6 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "watch",
             "deliver",
             "supervise",
+            "upkeep",
             "control",
             "web",
         ],
@@ -132,7 +134,11 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         &["src/supervise.rs", "src/state/", "src/demo/"],
         "the tasks; the store's threads; the demo's child processes",
     ),
-    ("spawn_blocking", &["src/app.rs", "src/cli/check.rs", "src/demo/"], "opening the store blocks; so does Dovecot"),
+    (
+        "spawn_blocking",
+        &["src/app.rs", "src/cli/check.rs", "src/demo/", "src/state/export.rs"],
+        "opening the store blocks, and so do Dovecot and writing an export",
+    ),
     ("unbounded_channel", &[], "a queue without an end hides that nobody empties it"),
     ("thread::sleep", &["src/demo/dovecot_process.rs", "src/state/sled_kv.rs"], "a destructor cannot wait otherwise"),
     // The process.

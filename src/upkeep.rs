@@ -1,0 +1,90 @@
+//! What has to be done from time to time: noting that the service lives, forgetting old records, writing exports.
+
+use crate::clock::Clock;
+use crate::config;
+use crate::model::Timestamp;
+use crate::state::{Ledger, State, exports};
+use crate::supervise::Supervisor;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How often a slice of old records is forgotten, while there is more to look at, and how often all of them are.
+const PRUNE_NEXT: Duration = Duration::from_secs(5);
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// The first export after a start: not while all accounts log in.
+const FIRST_EXPORT: Duration = Duration::from_secs(300);
+const NO_EXPORT: Duration = Duration::from_secs(2);
+/// How often it is noted that the service lives.
+const BEAT_EVERY: Duration = Duration::from_secs(30);
+
+/// Notes that the service lives, and forgets old records.
+pub(crate) fn spawn(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
+    let (state, clock, stop_token) = (state.clone(), clock.clone(), stop.clone());
+    supervisor.run("upkeep", stop.clone(), move || upkeep(state.clone(), clock.clone(), stop_token.clone()));
+}
+
+async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut prune_at = clock.steady().plus(PRUNE_NEXT);
+    let mut beat_at = clock.steady();
+    while !stop.is_cancelled() {
+        let now = clock.now();
+        if now.steady >= beat_at {
+            if let Err(reason) = state.beat(now.wall).await {
+                warn!(%reason, "that the service lives cannot be noted");
+            }
+            beat_at = now.steady.plus(BEAT_EVERY);
+        }
+        if now.steady >= prune_at {
+            let more = state.prune(now.steady).await.unwrap_or_else(|reason| {
+                warn!(%reason, "old records cannot be forgotten");
+                false
+            });
+            prune_at = now.steady.plus(if more { PRUNE_NEXT } else { PRUNE_EVERY });
+        }
+        let pause = beat_at.min(prune_at).since(clock.steady());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Writes exports, as often as the config says.
+pub(crate) fn spawn_exports(
+    supervisor: &Supervisor,
+    config: &config::State,
+    (ledger, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    stop: &CancellationToken,
+) {
+    let Some(every) = config.export_every else { return };
+    let (ledger, clock, stop_token) = (ledger.clone(), clock.clone(), stop.clone());
+    let (store, kept) = (config.path.clone(), config.exports_kept);
+    supervisor.run("export", stop.clone(), move || {
+        let (ledger, clock, stop, store) = (ledger.clone(), clock.clone(), stop_token.clone(), store.clone());
+        async move {
+            // A store that has none gets its first one soon.
+            let mut pause = if exports::list(&store).is_empty() { NO_EXPORT } else { FIRST_EXPORT }.min(every);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = every;
+                if let Err(reason) = export_once(&*ledger, &store, clock.wall(), kept).await {
+                    warn!(reason, "no export could be written; the store itself is not touched by that");
+                }
+            }
+        }
+    });
+}
+
+async fn export_once(ledger: &dyn Ledger, store: &Path, wall: Timestamp, kept: usize) -> Result<(), String> {
+    let file = exports::file(store, wall, false).map_err(|error| error.to_string())?;
+    let summary = ledger.export(file, false, wall).await.map_err(|error| error.to_string())?;
+    info!(lines = summary.lines, "an export was written");
+    exports::rotate(store, kept).map_err(|error| error.to_string())
+}
