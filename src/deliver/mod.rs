@@ -188,7 +188,7 @@ async fn wait(delivery: &Delivery, line: &Line, on_their_way: usize) -> Duration
     if let Some(until) = line.rests_until.filter(|t| *t > now.steady) {
         return until.since(now.steady);
     }
-    if on_their_way >= if line.fails() { PROBES } else { CONCURRENT } {
+    if room(delivery, line, on_their_way) == 0 {
         return LOOK_EVERY;
     }
     match delivery.state.next_due(now).await {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Letters named in a view of an alert.
 const NAMED: usize = 60;
+/// So many numbers are looked through at first for settled alerts, and at most at one time.
+const FIRST_WINDOW: u64 = 1024;
+const WIDEST_WINDOW: u64 = 32_768;
 
 /// What an alert has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,24 +101,24 @@ impl Engine {
         Ok(found)
     }
 
+    /// The newest first. What was settled long ago need not be read for it.
     fn settled(&self, state: Option<AlertState>, most: usize) -> Result<Vec<AlertView>, StateError> {
         let mut found = Vec::new();
-        super::kv::all(&*self.kv, keys::SETTLED, |pairs| {
-            for (key, value) in pairs {
-                let (Some(id), Ok(record)) = (keys::number_of(&key), from_bytes::<AlertRecord>(&value)) else {
-                    continue;
-                };
-                let view = self.view_of(AlertId(id), record)?;
-                if state.is_none_or(|wanted| wanted == view.state) {
-                    found.push(view);
+        let (mut end, mut width) = (self.next_number(), FIRST_WINDOW);
+        while end > 0 && found.len() < most {
+            let begin = end.saturating_sub(width);
+            let before = begin.checked_sub(1).map(|number| keys::settled(AlertId(number)));
+            let at_most = usize::try_from(end - begin).unwrap_or(usize::MAX);
+            let pairs = self.kv.scan(keys::SETTLED, before.as_deref(), at_most)?;
+            for (key, value) in pairs.iter().rev() {
+                let Some(id) = keys::number_of(key).filter(|id| *id < end).map(AlertId) else { continue };
+                let Ok(record) = from_bytes::<AlertRecord>(value) else { continue };
+                if found.len() < most && state.is_none_or(|wanted| wanted == self.state_of(id, &record)) {
+                    found.push(self.view_of(id, record)?);
                 }
             }
-            if found.len() > most {
-                found.drain(..found.len() - most);
-            }
-            Ok(())
-        })?;
-        found.reverse();
+            (end, width) = (begin, (width * 2).min(WIDEST_WINDOW));
+        }
         Ok(found)
     }
 

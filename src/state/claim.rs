@@ -18,6 +18,8 @@ use std::time::Duration;
 pub(super) const MANY: usize = 60;
 /// WeCom remembers a body for 14,400 s (p90236); a try that it may have taken is counted on until shortly before.
 const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 60);
+/// What has no room in what is left of the day's quota, and others have, is looked at again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// What is looked at in one round beyond what is asked for, because some may not go: the rest is found by the next one.
 const LOOKED_AT: usize = 256;
 
@@ -120,7 +122,7 @@ impl Engine {
             .map(|(id, open)| (id, open.clone()))
             .collect();
         for (id, open) in due {
-            if round.is_full() {
+            if round.is_full() || self.day_is_full(round, urgent) {
                 return Ok(());
             }
             let class = if urgent { Class::Urgent } else { Class::Normal };
@@ -155,9 +157,7 @@ impl Engine {
         let (alone, others) = record.recipients.iter().cloned().partition(|r| self.is_parked(round, r));
         for (id, recipients) in [(id, others), (AlertId(self.number()?), alone)] {
             let part = record.part(recipients, record.letters.clone());
-            for no in &part.letters {
-                round.batch.put(keys::link(*no, id), Vec::new());
-            }
+            part.link(id, &mut round.batch);
             round.batch.put(keys::alert(id), to_bytes(&part)?);
             round.opened.push((id, Open::of(&part), false));
         }
@@ -174,7 +174,7 @@ impl Engine {
             false => self.index.queue.others_due(now).take(most).map(own).collect(),
         };
         for (recipient, class) in due {
-            if round.is_full() {
+            if round.is_full() || self.day_is_full(round, urgent) {
                 return Ok(());
             }
             if round.served.contains(&(recipient.clone(), class)) {
@@ -187,6 +187,12 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether the day's quota has no room for anybody. What waits is not put off then, so that it is found again as soon as
+    /// something is given back.
+    fn day_is_full(&self, round: &Round, urgent: bool) -> bool {
+        quota::room(&round.quota, self.limits.account_cap, 1, urgent, round.now.wall).is_err()
     }
 
     /// Whether one more message may go to all of these now, by every limit; else when to look again. Those whom WeCom does
@@ -205,7 +211,7 @@ impl Engine {
         }
         let persons = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
         quota::room(&round.quota, self.limits.account_cap, persons, urgent, round.now.wall)
-            .map_err(|midnight| round.now.steady_at(midnight))?;
+            .map_err(|midnight| round.now.steady_at(midnight).min(round.now.steady.plus(LOOK_AGAIN)))?;
         let gates = || recipients.iter().map(|recipient| self.gate(round, recipient));
         let parked: Option<Vec<_>> = gates().map(|gate| gate?.parked_until(round.now.steady)).collect();
         if let Some(first) = parked.and_then(|times| times.into_iter().min()) {
@@ -240,7 +246,7 @@ impl Engine {
         for recipient in &record.recipients {
             let known = || self.index.gates.get(recipient).cloned().unwrap_or_default();
             let gate = round.gates.entry(recipient.clone()).or_insert_with(known);
-            governor::note(&mut gate.sent, now.steady);
+            governor::note(&mut gate.sent, record.urgency == Urgency::Urgent, now.steady);
             round.batch.put(keys::gate(recipient), to_bytes(gate)?);
         }
         let persons = u32::try_from(record.recipients.len()).unwrap_or(u32::MAX);

@@ -6,7 +6,7 @@ use super::index::{Open, letter_no, readable};
 use super::queue::Class;
 use super::record::{AlertRecord, LetterRecord, from_bytes, to_bytes};
 use super::{Compose, Content, Draft, Shape, StateError, keys};
-use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient, Timestamp};
+use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient};
 use crate::rules::quota;
 use crate::unwind::caught;
 use std::collections::HashSet;
@@ -35,7 +35,7 @@ impl Engine {
         compose: &Compose,
     ) -> Result<(), StateError> {
         let numbers = self.waiting_letters(recipient, class)?;
-        let (letters, items, told_at) = self.items(round, &numbers)?;
+        let (letters, items) = self.items(round, &numbers)?;
         let companions = self.companions(round, recipient, class, &numbers)?;
         let recipients: Vec<_> = std::iter::once(recipient.clone()).chain(companions).collect();
         for other in &recipients {
@@ -50,7 +50,7 @@ impl Engine {
         }
         let drafts = self.unlike_any_sent(round, &recipients, Content::Letters(&items), false, compose)?;
         let base = AlertRecord {
-            told_at: told_at.unwrap_or(round.now.steady),
+            told_at: items.iter().map(|item| item.told_at).min().unwrap_or(round.now.steady),
             ..AlertRecord::new(recipients, class.urgency(), letters, round.now)
         };
         self.open_drafts(round, None, &base, drafts)
@@ -64,7 +64,7 @@ impl Engine {
         record: AlertRecord,
         compose: &Compose,
     ) -> Result<(), StateError> {
-        let (letters, items, _) = self.items(round, &record.letters)?;
+        let (letters, items) = self.items(round, &record.letters)?;
         let content = match &record.text {
             Some(text) => Content::Text(text),
             None => Content::Letters(&items),
@@ -97,10 +97,8 @@ impl Engine {
                 None => AlertId(self.number()?),
             };
             let letters: Vec<_> = draft.items.iter().filter_map(|at| base.letters.get(*at).copied()).collect();
-            for no in &letters {
-                round.batch.put(keys::link(*no, id), Vec::new());
-            }
             let record = AlertRecord { kind: draft.kind, body: draft.body, letters, ..base.clone() };
+            record.link(id, &mut round.batch);
             let class = Class::of(record.urgency);
             let nobody_waits = record.kind == AlertKind::CatchUp;
             if !round.is_full() && self.may_go(round, &record.recipients, class, nobody_waits).is_ok() {
@@ -119,13 +117,8 @@ impl Engine {
         pairs.iter().map(|(key, _)| letter_no(key)).collect()
     }
 
-    /// The letters of these numbers that are there and can be read, and when the server told of the earliest.
-    #[allow(clippy::type_complexity)] // three lists of the same letters
-    fn items(
-        &self,
-        round: &mut Round,
-        numbers: &[LetterNo],
-    ) -> Result<(Vec<LetterNo>, Vec<Item>, Option<Timestamp>), StateError> {
+    /// The letters of these numbers that are there and can be read.
+    fn items(&self, round: &mut Round, numbers: &[LetterNo]) -> Result<(Vec<LetterNo>, Vec<Item>), StateError> {
         let (mut letters, mut items) = (Vec::new(), Vec::new());
         for no in numbers {
             let key = keys::letter(*no);
@@ -135,8 +128,7 @@ impl Engine {
                 items.push(record.sighting.item);
             }
         }
-        let told_at = items.iter().map(|item| item.told_at).min();
-        Ok((letters, items, told_at))
+        Ok((letters, items))
     }
 
     /// Who waits for exactly these letters, and may have them now: as many as fit into one message with `recipient`.

@@ -135,6 +135,11 @@ impl Engine {
         Ok(number)
     }
 
+    /// All numbers given so far are smaller.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
     /// What the process knows and the backend does not.
     pub(super) fn memory(&self) -> Memory {
         Memory { limits: self.limits, governed: self.governed, last_beat: self.last_beat }

@@ -157,6 +157,19 @@ impl Index {
         }
     }
 
+    /// What waits for this recipient, letters and alerts for nobody else, may be looked at again at once.
+    pub(super) fn wake(&mut self, recipient: &Recipient, now: Timestamp) {
+        self.queue.wake(recipient, now);
+        let own = |(id, open): (&AlertId, &Open)| {
+            let alone = open.recipients == [recipient.clone()] && !self.claimed.contains(id) && open.at > now;
+            alone.then(|| (*id, open.clone()))
+        };
+        let woken: Vec<_> = self.open.iter().filter_map(own).collect();
+        for (id, open) in woken {
+            self.put(id, Open { at: now, ..open });
+        }
+    }
+
     fn order(&mut self, urgent: bool) -> &mut BTreeSet<(Timestamp, AlertId)> {
         if urgent { &mut self.urgent } else { &mut self.others }
     }

@@ -117,11 +117,11 @@ impl Line {
                 batch.put(keys::waiting(&recipient, class, no), to_bytes(&waiting)?);
             }
             Self::Alert { id, body, alert } => {
-                link(batch, id, &alert);
+                alert.link(id, batch);
                 batch.put(keys::alert(id), to_bytes(&AlertRecord { body: body.into_bytes(), ..alert })?);
             }
             Self::Settled { id, alert } => {
-                link(batch, id, &alert);
+                alert.link(id, batch);
                 batch.put(keys::settled(id), to_bytes(&alert)?);
             }
             Self::Gate { recipient, gate } => batch.put(keys::gate(&recipient), to_bytes(&gate)?),
@@ -143,12 +143,6 @@ impl Line {
             Self::Aside { key, value } => batch.put(bytes_of(&key)?, bytes_of(&value)?),
         }
         Ok(())
-    }
-}
-
-fn link(batch: &mut Batch, id: AlertId, alert: &AlertRecord) {
-    for no in &alert.letters {
-        batch.put(keys::link(*no, id), Vec::new());
     }
 }
 

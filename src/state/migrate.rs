@@ -204,7 +204,7 @@ fn first_to_second(kv: &mut dyn Kv) -> Result<(), StateError> {
         let recipient = keys::recipient_of(key).ok_or_else(wrong)?;
         let mut gate = Gate::default();
         for at in from_bytes::<Vec<Timestamp>>(value)? {
-            governor::note(&mut gate.sent, at);
+            governor::note(&mut gate.sent, false, at);
         }
         batch.put(keys::gate(&recipient), to_bytes(&gate)?);
         Ok(())

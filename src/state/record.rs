@@ -1,7 +1,10 @@
 //! Stored forms: a version byte, then postcard.
 
-use super::StateError;
-use crate::model::{AlertKind, LetterNo, Mark, Now, Recipient, Sighting, Timestamp, Uid, UidValidity, Urgency};
+use super::kv::Batch;
+use super::{StateError, keys};
+use crate::model::{
+    AlertId, AlertKind, LetterNo, Mark, Now, Recipient, Sighting, Timestamp, Uid, UidValidity, Urgency,
+};
 use crate::rules::governor::Sent;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -113,6 +116,13 @@ impl AlertRecord {
     /// Whether it may be made anew in parts: WeCom cannot have taken it, and there is something to make it of.
     pub(super) fn may_be_parted(&self) -> bool {
         self.unsure.is_none() && self.trying.is_none() && (self.text.is_some() || !self.letters.is_empty())
+    }
+
+    /// Says of each of its letters that it is in the alert `id`.
+    pub(super) fn link(&self, id: AlertId, batch: &mut Batch) {
+        for no in &self.letters {
+            batch.put(keys::link(*no, id), Vec::new());
+        }
     }
 
     /// The same again for other recipients or letters, never tried; but what was tried before may have been taken.

@@ -5,7 +5,7 @@ use super::index::{Open, readable};
 use super::kv::Batch;
 use super::record::{AlertRecord, End, Gate, Parked, from_bytes, to_bytes};
 use super::{Settled, Stale, StateError, keys};
-use crate::model::{AlertId, LetterNo, Now, Recipient, Timestamp};
+use crate::model::{AlertId, Now, Recipient, Timestamp};
 use crate::rules::quota;
 use crate::rules::retry::{Next, PARKED};
 
@@ -88,7 +88,7 @@ impl Engine {
             let is_free = gate.parked.is_none();
             self.index.gates.insert(recipient.clone(), gate);
             if is_free {
-                self.index.queue.wake(&recipient, now);
+                self.index.wake(&recipient, now);
             }
         }
     }
@@ -102,16 +102,22 @@ impl Engine {
         record: AlertRecord,
         now: Now,
     ) -> Result<(), StateError> {
-        for recipient in &record.recipients {
+        self.unpark(batch, after, &record.recipients)?;
+        batch.delete(keys::alert(id));
+        let end = Some(End { at: now, dropped: false });
+        batch.put(keys::settled(id), to_bytes(&AlertRecord { body: Vec::new(), end, ..record })?);
+        Ok(())
+    }
+
+    /// These are not left alone any more.
+    fn unpark(&self, batch: &mut Batch, after: &mut After, recipients: &[Recipient]) -> Result<(), StateError> {
+        for recipient in recipients {
             if let Some(gate) = self.index.gates.get(recipient).filter(|gate| gate.parked.is_some()) {
                 let free = Gate { parked: None, ..gate.clone() };
                 batch.put(keys::gate(recipient), to_bytes(&free)?);
                 after.gates.push((recipient.clone(), free));
             }
         }
-        batch.delete(keys::alert(id));
-        let end = Some(End { at: now, dropped: false });
-        batch.put(keys::settled(id), to_bytes(&AlertRecord { body: Vec::new(), end, ..record })?);
         Ok(())
     }
 
@@ -135,7 +141,7 @@ impl Engine {
                     (id, record.part(vec![recipient.clone()], record.letters.clone()))
                 }
             };
-            self.link(batch, part.0, &part.1.letters);
+            part.1.link(part.0, batch);
             self.bury(batch, after, part.0, part.1, reason.clone(), now)?;
         }
         if !reached.is_empty() {
@@ -169,17 +175,11 @@ impl Engine {
         for (place, half) in halves.into_iter().enumerate() {
             let id = if place == 0 { id } else { AlertId(self.number()?) };
             let half = AlertRecord { next_at: now.steady, ..half };
-            self.link(batch, id, &half.letters);
+            half.link(id, batch);
             batch.put(keys::alert(id), to_bytes(&half)?);
             after.opened.push((id, Open::of(&half)));
         }
         Ok(())
-    }
-
-    fn link(&self, batch: &mut Batch, id: AlertId, letters: &[LetterNo]) {
-        for no in letters {
-            batch.put(keys::link(*no, id), Vec::new());
-        }
     }
 
     /// It is dead: kept until a person decides. A recipient whom WeCom does not reach is left alone for a while.
@@ -265,13 +265,7 @@ impl Engine {
                 }
             }
             record.next_at = now.steady;
-            for recipient in &record.recipients {
-                if let Some(gate) = self.index.gates.get(recipient).filter(|gate| gate.parked.is_some()) {
-                    let free = Gate { parked: None, ..gate.clone() };
-                    batch.put(keys::gate(recipient), to_bytes(&free)?);
-                    after.gates.push((recipient.clone(), free));
-                }
-            }
+            self.unpark(&mut batch, &mut after, &record.recipients)?;
             batch.put(keys::alert(id), to_bytes(&record)?);
             after.opened.push((id, Open::of(&record)));
             done.push(id);
