@@ -10,11 +10,12 @@ use mailbell::clock::Anchor;
 use mailbell::model::{AccountId, AlertId, AlertKind, LetterId, Mark, Now, Owner, RawName, Timestamp};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
+use mailbell::rules::retry::Next;
 use mailbell::state::{
     Claim, Committed, Compose, Disk, Fails, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError, Store,
     Troubles, Usage,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::futures::Notified;
@@ -33,6 +34,8 @@ pub struct Given {
     bodies: HashMap<Vec<u8>, (AlertId, i64)>,
     /// What each alert's letters are told as.
     pub kinds: HashMap<AlertId, (AlertKind, usize)>,
+    /// Alerts that WeCom took, as the store has acknowledged.
+    done: HashSet<AlertId>,
     /// The alerts of the bodies that WeCom has seen, by their text.
     pub alerts: HashMap<Vec<u8>, AlertId>,
 }
@@ -103,6 +106,9 @@ impl Face {
             && now - at < DUPLICATES
         {
             witness.broken(format!("alerts {other} and {} have equal bodies within four hours", claim.id));
+        }
+        if given.done.contains(&claim.id) {
+            witness.broken(format!("alert {} is tried again, though it was settled", claim.id));
         }
         if claim.kind == AlertKind::CatchUp && claim.letters > 0 && claim.letters <= 60 {
             witness.broken(format!("alert {} does not name its {} letters", claim.id, claim.letters));
@@ -204,7 +210,12 @@ impl State for Face {
     fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>> {
         Box::pin(async move {
             self.eyes.witness.note(|| format!("alert {id} -> {:?}", settled.next));
-            self.durable("settle", self.store.settle(id, settled, now)).await
+            let done = matches!(settled.next, Next::Done);
+            self.durable("settle", self.store.settle(id, settled, now)).await?;
+            if done {
+                self.eyes.given.lock().unwrap().done.insert(id);
+            }
+            Ok(())
         })
     }
 
