@@ -16,6 +16,8 @@ use std::sync::Arc;
 const ALL_INVALID: i64 = 81013;
 /// What is said of one whom a success names as invalid.
 const NOT_VISIBLE: &str = "does not exist or is not in the app's visible range (可见范围)";
+/// What is said of one whom a success names as unlicensed.
+const NOT_LICENSED: &str = "has no licence (基础接口许可), unlicenseduser";
 
 /// A client of one app.
 pub struct Client {
@@ -134,10 +136,13 @@ impl Push for Client {
 fn reached(answer: &Answer, to: &[Recipient]) -> Outcome {
     let refused = |recipient: &Recipient| {
         let why = match lists(answer, recipient)? {
-            "unlicenseduser" => "has no licence (基础接口许可), unlicenseduser",
+            "unlicenseduser" => NOT_LICENSED,
             _ => NOT_VISIBLE,
         };
-        Some((recipient.clone(), format!("message/send: {recipient} {why}: {}", answer.errmsg())))
+        // Its errmsg is that of a success.
+        let more = Some(answer.errmsg()).filter(|errmsg| !matches!(errmsg.as_str(), "" | "ok"));
+        let more = more.map_or_else(String::new, |errmsg| format!(": {errmsg}"));
+        Some((recipient.clone(), format!("message/send: {recipient} {why}{more}")))
     };
     let refused: Vec<_> = to.iter().filter_map(refused).collect();
     match refused.as_slice() {
@@ -180,13 +185,58 @@ fn lists(answer: &Answer, to: &Recipient) -> Option<&'static str> {
 
 /// What a person should do about an outcome, if there is something: found by the errcode in its text.
 pub fn advice_for(outcome: &Outcome, lang: Lang) -> Option<&'static str> {
-    advice_on(outcome.reason(), lang)
+    let words = outcome.reason();
+    let network =
+        || lang.pick("检查 wecom.api_base、wecom.proxy 和网络", "check wecom.api_base, wecom.proxy and the network");
+    advice_on(words, lang).or_else(|| code_in(words).is_none().then(network))
 }
 
-/// The same for an outcome of which only the words were kept.
+/// The same for an outcome of which only the words were kept; nothing where WeCom gave no answer.
 pub fn advice_on(words: &str, lang: Lang) -> Option<&'static str> {
+    if words.contains(NOT_LICENSED) {
+        return Some(lang.pick(
+            "该成员没有基础接口许可或已过期：在企业微信管理后台为其分配许可",
+            "this member has no interface licence (基础接口许可), or it has expired: assign one in the WeCom admin console",
+        ));
+    }
     // A success that did not reach this one has no errcode that says so.
-    let code =
-        if words.contains(NOT_VISIBLE) { ALL_INVALID } else { words.split_ascii_whitespace().nth(1)?.parse().ok()? };
+    let code = if words.contains(NOT_VISIBLE) { ALL_INVALID } else { code_in(words)? };
     advice(code).map(|(zh, en)| lang.pick(zh, en))
+}
+
+/// The errcode in an outcome's words, which begin with the call.
+fn code_in(words: &str) -> Option<i64> {
+    words.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_is_said_of_codes_of_silence_and_of_members_who_are_not_reached() {
+        let lost = Outcome::Unknown("message/send: connection closed before message completed".to_owned());
+        let payload = Outcome::Payload("message/send: 40058 invalid request parameter".to_owned());
+        let busy = Outcome::Busy("message/send: -1 system busy".to_owned());
+        let alone = Outcome::Recipient(format!("message/send: lisi {NOT_LICENSED}"));
+        let party = Outcome::Recipient("message/send: 40066 invalid party".to_owned());
+        for (outcome, wanted) in [
+            (lost, Some(["wecom.proxy", "网络"])),
+            (payload, Some(["alerts show", "请求正文"])),
+            (busy, None),
+            (alone, Some(["interface licence", "基础接口许可"])),
+            (party, Some(["department or tag", "部门或标签"])),
+        ] {
+            for (lang, word) in [Lang::En, Lang::ZhCn].into_iter().zip([0, 1]) {
+                let said = advice_for(&outcome, lang);
+                assert_eq!(
+                    said.map(|said| wanted.is_some_and(|w| said.contains(w[word]))),
+                    wanted.map(|_| true),
+                    "{said:?}"
+                );
+            }
+        }
+        assert_eq!(advice_on("errcode 0 ok msg-1", Lang::En), None);
+        assert_eq!(advice_on("", Lang::En), None);
+    }
 }

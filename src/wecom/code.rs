@@ -114,6 +114,21 @@ pub(super) fn advice(errcode: i64) -> Option<(&'static str, &'static str)> {
             "该成员不存在或不在应用的可见范围内：检查 userid，并在管理后台把他加入应用的“可见范围”",
             "this member does not exist or is outside the app's visible range (可见范围): check the userid and add them there",
         ),
+        _ => return by_class(class_of(errcode)),
+    })
+}
+
+/// The same for codes that only their class is known of.
+fn by_class(class: Class) -> Option<(&'static str, &'static str)> {
+    Some(match class {
+        Class::Recipient => (
+            "企业微信无法向该接收人发送：检查 userid、部门或标签是否存在、是否在应用的可见范围内",
+            "WeCom cannot tell this recipient: check that the userid, department or tag exists and is in the app's visible range (可见范围)",
+        ),
+        Class::Payload => (
+            "企业微信不接受这条消息（简短文本也不接受）：请直接到邮箱中查看；用 mailbell alerts show 编号 可看请求正文",
+            "WeCom does not take this message, not even as a short text: look into the mailbox itself; mailbell alerts show ID shows the request's body",
+        ),
         _ => return None,
     })
 }
