@@ -43,10 +43,10 @@ pub enum StartError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The WeCom client.
-    #[error("the WeCom client cannot be made: {0}")]
+    #[error("{}", self.text(Lang::En))]
     Wecom(String),
     /// The web surface.
-    #[error("[web] listen = \"{address}\": {reason}")]
+    #[error("{}", self.text(Lang::En))]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -58,9 +58,20 @@ pub enum StartError {
 impl StartError {
     /// What happened and what to do next.
     pub fn text(&self, lang: Lang) -> String {
-        match self {
-            Self::State(error) => error.text(lang),
-            other => other.to_string(),
+        match (self, lang) {
+            (Self::State(error), lang) => error.text(lang),
+            (Self::Wecom(reason), Lang::ZhCn) => {
+                format!("无法建立企业微信客户端：{reason}；检查 wecom.api_base 和 wecom.proxy")
+            }
+            (Self::Wecom(reason), Lang::En) => {
+                format!("the WeCom client cannot be made: {reason}; check wecom.api_base and wecom.proxy")
+            }
+            (Self::Listen { address, reason }, Lang::ZhCn) => {
+                format!("[web] listen = \"{address}\"：{reason}；换一个端口，或停止占用它的程序（ss -ltnp 可查）")
+            }
+            (Self::Listen { address, reason }, Lang::En) => format!(
+                "[web] listen = \"{address}\": {reason}; choose another port, or stop the program that has it (ss -ltnp names it)"
+            ),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Source {
                 );
                 Err(fail(FAILED, &said.replace("{}", &shown)))
             }
-            Err(error) => Err(fail(FAILED, &error.to_string())),
+            Err(error) => Err(fail(FAILED, &error.text(lang))),
         }
     }
 

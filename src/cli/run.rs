@@ -123,10 +123,13 @@ pub(super) async fn sandbox(listen: SocketAddr, typed: SandboxArgs, lang: Lang) 
     }
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
-        Err(error) => return fail(FAILED, &format!("{listen}: {error}")),
+        Err(error) => {
+            let advice = lang.pick("用 --listen 换一个地址或端口", "choose another address or port with --listen");
+            return fail(FAILED, &format!("{listen}: {error}{}{advice}", lang.pick("；", "; ")));
+        }
     };
     let address = listener.local_addr().unwrap_or(listen);
-    println!("{} http://{address}/", lang.pick("沙箱页面：", "The sandbox's page:"));
+    println!("{}http://{address}/", lang.pick("沙箱页面：", "The sandbox's page: "));
     println!(
         "[wecom]\ncorp_id = \"{}\"\nagent_id = {}\nsecret = \"{}\"\napi_base = \"http://{address}\"",
         options.corp_id, options.agent_id, options.secret

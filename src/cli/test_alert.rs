@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) async fn test_alert(file: &Path, lang: Lang, user: &str) -> ExitCode {
     let to = match Recipient::parse(user) {
         Ok(to) => to,
-        Err(error) => return fail(WRONG_USAGE, &error.to_string()),
+        Err(error) => return fail(WRONG_USAGE, &error.text(lang)),
     };
     let config = match load(file, lang) {
         Ok(config) => config,

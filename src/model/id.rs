@@ -1,5 +1,6 @@
 //! Names of things: accounts, owners, recipients, letters.
 
+use super::Lang;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -58,10 +59,19 @@ pub enum Recipient {
 
 /// Why a text names no recipient.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is no recipient: write a userid (1 to 64 of a-z 0-9 _ - @ . with a letter or digit first), party:NUMBER or tag:NUMBER"
-)]
+#[error("{}", self.text(Lang::En))]
 pub struct RecipientError(pub String);
+
+impl RecipientError {
+    /// What was written and what to write instead.
+    pub fn text(&self, lang: Lang) -> String {
+        let said = lang.pick(
+            "\"{}\" 不是接收人：请写成员的 userid（1 到 64 个字母、数字或 _ - @ .，以字母或数字开头）、party:部门编号 或 tag:标签编号",
+            "\"{}\" is no recipient: write a userid (1 to 64 of a-z 0-9 _ - @ . with a letter or digit first), party:NUMBER or tag:NUMBER",
+        );
+        said.replace("{}", &self.0)
+    }
+}
 
 impl Recipient {
     /// Reads `zhangsan`, `party:12` or `tag:3`. Userids: 1 to 64 bytes of letters, digits and `_-@.`,
