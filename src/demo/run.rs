@@ -5,7 +5,9 @@ use super::page::{self, DemoState, DemoUser};
 use crate::model::Lang;
 use crate::sandbox::{self, Member, Options as SandboxOptions};
 use crate::{app, config, telemetry};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -26,8 +28,8 @@ pub async fn demo(
     lang: Lang,
     asked_to_stop: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    let page = listen(port, "--port").await?;
-    let sandbox = listen(sandbox_port, "--sandbox-port").await?;
+    let page = listen(port, "--port", lang).await?;
+    let sandbox = listen(sandbox_port, "--sandbox-port", lang).await?;
     let (page_at, sandbox_at) = (address(&page)?, address(&sandbox)?);
     let dir = tempfile::Builder::new().prefix("mailbell-demo-").tempdir().map_err(|e| e.to_string())?;
     let mut dovecot = start_dovecot(dir.path()).await.map_err(|e| e.to_string())?;
@@ -45,7 +47,7 @@ pub async fn demo(
     let page = axum::serve(page, page::router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (_keep, reload) = mpsc::channel(1);
     let service = app::run(config, reload, stop.clone());
-    println!("\n  {} http://{page_at}/\n", lang.pick("在浏览器中打开：", "Open in a browser:"));
+    println!("\n  {}http://{page_at}/\n", lang.pick("在浏览器中打开：", "Open in a browser: "));
     println!("  {}\n", lang.pick("Ctrl-C 结束，并清除一切。", "Ctrl-C ends it and removes everything."));
     let signal = async {
         asked_to_stop.await;
@@ -64,13 +66,14 @@ pub async fn demo(
         }
     );
     dovecot.stop().await;
-    service.map_err(|e| e.to_string())?;
+    service.map_err(|e| e.text(lang))?;
     sandbox.and(page).map_err(|e| e.to_string())
 }
 
-async fn listen(port: u16, flag: &str) -> Result<TcpListener, String> {
+async fn listen(port: u16, flag: &str, lang: Lang) -> Result<TcpListener, String> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(wanted).await.map_err(|e| format!("{wanted}: {e}; choose another port with {flag}"))
+    let advice = lang.pick("；用 {} 换一个端口", "; choose another port with {}").replace("{}", flag);
+    TcpListener::bind(wanted).await.map_err(|e| format!("{wanted}: {e}{advice}"))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
@@ -120,6 +123,7 @@ fn write_config(dir: &Path, dovecot: &Dovecot, sandbox: SocketAddr) -> std::io::
         );
     }
     let file = dir.join("mailbell.toml");
-    std::fs::write(&file, text)?;
+    // With passwords, so not for others.
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?.write_all(text.as_bytes())?;
     Ok(file)
 }
