@@ -3,6 +3,7 @@
 use super::advice::{for_imap, notes};
 use super::table::plain;
 use super::{FAILED, load};
+use crate::app::StartError;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config, Imap, Mode, Subscription};
 use crate::imap::{ImapError, ImapSource, Listed, MailSource, Offer, TcpDial};
@@ -69,6 +70,7 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
         config.warnings.iter().map(|warning| Finding::warning("config", warning.line_for(&config.file, lang), "")),
     );
     findings.push(check_store(&config, lang));
+    findings.extend(check_web(&config, lang));
     findings.extend(check_wecom(&config, lang).await);
     let tokens = Tokens::new(Arc::new(SystemClock::new(None, Timestamp(0))));
     let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(tokens));
@@ -156,6 +158,16 @@ fn check_store(config: &Config, lang: Lang) -> Finding {
     }
 }
 
+/// Whether [web] could listen; beside a running service it does.
+fn check_web(config: &Config, lang: Lang) -> Option<Finding> {
+    let address = config.web.as_ref()?.listen;
+    if Store::in_use(&config.state.path).unwrap_or(false) {
+        return None;
+    }
+    let reason = std::net::TcpListener::bind(address).err()?.to_string();
+    Some(Finding::failed("web", StartError::Listen { address, reason }.text(lang), ""))
+}
+
 async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
     let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
     let client = match Client::new(&config.wecom, clock) {
@@ -163,10 +175,7 @@ async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
         Err(error) => return vec![Finding::failed("wecom", error, "")],
     };
     let told = |outcome: &crate::rules::retry::Outcome, what: &str| {
-        let network =
-            lang.pick("检查 wecom.api_base、wecom.proxy 和网络", "check wecom.api_base, wecom.proxy and the network");
-        let advice = advice_for(outcome, lang).unwrap_or(network);
-        Finding::failed(what, outcome.reason(), advice)
+        Finding::failed(what, outcome.reason(), advice_for(outcome, lang).unwrap_or_default())
     };
     if let Err(outcome) = client.ready().await {
         return vec![told(&outcome, "wecom token")];
@@ -211,7 +220,10 @@ fn watched(account: &Account, offer: Offer, chosen: &[Chosen], imap: Imap, lang:
         Mode::Auto | Mode::Notify if offer.idle => (idle, lacks("NOTIFY")),
         Mode::Auto | Mode::Notify => (polling, lacks("IDLE")),
     };
-    let text = format!("{}{how} ({why})", lang.pick("监视方式：", "watched by "));
+    let text = match lang {
+        Lang::ZhCn => format!("监视方式：{how}（{why}）"),
+        Lang::En => format!("watched by {how} ({why})"),
+    };
     let wanted = match account.mode {
         Mode::Notify if !has_notify => "notify",
         Mode::Idle if !offer.idle => "idle",

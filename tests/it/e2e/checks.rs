@@ -40,6 +40,18 @@ async fn all_is_well_beside_a_running_service_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let world = World::one().await;
+    let _taken = std::net::TcpListener::bind(world.web).unwrap();
+    fails(&world, &["web: [web] listen", "choose another port"], &["web: [web] listen", "换一个端口"]);
+    for (lang, advice) in [("en", "choose another port"), ("zh-CN", "换一个端口")] {
+        let (code, text) = said(&world, &["run", "--lang", lang]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(advice), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_told_in_words() {
     fn no_ca(dovecot: &Dovecot) -> String {
         format!("port = {}\n", dovecot.imaps_port())
@@ -99,9 +111,9 @@ async fn how_an_account_would_be_watched_is_told_with_the_reason() {
     let with = |lines: &str| std::fs::write(&world.file, text.replace("folders = [\"*\"]", lines)).unwrap();
     let one = "folders = [\"INBOX\"]";
     for (lines, english, chinese) in [
-        (one.to_owned(), "watched by IDLE (", "监视方式：IDLE ("),
+        (one.to_owned(), "watched by IDLE (", "监视方式：IDLE（"),
         (format!("{one}\nmode = \"poll\""), "watched by polling, every 300 s (mode = \"poll\")", "轮询，每 300 秒"),
-        (format!("{one}\nmode = \"idle\""), "watched by IDLE (mode = \"idle\")", "IDLE (mode = \"idle\")"),
+        (format!("{one}\nmode = \"idle\""), "watched by IDLE (mode = \"idle\")", "IDLE（mode = \"idle\"）"),
     ] {
         with(&lines);
         assert!(watched(&world, "en").contains(english), "{}", watched(&world, "en"));
@@ -133,7 +145,11 @@ async fn a_test_alert_arrives_or_says_why_not() {
     let (code, text) = said(&world, &["test-alert", "nobody"]);
     assert_eq!(code, 1);
     assert!(text.contains("81013") && text.contains("visible range"), "{text}");
-    assert_eq!(said(&world, &["test-alert", "no body"]).0, 2);
+    for (lang, word) in [("en", "write a userid"), ("zh-CN", "请写成员的 userid")] {
+        let (code, text) = said(&world, &["test-alert", "no body", "--lang", lang]);
+        assert_eq!(code, 2);
+        assert!(text.contains(word), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
