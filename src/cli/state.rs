@@ -1,6 +1,7 @@
 //! `mailbell state export/import`: the store as plain JSON lines, and back.
 
 use super::records::Source;
+use super::table::local;
 use super::{FAILED, fail, load, status};
 use crate::app;
 use crate::config::Config;
@@ -94,7 +95,7 @@ fn take(config: &Config, file: &Path, replace: bool, lang: Lang) -> ExitCode {
     // Nothing else goes on in this process that it could hold up.
     match replace_store(file, &config.state.path, replace, lang) {
         Ok((summary, aside)) => {
-            let (lines, at) = (summary.lines, summary.head.written_at);
+            let (lines, at) = (summary.lines, local(summary.head.written_at, &config.alerts.time_zone));
             println!(
                 "{}",
                 match lang {

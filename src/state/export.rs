@@ -86,7 +86,7 @@ pub enum Flaw {
     /// Its first line is of another kind of file.
     Foreign,
     /// This line cannot be read.
-    Line(u64, String),
+    Line(u64),
     /// Its last line is not there.
     Cut,
     /// Its checksum is another.
@@ -98,7 +98,10 @@ impl ExportError {
     pub fn text(&self, lang: Lang) -> String {
         let (zh, en) = match self {
             Self::State(error) => return error.text(lang),
-            Self::File(error) => return error.to_string(),
+            Self::File(error) => (
+                format!("{error}；检查路径、权限和磁盘空间"),
+                format!("{error}; check the path, its rights and the space on its disk"),
+            ),
             Self::Newer(version) => (
                 format!("这个导出由较新的 mailbell（{version}）写成，未作任何更改；请使用那个版本"),
                 format!("this export is of a newer mailbell ({version}); nothing was changed. Use that one"),
@@ -107,7 +110,7 @@ impl ExportError {
                 let (zh, en) = match flaw {
                     Flaw::Empty => ("文件是空的".to_owned(), "it is empty".to_owned()),
                     Flaw::Foreign => ("第一行属于别的文件".to_owned(), "its first line is another file's".to_owned()),
-                    Flaw::Line(at, reason) => (format!("第 {at} 行：{reason}"), format!("line {at}: {reason}")),
+                    Flaw::Line(at) => (format!("第 {at} 行无法理解"), format!("line {at} is not understood")),
                     Flaw::Cut => ("结尾不见了".to_owned(), "its end is missing".to_owned()),
                     Flaw::Changed => ("校验和不符".to_owned(), "its checksum is another".to_owned()),
                 };
@@ -362,7 +365,7 @@ fn each_line(file: &Path, mut each: impl FnMut(Line) -> Result<(), StateError>) 
         text = lines.next().transpose()?;
         if text.is_some() {
             count += 1;
-            let line = serde_json::from_slice(&held).map_err(|e| broken(Flaw::Line(count + 1, e.to_string())))?;
+            let line = serde_json::from_slice(&held).map_err(|_| broken(Flaw::Line(count + 1)))?;
             each(line)?;
         }
     }
