@@ -1,7 +1,7 @@
 //! What held a letter up on its way from the server to WeCom, read from the times of its story. Pure.
 
-use crate::model::{AlertKind, Timestamp, Urgency};
-use crate::state::{Story, WasTold};
+use crate::model::{AlertKind, Fate, Timestamp, Urgency};
+use crate::state::{AlertState, Story, WasTold};
 use std::time::Duration;
 
 /// A step that took less is not worth a word.
@@ -44,10 +44,13 @@ impl Late {
     }
 }
 
-/// What held a letter up before it was stored, for whomever.
+/// What held a letter up before it was stored, for whomever; of one that is not announced nobody asks.
 pub(super) fn of_letter(story: &Story) -> Vec<Late> {
     let item = &story.sighting.item;
     let mut late = Vec::new();
+    if matches!(story.sighting.fate, Fate::Silent(_)) {
+        return late;
+    }
     let told_at = story.seen_at.minus(Duration::from_millis(story.took_ms));
     match item.away {
         Some((from, to)) => late.push(Late::Away(from, to)),
@@ -61,10 +64,14 @@ pub(super) fn of_letter(story: &Story) -> Vec<Late> {
     late
 }
 
-/// What held it up from then on, for one recipient.
+/// What held it up from then on, for one recipient; nothing held up what was never told: that WeCom refused it, and when a
+/// person decided, is said anyway.
 pub(super) fn of_telling(story: &Story, what: &WasTold) -> Vec<Late> {
-    let WasTold::Alert { kind, made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
+    let WasTold::Alert { state, kind, made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
     let mut late = Vec::new();
+    if matches!(state, AlertState::Dead | AlertState::Dropped) {
+        return late;
+    }
     let gathered = story.sighting.urgency == Urgency::Digest;
     let waited = if gathered { made_at.since(story.seen_at) } else { Duration::ZERO };
     if waited >= NOTICEABLE {

@@ -293,6 +293,13 @@ impl Voice<'_> {
                     )
                 }
             }
+            // It was not tried by itself: a message to several did not reach this one.
+            AlertState::Dead if *tries == 0 && zh => {
+                format!("没有提醒：发给多人的消息没有送达该接收人（留作提醒 {id}）：{words}")
+            }
+            AlertState::Dead if *tries == 0 => {
+                format!("not announced: a message to several did not reach this one (kept as alert {id}): {words}")
+            }
             AlertState::Dead if zh => format!("没有提醒：企业微信拒绝了提醒 {id}（尝试 {tries} 次）：{words}"),
             AlertState::Dead => format!("not announced: WeCom refused alert {id} (tries: {tries}): {words}"),
             AlertState::Dropped if zh => format!("没有提醒：提醒 {id} 于 {ended} 被人放弃；此前：{words}"),

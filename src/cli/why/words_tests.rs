@@ -294,6 +294,15 @@ fn refused_and_given_up() {
     // Beside others that it reached, WeCom gives no code.
     let answer = "message/send: zhangsan does not exist or is not in the app's visible range (可见范围): ok";
     says(&refused(AlertState::Dead, answer), &["→ this member does not exist"], &["→ 该成员不存在"]);
+    let beside = only(changed(|was, times| {
+        (*was, times.tries, times.answer) = (AlertState::Dead, 0, answer.to_owned());
+        times.made_at = at(2 * MINUTE);
+    }));
+    says(
+        &beside,
+        &["a message to several did not reach this one (kept as alert 17): message/send: zhangsan does not exist"],
+        &["发给多人的消息没有送达该接收人（留作提醒 17）：message/send: zhangsan"],
+    );
     let dropped = refused(AlertState::Dropped, "message/send: 81013 all invalid");
     says(
         &dropped,
@@ -301,6 +310,12 @@ fn refused_and_given_up() {
         &["提醒 17 于 10:00:03 被人放弃"],
     );
     assert!(!told(&dropped)[0].contains("retry"));
+    // How long it took until a person decided is nobody's limit.
+    let late = only(changed(|was, times| {
+        (*was, times.answer) = (AlertState::Dropped, "message/send: 81013 all invalid".to_owned());
+        (times.first_try, times.ended_at) = (at(2 * MINUTE), Some(at(2 * MINUTE)));
+    }));
+    assert!(!told(&late)[0].contains("held"), "{}", told(&late)[0]);
     says(&refused(AlertState::Sending, ""), &["just being sent (alert 17, try 1)"], &["正在发送"]);
     says(&refused(AlertState::Ready, ""), &["alert 17 is ready"], &["提醒 17 已备好"]);
 }
@@ -316,7 +331,10 @@ fn told_to_nobody() {
     for (silence, english, chinese) in reasons {
         let mut story = story(&[]);
         story.sighting.fate = Fate::Silent(silence);
+        // An imported letter is older than its arrival here, which is no delay.
+        story.seen_at = at(72 * 60 * MINUTE);
         says(&story, &["not announced: ", english], &["不提醒：", chinese]);
+        assert!(!told(&story)[0].contains("late:"), "{}", told(&story)[0]);
     }
 }
 
