@@ -70,10 +70,10 @@ impl Serialize for Taker {
 }
 
 impl Taker {
-    fn shown(self) -> String {
+    fn shown(self, lang: Lang) -> String {
         match self {
             Self::Short => "folders".to_owned(),
-            Self::Number(number) => format!("subscription {number}"),
+            Self::Number(number) => format!("{} {number}", lang.pick("订阅", "subscription")),
         }
     }
 }
@@ -221,7 +221,7 @@ fn row(line: &Line, lang: Lang) -> Vec<String> {
     vec![
         line.folder.clone(),
         line.messages.map_or_else(|| "-".to_owned(), |count| count.to_string()),
-        line.subscription.map_or_else(|| "-".to_owned(), Taker::shown),
+        line.subscription.map_or_else(|| "-".to_owned(), |taker| taker.shown(lang)),
         realtime.to_owned(),
         line.special_use.join(" "),
         note,

@@ -68,7 +68,7 @@ pub(super) fn refused(error: &AskError, config: &Config, account: Option<&str>, 
     let socket = config.state.path.join(control::SOCKET).display().to_string();
     let said = match error {
         AskError::Absent => lang.pick(
-            "没有运行中的服务（{}不存在，或正在启动）：先执行 mailbell run，或用 --config 指定服务所用的配置文件",
+            "没有运行中的服务（{} 不存在，或正在启动）：先执行 mailbell run，或用 --config 指定服务所用的配置文件",
             "no service is running here ({} does not exist, or it is just starting): start mailbell run, or name the service's config with --config",
         ),
         AskError::Dead => lang.pick(
@@ -265,6 +265,11 @@ fn summary(status: &Status, lang: Lang) -> Vec<String> {
         );
         lines.push(said.to_owned());
     }
+    if status.accounts.iter().any(is_trouble) {
+        let said =
+            lang.pick("邮箱的问题和处理办法：mailbell check", "what to do about accounts in trouble: mailbell check");
+        lines.push(said.to_owned());
+    }
     lines.push(limits(&status.wecom, lang));
     lines.push(match lang {
         Lang::ZhCn => format!("mailbell {version}，已运行 {uptime}"),
@@ -363,7 +368,8 @@ mod tests {
         );
         assert_eq!(lines[9], "letters waiting 1, alerts open 2, dead 3; WeCom: resting: 45009");
         assert!(lines[10].ends_with("mailbell alerts list"), "{}", lines[10]);
-        assert_eq!(lines[11], "persons told today 12, by midnight about 40, of 100000");
+        assert!(lines[11].ends_with("mailbell check"), "{}", lines[11]);
+        assert_eq!(lines[12], "persons told today 12, by midnight about 40, of 100000");
     }
 
     #[test]
@@ -379,7 +385,8 @@ mod tests {
         assert!(limits(&tight, Lang::En).contains("some will wait until midnight"));
         let mut calm = status(Vec::new());
         calm.outbox.dead = 0;
-        assert!(!text(&calm, false, false, Lang::En).join("\n").contains("alerts list"));
+        let said = text(&calm, false, false, Lang::En).join("\n");
+        assert!(!said.contains("alerts list") && !said.contains("mailbell check"), "{said}");
     }
 
     #[test]
@@ -387,11 +394,11 @@ mod tests {
         let mut accounts: Vec<_> = (0..10_000).map(|n| account(&format!("{n}@corp.example"), "watching")).collect();
         accounts.push(account("zz@corp.example", "blind"));
         let all = text(&status(accounts.clone()), false, false, Lang::ZhCn);
-        assert_eq!(all.len(), 1 + ROWS + 1 + 5);
+        assert_eq!(all.len(), 1 + ROWS + 1 + 6);
         assert!(all[1].starts_with("zz@corp.example") && all[1].contains("无应答"), "{}", all[1]);
         assert!(all[1 + ROWS].contains("还有 9801 个邮箱"), "{}", all[1 + ROWS]);
         assert!(all[2 + ROWS].contains("共 10001 个邮箱：无应答 1，监视中 10000"), "{}", all[2 + ROWS]);
-        assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 5);
+        assert_eq!(text(&status(accounts), false, true, Lang::ZhCn).len(), 1 + 10_001 + 6);
     }
 
     #[test]
