@@ -17,7 +17,7 @@ use crate::model::{AccountId, AlertId, Item, Now, Recipient, Timestamp};
 use crate::rules::line::{Change, Line};
 use crate::rules::retry::{self, Next, Outcome, Tried};
 use crate::state::{Claim, Compose, Content, Draft, Settled, Shape, State, StateError};
-use crate::wecom::{Push, Sent, advice_for};
+use crate::wecom::{Push, Sent, advice_for, advice_on};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use render::{Style, render};
@@ -252,7 +252,9 @@ fn tell(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now:
         Next::Done | Next::Partly(_) => {
             let refused = if let Next::Partly(refused) = next { refused.as_slice() } else { &[] };
             for (_, reason) in refused {
-                dead(reason);
+                metrics::alert(AlertOutcome::Dead);
+                let advice = advice_on(reason, delivery.lang).unwrap_or_default();
+                warn!(part_of = %alert, reason, advice, "WeCom does not reach one of an alert's recipients; theirs is kept as dead: see `mailbell alerts list`");
             }
             if refused.len() < claim.recipients.len() {
                 let latency = now.since(claim.told_at);
