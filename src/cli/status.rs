@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::control::{self, AccountStatus, AskError, Refusal, Request, Status, WecomStatus};
 use crate::health::Reason;
 use crate::model::Lang;
+use crate::wecom::advice_on;
 use clap::ValueEnum;
 use std::path::Path;
 use std::process::ExitCode;
@@ -153,7 +154,7 @@ fn is_trouble(account: &AccountStatus) -> bool {
 }
 
 /// The word of a state for people.
-fn state_word(state: &str, lang: Lang) -> &str {
+pub(super) fn state_word(state: &str, lang: Lang) -> &str {
     let chinese = match state {
         "connecting" => "连接中",
         "watching" => "监视中",
@@ -258,6 +259,9 @@ fn summary(status: &Status, lang: Lang) -> Vec<String> {
             format!("letters waiting {waiting}, alerts open {open}, dead {dead}; WeCom: {channel}"),
         ],
     };
+    if let ("resting", Some(reason)) = (status.channel.state.as_str(), &status.channel.reason) {
+        lines.extend(advice_on(reason, lang).map(|advice| format!("  → {advice}")));
+    }
     if dead > 0 {
         let said = lang.pick(
             "发送失败的原因和处理办法：mailbell alerts list",

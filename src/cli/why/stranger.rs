@@ -2,6 +2,7 @@
 
 use super::look::Found;
 use super::words::Voice;
+use crate::cli::status::state_word;
 use crate::cli::table::{local_beside, plain, span};
 use crate::config::{Subscription, show_duration};
 use crate::control::{AccountStatus, FolderMark};
@@ -148,7 +149,7 @@ impl Watching<'_> {
                 match lang {
                     Lang::ZhCn => format!(
                         "该邮箱现在没有被监视（{}：{error}），{next} 后重试；详见 mailbell status",
-                        status.state
+                        state_word(&status.state, lang)
                     ),
                     Lang::En => format!(
                         "the account is not watched now ({}: {error}), tried again in {next}; mailbell status says more",

@@ -143,7 +143,7 @@ fn the_next_look_is_told_as_it_is() {
     holds(
         said(&short, &Cause::NotBound, true, Some(&blind)),
         "not watched now (blind: connect: refused), tried again in 1m30s",
-        "现在没有被监视（blind：connect: refused），1m30s 后重试",
+        "现在没有被监视（无应答：connect: refused），1m30s 后重试",
     );
     for (cause, english, chinese) in [
         (Cause::BeforeBinding(NOW), "before watching the folder began", "开始监视该文件夹时"),
