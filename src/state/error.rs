@@ -72,7 +72,7 @@ impl StateError {
             ),
             Self::Damaged { path, reason } => (
                 format!(
-                    "{0}：存储已损坏（{reason}）；用最近一次导出恢复：mailbell state import --replace 文件（导出在 {0}.exports），或将该目录移走重新开始：届时已在邮箱里的邮件不会通知",
+                    "{0}：存储已损坏（{reason}）；用最近一次导出恢复：mailbell state import --replace 文件（导出在 {0}.exports），或将该目录移走重新开始：届时已在邮箱里的邮件不再提醒",
                     path.display()
                 ),
                 format!(

@@ -134,8 +134,8 @@ fn words(error: &sled::Error) -> String {
         // Its own errors quote the system's as the compiler would write them.
         sled::Error::Io(error) if error.kind() == ErrorKind::StorageFull => no_space().to_string(),
         sled::Error::Io(error) => error.to_string(),
-        sled::Error::Corruption { at: Some(at), .. } => format!("the bytes at {at} of its log are not those written"),
-        sled::Error::Corruption { at: None, .. } => "its log holds bytes that are not those written".to_owned(),
+        // The place it tells is written as the compiler would write it, and helps nobody.
+        sled::Error::Corruption { .. } => "its log holds bytes that are not those written".to_owned(),
         other => other.to_string(),
     }
 }
