@@ -9,7 +9,7 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
-use crate::state::{Ledger, Limits, Restored, State, StateError, Store, restore_damaged};
+use crate::state::{Ledger, Limits, Restored, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
 use crate::upkeep;
 use crate::watch::Hosts;
@@ -262,7 +262,10 @@ pub struct Opened {
 async fn restore(store: &Path) -> Result<(), StateError> {
     let path = store.to_owned();
     let done = tokio::task::spawn_blocking(move || restore_damaged(&path, wall())).await;
-    let Some(Restored { kept, from }) = done.map_err(|e| StateError::Write(e.to_string()))?? else { return Ok(()) };
+    let Some(Restored { kept, from }) = done.map_err(|e| StateError::Write(e.to_string()))?? else {
+        tell_of_exports(store);
+        return Ok(());
+    };
     let kept = kept.display();
     match from {
         Some((from, summary)) => {
@@ -274,6 +277,17 @@ async fn restore(store: &Path) -> Result<(), StateError> {
         }
     }
     Ok(())
+}
+
+/// Says so where a store is about to be begun anew though one was here before.
+fn tell_of_exports(store: &Path) {
+    if store.join("db").exists() {
+        return;
+    }
+    if let Some(last) = exports::list(store).pop() {
+        let last = last.display();
+        warn!(%last, "there is no store here and it is begun anew, though there are exports of an earlier one: mail that is there by now is not announced. To go on from the last one, stop and run `mailbell state import --replace FILE`");
+    }
 }
 
 /// Opens the store in a directory, and makes it if it is not there.

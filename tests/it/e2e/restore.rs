@@ -47,6 +47,19 @@ async fn the_store_goes_out_and_in_through_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_directory_is_not_begun_anew_without_a_word() {
+    let mut world = World::one().await;
+    world.run().await;
+    world.stop().await;
+    let (code, text) = said(&world, &["state", "export"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(!world.log().contains("begun anew"), "{}", world.log());
+    std::fs::remove_dir_all(world.dir.path().join("state")).unwrap();
+    world.run().await;
+    assert!(world.log().contains("state.exports") && world.log().contains("state import"), "{}", world.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn restoring_an_export_tells_what_came_since_together() {
     let mut world = World::one().await;
     world.run().await;
