@@ -205,8 +205,8 @@ impl Voice<'_> {
             }
             (Cause::PassedBy, lang) => lang
                 .pick(
-                    "已查看过而没有记录：当时已读，或是一次导入、移入的大量旧邮件之一（只记录其中最新的 100 封）",
-                    "it was passed by without a record: it was read already, or one of many old letters that were imported or moved at once (of these the newest 100 are recorded)",
+                    "已查看过而没有记录：当时已读，或是一次导入、移入的大量旧邮件之一（只记录其中最新的 100 封），或此后用自动导出恢复过存储（其中没有记录）",
+                    "it was passed by without a record: it was read already, or one of many old letters that were imported or moved at once (of these the newest 100 are recorded), or the store was restored since from an export that the service wrote (without the ledger)",
                 )
                 .to_owned(),
         }

@@ -189,7 +189,7 @@ impl Voice<'_> {
             }
             WasTold::Unknown => self
                 .lang
-                .pick("没有更多记录（记录只保留 30 天）", "no record tells any more (records are kept for 30 days)")
+                .pick("没有更多记录（记录只保留 30 天，用自动导出恢复后也没有）", "no record tells any more (records are kept for 30 days, and are not in the exports that the service writes)")
                 .to_owned(),
             WasTold::Alert { .. } => {
                 let mut said = self.alert(what, time);
