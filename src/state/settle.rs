@@ -132,6 +132,14 @@ impl Engine {
     ) -> Result<(), StateError> {
         let is_refused = |recipient: &Recipient| refused.iter().any(|(other, _)| other == recipient);
         let reached: Vec<_> = record.recipients.iter().filter(|r| !is_refused(r)).cloned().collect();
+        if reached.is_empty() && record.recipients.len() > 1 && record.unsure.is_some() {
+            // WeCom may have taken an earlier try: the body, which is for all of them, stays one.
+            let reason = refused.first().map(|(_, reason)| reason.clone()).unwrap_or_default();
+            for recipient in &record.recipients {
+                self.park(batch, after, recipient, now)?;
+            }
+            return self.bury(batch, after, id, record, reason, now);
+        }
         let mut own_id = reached.is_empty().then_some(id);
         for (recipient, reason) in refused.iter().filter(|(recipient, _)| record.recipients.contains(recipient)) {
             let part = match own_id.take() {
@@ -182,7 +190,7 @@ impl Engine {
         Ok(())
     }
 
-    /// It is dead: kept until a person decides. A recipient whom WeCom does not reach is left alone for a while.
+    /// It is dead: kept until a person decides. One whom WeCom does not reach is left alone for a while.
     fn bury(
         &self,
         batch: &mut Batch,
@@ -192,21 +200,25 @@ impl Engine {
         reason: String,
         now: Now,
     ) -> Result<(), StateError> {
-        if let [recipient] = record.recipients.as_slice() {
-            let known = self.index.gates.get(recipient).cloned().unwrap_or_default();
-            let times = known.parked.map_or(0, |parked| parked.times).saturating_add(1);
-            let until = now.steady.plus(PARKED.delay(times, 1.0));
-            // What is refused for its form says nothing of the recipient.
-            if !record.plain {
-                let gate = Gate { parked: Some(Parked { until, times }), ..known };
-                batch.put(keys::gate(recipient), to_bytes(&gate)?);
-                after.gates.push((recipient.clone(), gate));
-            }
+        // What is refused for its form says nothing of the recipient.
+        if let ([recipient], false) = (record.recipients.as_slice(), record.plain) {
+            self.park(batch, after, recipient, now)?;
         }
         record.answer.clone_from(&reason);
         record.dead = Some(reason);
         batch.put(keys::alert(id), to_bytes(&record)?);
         after.dead.push(id);
+        Ok(())
+    }
+
+    /// A recipient whom WeCom does not reach is left alone for a while.
+    fn park(&self, batch: &mut Batch, after: &mut After, recipient: &Recipient, now: Now) -> Result<(), StateError> {
+        let known = self.index.gates.get(recipient).cloned().unwrap_or_default();
+        let times = known.parked.map_or(0, |parked| parked.times).saturating_add(1);
+        let until = now.steady.plus(PARKED.delay(times, 1.0));
+        let gate = Gate { parked: Some(Parked { until, times }), ..known };
+        batch.put(keys::gate(recipient), to_bytes(&gate)?);
+        after.gates.push((recipient.clone(), gate));
         Ok(())
     }
 

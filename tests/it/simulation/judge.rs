@@ -4,7 +4,7 @@ use super::office::{Harm, Inner, Stay};
 use super::run::{Counts, World};
 use super::time::{HOUR, MINUTE};
 use mailbell::model::{AlertKind, Recipient, Urgency};
-use mailbell::state::{AlertState, Ledger, State, Store, WasTold, Why};
+use mailbell::state::{AlertState, Ledger, State, Store, Story, WasTold, Why};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -95,18 +95,24 @@ pub async fn left(world: &World, store: &Arc<Store>) -> Option<String> {
     missing.map(|((who, letter), _)| format!("letter {letter} for {who} is not in the ledger"))
 }
 
-/// What the ledger says, by recipient and letter: the last word where there are several.
+/// All that the ledger says.
+async fn stories(world: &World, store: &Arc<Store>) -> Vec<Story> {
+    let mut all = Vec::new();
+    for account in &world.config.accounts {
+        let why = Why { account: Some(account.id.clone()), most: 1_000_000, ..Why::default() };
+        all.extend(store.why(why).await.unwrap());
+    }
+    all
+}
+
+/// The same by recipient and letter.
 async fn told(world: &World, store: &Arc<Store>) -> BTreeMap<(Recipient, usize), Vec<WasTold>> {
     let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    let accounts: Vec<_> = world.config.accounts.iter().map(|account| account.id.clone()).collect();
-    for account in accounts {
-        let why = Why { account: Some(account), most: 1_000_000, ..Why::default() };
-        for story in store.why(why).await.unwrap() {
-            let subject = story.sighting.item.letter.subject.unwrap_or_default();
-            let Some(letter) = subject.get(1..6).and_then(|digits| digits.parse::<usize>().ok()) else { continue };
-            for telling in story.tellings {
-                told.entry((telling.recipient, letter)).or_default().push(telling.what);
-            }
+    for story in stories(world, store).await {
+        let subject = story.sighting.item.letter.subject.unwrap_or_default();
+        let Some(letter) = subject.get(1..6).and_then(|digits| digits.parse::<usize>().ok()) else { continue };
+        for telling in story.tellings {
+            told.entry((telling.recipient, letter)).or_default().push(telling.what);
         }
     }
     told
@@ -133,7 +139,7 @@ pub async fn at_the_end(world: &World, store: &Arc<Store>) {
             world.witness.broken(format!("{} was shown letter {}, which is none of theirs: {shown:?}", key.0, key.1));
         }
     }
-    check_catch_ups(world, &told);
+    check_catch_ups(world, store).await;
     check_dead(world, store).await;
 }
 
@@ -213,13 +219,12 @@ fn check_alike(
 }
 
 /// A catch-up says how many letters it is about; its letters are in the ledger.
-fn check_catch_ups(world: &World, told: &BTreeMap<(Recipient, usize), Vec<WasTold>>) {
+async fn check_catch_ups(world: &World, store: &Arc<Store>) {
+    // Letters whose header could not be had are among them.
     let mut held: BTreeMap<(Recipient, mailbell::model::AlertId), usize> = BTreeMap::new();
-    for ((who, _), words) in told {
-        for word in words {
-            if let WasTold::Alert { id, kind: AlertKind::CatchUp, .. } = word {
-                *held.entry((who.clone(), *id)).or_default() += 1;
-            }
+    for telling in stories(world, store).await.into_iter().flat_map(|story| story.tellings) {
+        if let WasTold::Alert { id, kind: AlertKind::CatchUp, .. } = telling.what {
+            *held.entry((telling.recipient, id)).or_default() += 1;
         }
     }
     let wecom = world.wecom.open();

@@ -16,6 +16,7 @@ on_both_backends!(
     a_dead_alert_of_another_app_is_made_anew,
     a_half_that_was_never_tried_is_not_dead,
     one_who_gets_nothing_any_more_is_forgotten,
+    what_may_have_been_taken_stays_one_when_all_of_a_group_are_refused,
     who_is_reached_again_gets_all_that_waited_for_them_alone,
     a_letter_that_cannot_be_shown_stops_no_other,
 );
@@ -185,6 +186,25 @@ async fn a_half_that_was_never_tried_is_not_dead(place: Place) {
     settle(&store, id, Next::Halve, T0).await;
     assert_eq!(store.outbox().await.unwrap(), counts(0, 1, 0));
     assert_eq!(claim(&store, T0).await.len(), 1);
+}
+
+/// The answer of the first try was lost: it may have been shown to both. Sent again, it is the same body for both, and
+/// WeCom shows it once.
+async fn what_may_have_been_taken_stays_one_when_all_of_a_group_are_refused(place: Place) {
+    let store = place.open();
+    arrive(&store, T0, &["a", "b"], 1..2).await;
+    let id = claim(&store, T0).await[0].id;
+    lost(&store, id, T0).await;
+    let claims = claim(&store, after(1)).await;
+    assert_eq!(texts(&claims), ["a|b: 1"]);
+    let both = Next::Partly(vec![(user("a"), "gone".to_owned()), (user("b"), "gone".to_owned())]);
+    settle(&store, id, both, after(1)).await;
+    assert_eq!(store.outbox().await.unwrap(), counts(0, 0, 1));
+    arrive(&store, after(2), &["a"], 2..3).await;
+    assert!(claim(&store, after(2)).await.is_empty(), "they are left alone");
+    store.retry(None, at(after(3))).await.unwrap();
+    let again = texts(&claim(&store, after(3)).await);
+    assert!(again.contains(&"a|b: 1".to_owned()), "{again:?}");
 }
 
 /// An alert for one who was left alone waits until then; but when another alert reaches them, it need not wait any more.
