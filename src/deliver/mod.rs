@@ -143,7 +143,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
 /// A rest that WeCom asked for (45009) goes on over a restart; one because of a refusal does not: the secret, or whatever
 /// it was, may have been put right for just this restart.
 async fn channel_as_left(delivery: &Delivery) -> Line {
-    let mut line = match delivery.state.begin_sending().await {
+    let mut line = match delivery.state.begin_sending(delivery.clock.now()).await {
         Ok(line) => line,
         Err(reason) => {
             error!(%reason, "how the channel to WeCom was left cannot be read");

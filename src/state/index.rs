@@ -19,6 +19,8 @@ pub(super) struct Open {
     pub(super) kind: AlertKind,
     /// Not to be tried before.
     pub(super) at: Timestamp,
+    /// A try was begun, and nobody has said what came of it.
+    pub(super) trying: bool,
 }
 
 impl Open {
@@ -28,6 +30,7 @@ impl Open {
             urgent: record.urgency == Urgency::Urgent,
             kind: record.kind,
             at: record.next_at,
+            trying: record.trying.is_some(),
         }
     }
 }
@@ -121,6 +124,11 @@ impl Index {
         for id in self.claimed.iter().copied().collect::<Vec<_>>() {
             self.unclaim(id);
         }
+    }
+
+    /// Those of which nobody has said what came of the last try.
+    pub(super) fn trying(&self) -> Vec<AlertId> {
+        self.open.iter().filter(|(_, open)| open.trying).map(|(id, _)| *id).collect()
     }
 
     /// It is not open any more.

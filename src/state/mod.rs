@@ -271,9 +271,10 @@ pub trait State: Send + Sync {
     fn next_due(&self, now: Now) -> BoxFuture<'_, Result<Option<Timestamp>, StateError>>;
     /// Ends a claim.
     fn settle(&self, id: AlertId, settled: Settled, now: Now) -> BoxFuture<'_, Result<(), StateError>>;
-    /// A sender begins: the claims of one before it are void, for it does not send any more. How it left the channel to
+    /// A sender begins: the claims of one before it are void, for it does not send any more, and what it was trying counts
+    /// against the limits from now on. How it left the channel to
     /// WeCom.
-    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>>;
+    fn begin_sending(&self, now: Now) -> BoxFuture<'_, Result<Line, StateError>>;
     /// Notes how the channel is, durably: a rest that WeCom asks for outlives the process.
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>>;
     /// When the service last lived, before this process (wall clock).

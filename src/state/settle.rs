@@ -6,8 +6,12 @@ use super::kv::Batch;
 use super::record::{AlertRecord, End, Gate, Parked, from_bytes, to_bytes};
 use super::{Settled, Stale, StateError, keys};
 use crate::model::{AlertId, Now, Recipient, Timestamp};
-use crate::rules::quota;
 use crate::rules::retry::{Next, PARKED};
+use crate::rules::{governor, quota};
+use std::time::Duration;
+
+/// No try goes on for longer: a token, a connection and an answer are each waited for 20 s.
+const LONGEST_TRY: Duration = Duration::from_secs(60);
 
 /// What settling changes in the index, once its batch is applied.
 #[derive(Default)]
@@ -30,6 +34,7 @@ impl Engine {
         }
         let mut record = self.alert_record(id)?;
         let (mut batch, mut after) = (Batch::default(), After::default());
+        self.count_late(&record, now.steady, &mut batch)?;
         let mut used = None;
         // What is sent again because its answer was lost is the same message: it counts once, however long WeCom is away.
         let is_repeated = settled.unsure && record.unsure.is_some();
@@ -77,6 +82,36 @@ impl Engine {
         }
         self.enter_after(after, now.steady);
         Ok(())
+    }
+
+    /// A try that took long may have reached WeCom as late as now: it counts from then on.
+    pub(super) fn count_late(
+        &mut self,
+        record: &AlertRecord,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<(), StateError> {
+        let Some(tried) = record.trying else { return Ok(()) };
+        for recipient in &record.recipients {
+            if let Some(gate) = self.index.gates.get_mut(recipient)
+                && governor::ended(&mut gate.sent, tried.steady, now)
+            {
+                batch.put(keys::gate(recipient), to_bytes(gate)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The tries of a sender that is gone: each may have reached WeCom as late as it would have been waited for.
+    pub(super) fn count_unended(&mut self, now: Timestamp) -> Result<(), StateError> {
+        let mut batch = Batch::default();
+        for id in self.index.trying() {
+            let record = self.alert_record(id)?;
+            if let Some(tried) = record.trying {
+                self.count_late(&record, now.min(tried.steady.plus(LONGEST_TRY)), &mut batch)?;
+            }
+        }
+        self.apply(batch)
     }
 
     fn enter_after(&mut self, after: After, now: Timestamp) {

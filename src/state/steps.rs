@@ -106,9 +106,10 @@ impl State for Store {
         })
     }
 
-    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>> {
-        Box::pin(self.step(false, |engine| {
+    fn begin_sending(&self, now: Now) -> BoxFuture<'_, Result<Line, StateError>> {
+        Box::pin(self.step(false, move |engine| {
             engine.index.unclaim_all();
+            engine.count_unended(now.steady)?;
             engine.line()
         }))
     }

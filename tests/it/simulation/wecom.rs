@@ -51,8 +51,9 @@ pub struct Body {
     /// When it was last shown, to whom.
     taken: BTreeMap<Recipient, i64>,
     strange: u32,
-    /// A try of it may have been taken, for all that the sender can know.
+    /// A try of it may have been taken, for all that the sender can know; and whether that was so before the last one.
     pub open: bool,
+    was_open: bool,
 }
 
 #[derive(Default)]
@@ -193,8 +194,11 @@ impl WeCom {
         if code == 45009 {
             inner.told_off = Some((now, inner.process, false));
         }
-        if !matches!(code, -1 | 45009 | 60020 | 40014 | 99_999) {
-            inner.bodies[number].open = false;
+        let body = &mut inner.bodies[number];
+        match code {
+            -1 | 99_999 => {}
+            45009 | 60020 | 40014 => body.open = body.was_open,
+            _ => body.open = false,
         }
     }
 
@@ -277,7 +281,8 @@ impl WeCom {
 
     /// What was said in one body is not said in another while nobody knows whether the first was taken.
     fn check_unity(&self, inner: &mut Inner, number: usize) {
-        inner.bodies[number].open = true;
+        let body = &mut inner.bodies[number];
+        body.was_open = std::mem::replace(&mut body.open, true);
         let (to, mut letters) = (inner.bodies[number].to.clone(), inner.bodies[number].letters.clone());
         let office = self.office.open();
         letters.retain(|no| !office.letters[*no].alike);
@@ -383,7 +388,16 @@ impl WeCom {
         inner.numbers.insert(bytes.to_vec(), number);
         let line = text.replace('\n', " / ");
         self.witness.note(|| format!("body {number} to {to:?}: {line}"));
-        inner.bodies.push(Body { to, letters, text, plain, taken: BTreeMap::new(), strange: 0, open: false });
+        inner.bodies.push(Body {
+            to,
+            letters,
+            text,
+            plain,
+            taken: BTreeMap::new(),
+            strange: 0,
+            open: false,
+            was_open: false,
+        });
         number
     }
 }

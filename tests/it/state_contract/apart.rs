@@ -16,6 +16,7 @@ on_both_backends!(
     a_dead_alert_of_another_app_is_made_anew,
     a_half_that_was_never_tried_is_not_dead,
     one_who_gets_nothing_any_more_is_forgotten,
+    what_was_long_on_its_way_counts_from_its_end,
     what_may_have_been_taken_stays_one_when_all_of_a_group_are_refused,
     who_is_reached_again_gets_all_that_waited_for_them_alone,
     a_letter_that_cannot_be_shown_stops_no_other,
@@ -186,6 +187,36 @@ async fn a_half_that_was_never_tried_is_not_dead(place: Place) {
     settle(&store, id, Next::Halve, T0).await;
     assert_eq!(store.outbox().await.unwrap(), counts(0, 1, 0));
     assert_eq!(claim(&store, T0).await.len(), 1);
+}
+
+/// A message may wait for a token or a connection after it was claimed: WeCom counts it when it comes.
+async fn what_was_long_on_its_way_counts_from_its_end(place: Place) {
+    for dies in [false, true] {
+        let mut store = place.open();
+        let who = if dies { "b" } else { "a" };
+        let first = if dies { 100 } else { 1 };
+        let mut claims = Vec::new();
+        for number in first..first + 27 {
+            arrive(&store, T0, &[who], number..number + 1).await;
+            claims.extend(claim(&store, T0).await);
+        }
+        assert_eq!(claims.len(), 27);
+        for claim in claims.iter().filter(|_| !dies) {
+            settle(&store, claim.id, Next::Done, after(20)).await;
+        }
+        if dies {
+            drop(store);
+            store = place.open();
+            store.begin_sending(at(after(20))).await.unwrap();
+            let again = claim(&store, after(64)).await;
+            assert!(again.is_empty(), "{again:?}");
+            assert!(!claim(&store, after(84)).await.is_empty());
+            continue;
+        }
+        arrive(&store, after(21), &[who], 90..91).await;
+        assert!(claim(&store, after(64)).await.is_empty(), "they were there only 44 s ago");
+        assert_eq!(texts(&claim(&store, after(84)).await), ["a: 90"]);
+    }
 }
 
 /// The answer of the first try was lost: it may have been shown to both. Sent again, it is the same body for both, and

@@ -280,14 +280,14 @@ async fn one_who_is_not_reached_holds_up_nobody_else(place: Place) {
 
 async fn the_rest_of_the_channel_outlives_the_process(place: Place) {
     let store = place.open();
-    assert_eq!(store.begin_sending().await.unwrap(), Line::default());
+    assert_eq!(store.begin_sending(at(T0)).await.unwrap(), Line::default());
     let line = Line { rests_until: Some(after(60)), firm: true, quota: 1, ..Line::default() };
     store.set_line(line.clone()).await.unwrap();
     store.beat(after(7)).await.unwrap();
     store.close().await.unwrap();
     drop(store);
     let store = place.open();
-    assert_eq!(store.begin_sending().await.unwrap(), line);
+    assert_eq!(store.begin_sending(at(T0)).await.unwrap(), line);
     assert_eq!(store.last_beat().await.unwrap(), Some(after(7)));
 }
 

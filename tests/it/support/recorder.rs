@@ -133,8 +133,8 @@ impl State for Recorder {
         self.store.settle(id, settled, now)
     }
 
-    fn begin_sending(&self) -> BoxFuture<'_, Result<Line, StateError>> {
-        self.store.begin_sending()
+    fn begin_sending(&self, now: Now) -> BoxFuture<'_, Result<Line, StateError>> {
+        self.store.begin_sending(now)
     }
 
     fn set_line(&self, line: Line) -> BoxFuture<'_, Result<(), StateError>> {
