@@ -172,7 +172,12 @@ fn judge(world: &World, key: &(Recipient, usize), claim: Claim, shown: &[(i64, u
         (AlertState::Sent, AlertKind::Letter | AlertKind::Digest, 2..) if *maybe_twice => {
             let mut bodies: Vec<_> = shown.iter().map(|(_, body)| body).collect();
             bodies.dedup();
-            if bodies.len() > 1 || shown.windows(2).any(|two| two[1].0 - two[0].0 < 4 * HOUR) {
+            // The answer was lost, WeCom then refused them, and a person had it sent again, who was told that it may have
+            // been shown.
+            let by_a_person = world.wecom.open().refused_ever.contains(who);
+            if !by_a_person && bodies.len() > 1
+                || bodies.len() == 1 && shown.windows(2).any(|two| two[1].0 - two[0].0 < 4 * HOUR)
+            {
                 broken("twice, and not as it may be");
             }
         }
