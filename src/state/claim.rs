@@ -16,8 +16,9 @@ use std::time::Duration;
 
 /// More letters than these for one recipient are a catch-up: nobody waits for that one.
 pub(super) const MANY: usize = 60;
-/// WeCom remembers a body for 14,400 s (p90236); a try that it may have taken is counted on until shortly before.
-const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 60);
+/// WeCom remembers a body for 14,400 s (p90236). A try that it may have taken is counted on for an hour less: after a start
+/// of the machine no clock knows how long it was away, if the wall clock was wrong before.
+const DUPLICATE_CHECK: Duration = Duration::from_secs(14_400 - 3600);
 /// What has no room in what is left of the day's quota, and others have, is looked at again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// What is looked at in one round beyond what is asked for, because some may not go: the rest is found by the next one.
