@@ -76,6 +76,9 @@ fn parse(c: &mut Criterion) {
             time: Timestamp(1_795_223_287_000),
             size: 20_480,
             seen: false,
+            locale: mailbell::model::Locale::default(),
+            trusted: &[],
+            parts: &[],
             header: Some(header),
         };
         let read = letter(&source);

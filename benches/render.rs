@@ -25,6 +25,7 @@ fn items(count: u8) -> Vec<Item> {
             attachment: true,
             seen: false,
             readable: true,
+            ..Letter::default()
         },
         told_at: Timestamp(0),
         away: None,
@@ -34,7 +35,7 @@ fn items(count: u8) -> Vec<Item> {
 
 fn messages(c: &mut Criterion) {
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let style = Style { lang: Lang::ZhCn, time_zone, card: Card::Textcard };
+    let style = Style { lang: Lang::ZhCn, time_zone, card: Card::Textcard, own_domains: Vec::new() };
     let link = |_: &Item| Some("https://mail.corp.example/".to_owned());
     let mut group = c.benchmark_group("render");
     for (name, count) in [("a card for one letter", 1), ("a digest of 60", 60), ("a catch-up of 200", 200)] {

@@ -78,6 +78,7 @@ impl Growing {
             attachment: true,
             seen: false,
             readable: true,
+            ..Letter::default()
         };
         Item { account: self.account.clone(), folder: "INBOX".into(), letter, told_at: NOW, away: None }
     }

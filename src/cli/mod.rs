@@ -4,6 +4,7 @@
 mod advice;
 mod alerts;
 mod check;
+mod explain;
 mod folders;
 mod records;
 mod run;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// A mail as it would be read, what takes it, and the alert as it would be sent (解释一封邮件)
+    Explain(explain::ExplainArgs),
     /// The accounts of the running service (运行状态)
     Status(status::StatusArgs),
     /// What became of an account's letters, and why (为什么收到或没收到)
@@ -138,6 +141,7 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Run => run::run(file, lang).await,
         Command::Check { json } => check::check(file, lang, json).await,
         Command::Folders { account, json } => folders::folders(file, lang, &account, json).await,
+        Command::Explain(args) => explain::explain(file, lang, &args),
         Command::Status(args) => status::status(file, lang, args).await,
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,

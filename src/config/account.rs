@@ -6,15 +6,21 @@ use super::reader::Reader;
 use super::reading::{quoted, say};
 use super::used::{Account, Mode};
 use super::{credential, folders};
-use crate::model::{AccountId, Owner, Recipient};
+use crate::model::{AccountId, Locale, Owner, Recipient};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Reads all accounts; those that are wrong are left out, and told.
-pub(super) fn accounts(sections: &[Reader<'_>], providers: &Providers, oauths: &Oauths) -> Vec<Arc<Account>> {
+pub(super) fn accounts(
+    sections: &[Reader<'_>],
+    providers: &Providers,
+    oauths: &Oauths,
+    (locale, trusted): (Locale, Arc<[String]>),
+) -> Vec<Arc<Account>> {
     let mut lines = HashMap::new();
-    sections.iter().filter_map(|r| account(r, providers, oauths, &mut lines)).map(Arc::new).collect()
+    let read = sections.iter().filter_map(|r| account(r, providers, oauths, &mut lines));
+    read.map(|account| Arc::new(Account { locale, trusted_authserv: trusted.clone(), ..account })).collect()
 }
 
 fn account(
@@ -52,6 +58,8 @@ fn account(
         subscriptions: subscriptions?,
         mode,
         provider: found?.provider,
+        locale: Locale::default(),
+        trusted_authserv: Vec::new().into(),
     })
 }
 

@@ -84,8 +84,8 @@ pub(super) static ALERTS: Section = section(
         now("lang", r#""zh-CN""#),
         now("time_zone", r#""Asia/Shanghai""#),
         now("digest_every", r#""1h""#),
-        later("own_domains", r#"["corp.example"]"#),
-        later("trusted_authserv", r#"["mx.corp.example"]"#),
+        now("own_domains", r#"["corp.example"]"#),
+        now("trusted_authserv", r#"["mx.corp.example"]"#),
     ],
 );
 

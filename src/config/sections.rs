@@ -76,7 +76,33 @@ pub(super) fn alerts(r: &Reader<'_>) -> Option<Alerts> {
     let lang = r.choice("lang", &langs).unwrap_or(Lang::ZhCn);
     let name = if r.has("time_zone") { r.text("time_zone") } else { Some("Asia/Shanghai") };
     let digest_every = r.span("digest_every", secs(600)..=secs(86_400)).unwrap_or(secs(3600));
-    Some(Alerts { lang, time_zone: time_zone(r, name?)?, digest_every })
+    let (own_domains, trusted_authserv) = (domains(r, "own_domains")?, domains(r, "trusted_authserv")?.into());
+    Some(Alerts { lang, time_zone: time_zone(r, name?)?, digest_every, own_domains, trusted_authserv })
+}
+
+/// Names of domains or hosts, in lower case.
+fn domains(r: &Reader<'_>, key: &'static str) -> Option<Vec<String>> {
+    if !r.has(key) {
+        return Some(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (at, text) in r.texts(key)? {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if text.is_empty() || !text.chars().all(is_name) || text.split('.').any(str::is_empty) {
+            let (shown, example) = (quoted(text), r.example(key));
+            r.wrong_item(
+                key,
+                at,
+                say(
+                    format!("{shown} is no domain; write for example: {example}"),
+                    format!("{shown} 不是域名；请写，例如：{example}"),
+                ),
+            );
+            return None;
+        }
+        found.push(text.to_lowercase());
+    }
+    Some(found)
 }
 
 fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {

@@ -1,6 +1,6 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, BusyMinutes, Lang, Owner, Recipient, Secret, Urgency};
+use crate::model::{AccountId, BusyMinutes, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,6 +83,10 @@ pub struct Alerts {
     pub time_zone: jiff::tz::TimeZone,
     /// So often letters of urgency digest are announced, 10 minutes to a day.
     pub digest_every: Duration,
+    /// Whose mail is one's own, in lower case: any other sender is told as an external one. Empty: nobody is.
+    pub own_domains: Vec<String>,
+    /// The servers whose Authentication-Results are believed, in lower case.
+    pub trusted_authserv: Arc<[String]>,
 }
 
 /// Who is told of what only an administrator can mend.
@@ -338,6 +342,10 @@ pub struct Account {
     pub mode: Mode,
     /// The server.
     pub provider: Provider,
+    /// What 8-bit text without a charset is taken for: by `alerts.lang` and `alerts.time_zone`.
+    pub locale: Locale,
+    /// The servers whose Authentication-Results are believed (`alerts.trusted_authserv`).
+    pub trusted_authserv: Arc<[String]>,
 }
 
 /// One mistake (or one warning) in the config, told so that a person can mend it.

@@ -82,7 +82,12 @@ impl Accounts {
 
 /// How messages are made under a config.
 pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>) -> Arc<Compose> {
-    let style = Style { lang: config.alerts.lang, time_zone: config.alerts.time_zone.clone(), card: config.wecom.card };
+    let style = Style {
+        lang: config.alerts.lang,
+        time_zone: config.alerts.time_zone.clone(),
+        card: config.wecom.card,
+        own_domains: config.alerts.own_domains.clone(),
+    };
     let general = config.wecom.link.as_ref().map(ToString::to_string);
     Arc::new(move |to: &[Recipient], content: Content<'_>, shape: Shape| {
         let link = |item: &Item| accounts.link(&item.account).or_else(|| general.clone());

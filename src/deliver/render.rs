@@ -4,6 +4,7 @@ mod catch_up;
 mod digest;
 mod head;
 mod plain;
+mod truth;
 mod words;
 
 use super::cut::cut;
@@ -31,6 +32,8 @@ pub struct Style {
     pub time_zone: TimeZone,
     /// The form for one letter.
     pub card: Card,
+    /// Whose mail is one's own.
+    pub own_domains: Vec<String>,
 }
 
 /// A message and which of the items it is about.
@@ -83,17 +86,18 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
     let mark = words::numbered(number);
     let title = cut(&words::subject(letter, lang), TITLE_BYTES.saturating_sub(mark.len())) + &mark;
     let time = words::exact(letter.time, style);
-    let from = words::from(&letter.from, lang);
+    let from = words::from(letter, style);
     let place = words::place(item, lang);
-    let attachment = letter.attachment.then(|| lang.pick("可能有附件", "attachments likely").to_owned());
-    let about = [words::size(letter.size), attachment].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    let about = [words::size(letter.size), truth::kinds(letter, lang), truth::attachments(letter, lang)];
+    let about = about.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    let truth = truth::line(item, style);
     let late = item.away.map(|away| came_late(away, letter.time, style));
     match (style.card, link) {
         (Card::Textcard, Some(url)) => {
             let mut description = format!(
                 "<div class=\"gray\">{time}</div><div class=\"normal\">{from}</div><div class=\"gray\">{place}</div>"
             );
-            for line in [late, Some(about)].into_iter().flatten().filter(|line| !line.is_empty()) {
+            for line in [truth, late, Some(about)].into_iter().flatten().filter(|line| !line.is_empty()) {
                 let line = format!("<div class=\"gray\">{line}</div>");
                 if description.len() + line.len() <= DESCRIPTION_BYTES {
                     description += &line;
@@ -102,7 +106,7 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
             Message::Textcard { title, description, url, button: lang.pick("打开邮箱", "Open").to_owned() }
         }
         (_, link) => {
-            let lines = [Some(title), Some(from), Some(time), Some(place), late, Some(about)];
+            let lines = [Some(title), Some(from), Some(time), Some(place), truth, late, Some(about)];
             let lines: Vec<_> = lines.into_iter().flatten().filter(|line| !line.is_empty()).collect();
             let mut content = lines.join("\n");
             if let Some(url) = link.filter(|url| content.len() + url.len() + 40 <= TEXT_BYTES) {

@@ -3,7 +3,7 @@
 
 use super::tests::{TODAY, link, plain, shape, style};
 use super::*;
-use crate::model::{AccountId, Letter, LetterId, Sender};
+use crate::model::{AccountId, Attachment, Kind, Letter, LetterId, Sender, Verdict};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -62,15 +62,32 @@ fn a_letter() -> impl Strategy<Value = Letter> {
             attachment,
             seen: false,
             readable,
+            ..Letter::default()
         },
     )
+}
+
+/// The same with all that a server and its header may say beside.
+fn a_full_letter() -> impl Strategy<Value = Letter> {
+    let file = (proptest::option::weighted(0.9, hostile()), any::<u32>());
+    let file = file.prop_map(|(name, size)| Attachment { name, size: size.into() });
+    let all = [Kind::Calendar, Kind::Encrypted, Kind::Signed, Kind::Bulk, Kind::Auto, Kind::Bounce];
+    let kinds = proptest::sample::subsequence(all.to_vec(), 0..=6);
+    let verdict = proptest::option::of(proptest::sample::select(vec![Verdict::Pass, Verdict::Fail]));
+    let more = (proptest::collection::vec(file, 0..6), kinds, proptest::option::of(hostile()), any::<i64>(), verdict);
+    (a_letter(), proptest::option::weighted(0.5, more)).prop_map(|(letter, more)| match more {
+        None => letter,
+        Some((attachments, kinds, reply_to, dated, verdict)) => {
+            Letter { attachments, kinds, reply_to, dated: Some(Timestamp(dated)), verdict, ..letter }
+        }
+    })
 }
 
 fn an_item() -> impl Strategy<Value = Item> {
     let account = prop_oneof![Just("zhangsan@corp.example".to_owned()), "[a-c]{1,2}@corp.example", hostile()];
     let folder = prop_oneof![Just("INBOX".to_owned()), "项目/[甲乙丙]", hostile()];
     let away = proptest::option::weighted(0.5, (-5000_i64..0, 0_i64..3000));
-    (a_letter(), account, folder, away).prop_map(|(letter, account, folder, away)| Item {
+    (a_full_letter(), account, folder, away).prop_map(|(letter, account, folder, away)| Item {
         account: AccountId::new(&account),
         folder: folder.as_str().into(),
         letter,
@@ -80,8 +97,9 @@ fn an_item() -> impl Strategy<Value = Item> {
 }
 
 fn a_style() -> impl Strategy<Value = Style> {
-    (any::<bool>(), any::<bool>()).prop_map(|(zh, card)| {
-        style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, own)| Style {
+        own_domains: if own { vec!["corp.example".to_owned()] } else { Vec::new() },
+        ..style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
     })
 }
 
@@ -181,7 +199,7 @@ proptest! {
             prop_assert_eq!(lines.len(), r.items.len().min(most), "{}", content);
             for (line, at) in lines.iter().zip(&r.items) {
                 let item = &items[*at];
-                let who = words::who(&item.letter.from, style.lang);
+                let who = words::who(&item.letter, &style);
                 let subject = words::subject(&item.letter, style.lang);
                 // Time, as much of the sender as fits, as much of the subject as fits, maybe the place.
                 let after_time = &line[line.find(':').unwrap() + 4..];

@@ -16,7 +16,7 @@ pub(super) fn plain(number: u32) -> Shape {
 }
 
 pub(super) fn style(lang: Lang, card: Card) -> Style {
-    Style { lang, time_zone: TimeZone::get("Asia/Shanghai").unwrap(), card }
+    Style { lang, time_zone: TimeZone::get("Asia/Shanghai").unwrap(), card, own_domains: Vec::new() }
 }
 
 fn zh() -> Style {
@@ -41,6 +41,7 @@ pub(super) fn item(minutes: i64, subject: &str, name: &str, folder: &str) -> Ite
             attachment: true,
             seen: false,
             readable: true,
+            ..Letter::default()
         },
         told_at: Timestamp(0),
         away: None,
@@ -83,6 +84,64 @@ fn one_letter_is_a_card_with_sender_subject_and_time() {
         assert!(description.contains(part), "{description}");
     }
     assert!(!description.contains("离线"), "{description}");
+}
+
+fn description(item: Item, style: &Style) -> String {
+    let rendered = render(&[item], style, &link, shape(0));
+    let Message::Textcard { description, .. } = &rendered[0].message else { panic!("no card") };
+    description.clone()
+}
+
+#[test]
+fn a_card_tells_what_is_known_of_the_sender() {
+    use crate::model::{Attachment, Kind, Verdict};
+    let own = Style { own_domains: vec!["corp.example".to_owned()], ..zh() };
+    let plain = description(item(0, "会议", "李四", "INBOX"), &own);
+    assert!(!plain.contains("外部") && !plain.contains("验证"), "{plain}");
+    let mut stranger = item(0, "会议", "Corp.Example 财务部", "INBOX");
+    stranger.letter.from.address = Some("li@evil.example".to_owned());
+    stranger.letter.verdict = Some(Verdict::Fail);
+    stranger.letter.reply_to = Some("x<b>@other.example".to_owned());
+    stranger.letter.dated = Some(Timestamp(TODAY - 3 * 1440 * MINUTE));
+    stranger.letter.kinds = vec![Kind::Calendar, Kind::Bulk];
+    stranger.letter.attachments =
+        vec![Attachment { name: Some("合同.pdf".to_owned()), size: 2048 }, Attachment { name: None, size: 0 }];
+    let told = description(stranger.clone(), &own);
+    let lines = [
+        "<div class=\"normal\">li@evil.example</div>",
+        "⚠ 发件人身份验证未通过 · 外部发件人 · 回复将发往 x＜b＞@other.example · 邮件自称写于 2026 11月19日 14:03",
+        "12 KB · 会议邀请 · 群发邮件 · 附件：合同.pdf (2 KB)、未命名",
+    ];
+    for line in lines {
+        assert!(told.contains(line), "{line} is missing in {told}");
+    }
+    let english = text(&[stranger], &Style { own_domains: own.own_domains, ..style(Lang::En, Card::Text) }, shape(0));
+    assert!(english.contains("external sender · replies go to "), "{english}");
+}
+
+#[test]
+fn a_domain_of_mixed_scripts_shows_what_it_is() {
+    let shown = |address: &str| {
+        let mut from = item(0, "会议", "李四", "INBOX");
+        from.letter.from.address = Some(address.to_owned());
+        description(from, &zh())
+    };
+    // The first letter of the second one is Cyrillic.
+    assert!(shown("li@apple.example").contains("li@apple.example"));
+    assert!(shown("li@\u{430}pple.example").contains("li@xn--"), "{}", shown("li@\u{430}pple.example"));
+    for honest in ["li@例子.example", "li@例子abc.example", "li@пример.example", "li@カナ漢字.example"] {
+        assert!(shown(honest).contains(honest), "{honest}");
+    }
+}
+
+#[test]
+fn many_attachments_are_counted() {
+    use crate::model::Attachment;
+    let mut with = item(0, "会议", "李四", "INBOX");
+    with.letter.attachments =
+        (0..12).map(|n| Attachment { name: Some(format!("第{n}份合同及其附件.pdf")), size: 1 }).collect();
+    let told = description(with, &zh());
+    assert!(told.contains("附件：第0份合同及其附件.pdf (1 B)、") && told.contains(" 等 12 个附件"), "{told}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The fields that make a letter, in one section only: Yahoo fails a FETCH with two of them (imap-servers D.1).
 const FIELDS: &str = "DATE FROM SENDER REPLY-TO TO CC SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID CONTENT-TYPE \
-                      AUTO-SUBMITTED RETURN-PATH";
+                      AUTO-SUBMITTED RETURN-PATH PRECEDENCE AUTHENTICATION-RESULTS CONTENT-CLASS";
 
 /// Fetches `set` of the open folder. Lines without a UID or about others are news of flags and left out.
 pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Result<Vec<RawLetter>, ImapError> {
@@ -43,6 +43,7 @@ pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Resu
         }
         // Nothing beside the header: it may be what could not be read.
         Detail::WholeHeader => ask(wire, set, "(UID BODY.PEEK[HEADER])", &mut found).await?,
+        Detail::Structure => ask(wire, set, "(UID BODYSTRUCTURE)", &mut found).await?,
     }
     Ok(found.into_values().collect())
 }

@@ -26,6 +26,7 @@ mod raw_letter;
 mod sasl;
 mod session;
 mod special_use;
+mod structure;
 mod tls;
 mod wire;
 
@@ -66,6 +67,8 @@ pub enum Detail {
     Header,
     /// UID and the whole header alone, for servers that answer nothing to a list of fields.
     WholeHeader,
+    /// UID and BODYSTRUCTURE: on some servers full of faults (imap-servers A.3), so never beside anything else.
+    Structure,
 }
 
 /// Why a wait ended.

@@ -1,6 +1,7 @@
 //! What a server said of one message, read from the attributes of its FETCH lines.
 
-use crate::model::{Timestamp, Uid};
+use super::structure;
+use crate::model::{Part, Timestamp, Uid};
 use async_imap::imap_proto::AttributeValue;
 
 /// What a server said of one message. `None` is "it did not say".
@@ -16,6 +17,8 @@ pub struct RawLetter {
     pub size: Option<u64>,
     /// The header block asked for.
     pub header: Option<Vec<u8>>,
+    /// Its parts, if they were asked for and the server's words made sense.
+    pub parts: Vec<Part>,
 }
 
 impl RawLetter {
@@ -32,6 +35,7 @@ impl RawLetter {
                 AttributeValue::BodySection { data: Some(data), .. } | AttributeValue::Rfc822Header(Some(data)) => {
                     letter.header = Some(data.to_vec());
                 }
+                AttributeValue::BodyStructure(body) => letter.parts = structure::parts(body),
                 _ => {}
             }
         }
@@ -45,6 +49,9 @@ impl RawLetter {
         self.size = later.size.or(self.size);
         if later.header.is_some() {
             self.header = later.header;
+        }
+        if !later.parts.is_empty() {
+            self.parts = later.parts;
         }
     }
 }

@@ -107,7 +107,7 @@ impl fmt::Display for Recipient {
 /// or, without a Message-ID, also of account, INTERNALDATE, UIDVALIDITY and UID.
 ///
 /// Serialised as hexadecimal digits where people may read it, as 16 bytes elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId(pub [u8; 16]);
 
 impl Serialize for LetterId {

@@ -13,7 +13,7 @@ pub struct Sender {
 }
 
 /// What is known of one mail. Texts are valid UTF-8 without control or direction characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// What tells it from other letters.
     pub id: LetterId,
@@ -27,8 +27,60 @@ pub struct Letter {
     pub size: u64,
     /// Whether the Content-Type hints at attachments (`multipart/mixed`).
     pub attachment: bool,
+    /// Its attachments, where the server could tell of them; at most [`Letter::ATTACHMENTS`].
+    pub attachments: Vec<Attachment>,
+    /// What kind of mail it is, where it is not just a mail; in the order of [`Kind`], each once.
+    pub kinds: Vec<Kind>,
+    /// The Date field, where it is more than a day away from `time` (wall clock).
+    pub dated: Option<Timestamp>,
+    /// The address that answers go to, where it is another than the sender's.
+    pub reply_to: Option<String>,
+    /// What the receiving server found out about the sender, where its word is trusted.
+    pub verdict: Option<Verdict>,
     /// Whether it carries \Seen.
     pub seen: bool,
     /// False where the header could not be read at all.
     pub readable: bool,
+}
+
+impl Letter {
+    /// More attachments of one letter are not kept.
+    pub const ATTACHMENTS: usize = 20;
+}
+
+/// A file in a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name without a path, decoded and cleaned.
+    pub name: Option<String>,
+    /// Bytes, decoded; nearly so where only the server's count is known.
+    pub size: u64,
+}
+
+/// What a mail is beside a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// It brings an invitation (iTIP, RFC 5546).
+    Calendar,
+    /// Its content is encrypted (S/MIME, OpenPGP).
+    Encrypted,
+    /// It is signed by its sender (S/MIME, OpenPGP); whether rightly is not looked at.
+    Signed,
+    /// To a list or to many: List-Id (RFC 2919) or Precedence.
+    Bulk,
+    /// Sent by a program (Auto-Submitted, RFC 3834).
+    Auto,
+    /// A report that another mail was not delivered (RFC 3464).
+    Bounce,
+}
+
+/// What the receiving server says of the sender (Authentication-Results, RFC 8601).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// DMARC passed, or, without DMARC, a DKIM or SPF check for the sender's own domain.
+    Pass,
+    /// DMARC failed.
+    Fail,
 }

@@ -1,6 +1,6 @@
-//! A header block cut into its fields, as bytes, and raw 8-bit text made UTF-8.
+//! A header block cut into its fields, as bytes.
 
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use std::borrow::Cow;
 
 /// The fields of a header block in their order. Lines without a colon are left out; bare LF is taken.
 #[derive(Debug)]
@@ -30,9 +30,22 @@ impl<'a> Fields<'a> {
         self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
     }
 
+    /// All fields of a name, in their order.
+    pub(super) fn all(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// A block whose lines end as lines should: some old systems write CR alone.
+pub(super) fn with_lines(block: &[u8]) -> Cow<'_, [u8]> {
+    if block.contains(&b'\n') || !block.contains(&b'\r') {
+        return Cow::Borrowed(block);
+    }
+    Cow::Owned(block.iter().map(|b| if *b == b'\r' { b'\n' } else { *b }).collect())
 }
 
 /// Where the first field ends: at the first line end that no blank or tab follows.
@@ -47,24 +60,4 @@ fn field_end(block: &[u8]) -> usize {
         from = end;
     }
     block.len()
-}
-
-/// A raw value as UTF-8 on one line. 8-bit text without a label is UTF-8 if it is valid, else what the detector says,
-/// with GB18030 for what it cannot tell.
-pub(super) fn to_utf8(raw: &[u8]) -> String {
-    let text = match std::str::from_utf8(raw) {
-        Ok(text) => text.to_owned(),
-        Err(_) => {
-            let (decoded, broken) = encoding_rs::GB18030.decode_without_bom_handling(raw);
-            if broken {
-                let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-                detector.feed(raw, true);
-                let guess = detector.guess(None, Utf8Detection::Allow);
-                guess.decode_without_bom_handling(raw).0.into_owned()
-            } else {
-                decoded.into_owned()
-            }
-        }
-    };
-    text.replace(['\r', '\n'], "")
 }

@@ -1,15 +1,25 @@
 //! Header bytes to letter. The only folder that knows mail-parser. It never fails and never panics outward: what
 //! cannot be read becomes a letter that says so.
 
+mod address;
+mod charset;
 mod clean;
+mod escape;
 mod fields;
+mod guess;
+mod mime;
+mod origin;
+mod params;
+mod parts;
+mod words;
 
 pub use clean::clean;
+pub use mime::{header_of, parts_of};
 
-use crate::model::{AccountId, Letter, LetterId, Sender, Timestamp, Uid, UidValidity};
+use crate::model::{AccountId, Letter, LetterId, Locale, Parameters, Part, Sender, Timestamp, Uid, UidValidity};
 use crate::unwind::caught;
 use fields::Fields;
-use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
+use guess::Hint;
 use sha2::{Digest, Sha256};
 
 /// A header block above this is read only so far; the parser needs a millisecond for it (crates 4).
@@ -33,6 +43,12 @@ pub struct Source<'a> {
     pub size: u64,
     /// Whether it was read.
     pub seen: bool,
+    /// What 8-bit text without a label is taken for where it could be several things.
+    pub locale: Locale,
+    /// The servers whose Authentication-Results are believed.
+    pub trusted: &'a [String],
+    /// What its parts are said to be; empty where nobody asked.
+    pub parts: &'a [Part],
     /// Its header block; `None` where it could not be had.
     pub header: Option<&'a [u8]>,
 }
@@ -40,8 +56,8 @@ pub struct Source<'a> {
 /// Reads a header.
 pub fn letter(source: &Source<'_>) -> Letter {
     let header = source.header.unwrap_or_default();
-    let header = header.get(..MAX_HEADER_BYTES).unwrap_or(header);
-    let fields = Fields::split(header);
+    let header = fields::with_lines(header.get(..MAX_HEADER_BYTES).unwrap_or(header));
+    let fields = Fields::split(&header);
     let mut letter = Letter {
         id: identity(source, &fields),
         from: Sender::default(),
@@ -49,29 +65,37 @@ pub fn letter(source: &Source<'_>) -> Letter {
         time: source.time,
         size: source.size,
         attachment: false,
+        attachments: Vec::new(),
+        kinds: Vec::new(),
+        dated: None,
+        reply_to: None,
+        verdict: None,
         seen: source.seen,
         readable: !fields.is_empty(),
     };
-    let read = caught(|| Parsed {
-        from: sender(&fields),
-        subject: fields.first("subject").map(text),
-        attachment: is_mixed(&fields),
-    });
-    match read {
-        Some(parsed) => {
-            letter.from = parsed.from;
-            letter.subject = parsed.subject.filter(|s| !s.is_empty());
-            letter.attachment = parsed.attachment;
-        }
-        None => letter.readable = false,
+    let hint = Hint { block: &header, locale: source.locale };
+    if caught(|| read(source, &fields, hint, &mut letter)).is_none() {
+        letter.readable = false;
     }
     letter
 }
 
-struct Parsed {
-    from: Sender,
-    subject: Option<String>,
-    attachment: bool,
+fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut Letter) {
+    letter.from = address::sender(fields, hint);
+    letter.subject = fields.first("subject").map(|raw| short(&words::text(raw, hint))).filter(|s| !s.is_empty());
+    letter.dated = origin::dated(fields, source.time);
+    letter.reply_to = origin::reply_to(fields, &letter.from, hint);
+    letter.verdict = origin::verdict(fields, &letter.from, source.trusted);
+    let (mime, parameters) = params::split(fields.first("content-type").unwrap_or_default());
+    letter.attachments = parts::attachments(source.parts, hint);
+    letter.attachment = mime == "multipart/mixed" || !letter.attachments.is_empty();
+    let detail =
+        |list: &Parameters| params::text(list, "smime-type", hint).or_else(|| params::text(list, "report-type", hint));
+    let within = source.parts.iter().flat_map(|part| part.within.iter().map(|mime| (mime.as_str(), None)));
+    let of_parts = source.parts.iter().map(|part| (part.mime.as_str(), detail(&part.parameters))).chain(within);
+    let mut kinds = parts::kinds(std::iter::once((mime.as_str(), detail(&parameters))).chain(of_parts));
+    kinds.extend(origin::kinds(fields, &letter.from));
+    letter.kinds = kinds.into_iter().collect();
 }
 
 /// Sameness (design: "Promises", 2), over the raw fields with their white space folded: servers fold anew.
@@ -108,55 +132,25 @@ fn squeezed(raw: &[u8]) -> Vec<u8> {
     words.collect::<Vec<_>>().join(&b' ')
 }
 
-/// An unstructured field as clean text.
-fn text(raw: &[u8]) -> String {
-    let block = [b"Subject: ", fields::to_utf8(raw).as_bytes(), b"\r\n\r\n"].concat();
-    let parsed = MessageParser::new().header_text(HeaderName::Subject).default_header_ignore().parse_headers(&block);
-    let decoded = parsed.as_ref().and_then(|message| message.subject().map(str::to_owned));
-    short(&decoded.unwrap_or_else(|| fields::to_utf8(raw)))
-}
-
 /// Clean text, not too long.
 fn short(text: &str) -> String {
     clean(text).chars().take(MAX_TEXT_CHARS).collect::<String>().trim_end().to_owned()
 }
 
-/// The first From with an address, else Sender, else Return-Path (imap-servers E.3).
-fn sender(fields: &Fields<'_>) -> Sender {
-    let mut nameless = Sender::default();
-    for name in ["from", "sender", "return-path"] {
-        let Some(raw) = fields.first(name) else { continue };
-        let found = address(raw);
-        if found.address.is_some() {
-            return Sender { name: found.name.or(nameless.name), address: found.address };
-        }
-        if nameless.name.is_none() {
-            nameless.name = found.name;
-        }
-    }
-    nameless
+/// When a server received a mail, as the topmost of its Received fields tells; else its Date.
+pub fn received_at(header: &[u8]) -> Option<Timestamp> {
+    let header = fields::with_lines(header);
+    let fields = Fields::split(&header);
+    let received = fields.first("received").and_then(|raw| raw.rsplit(|b| *b == b';').next());
+    received.and_then(origin::date).or_else(|| origin::date(fields.first("date")?))
 }
 
-fn address(raw: &[u8]) -> Sender {
-    let block = [b"From: ", fields::to_utf8(raw).as_bytes(), b"\r\n\r\n"].concat();
-    let parsed = MessageParser::new().header_address(HeaderName::From).default_header_ignore().parse_headers(&block);
-    let value = parsed.as_ref().and_then(|message| message.header(HeaderName::From));
-    let Some(HeaderValue::Address(list)) = value else { return Sender::default() };
-    let all: Vec<_> = match list {
-        Address::List(list) => list.iter().collect(),
-        Address::Group(groups) => groups.iter().flat_map(|group| group.addresses.iter()).collect(),
-    };
-    let best = all.iter().find(|a| a.address.as_ref().is_some_and(|a| !a.is_empty())).or(all.first());
-    let tidy = |text: Option<&str>| text.map(short).filter(|t| !t.is_empty());
-    Sender { name: best.and_then(|a| tidy(a.name.as_deref())), address: best.and_then(|a| tidy(a.address.as_deref())) }
-}
-
-/// `multipart/mixed` mostly has attachments: the cheap hint that needs no BODYSTRUCTURE (imap-servers D.1).
-fn is_mixed(fields: &Fields<'_>) -> bool {
-    fields.first("content-type").is_some_and(|raw| {
-        let kind = raw.split(|b| *b == b';').next().unwrap_or_default();
-        kind.trim_ascii().eq_ignore_ascii_case(b"multipart/mixed")
-    })
+/// Whether a mail with this header may have parts worth asking for: attachments, an invitation.
+pub fn has_parts(header: &[u8]) -> bool {
+    let fields = Fields::split(header.get(..MAX_HEADER_BYTES).unwrap_or(header));
+    let (mime, _) = params::split(fields.first("content-type").unwrap_or_default());
+    let other = ["", "text/plain", "text/html", "multipart/alternative", "multipart/related"];
+    !other.contains(&mime.as_str())
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ fn parse(header: &[u8]) -> Letter {
         time: Timestamp(1_700_000_000_000),
         size: 3,
         seen: false,
+        locale: Locale::default(),
+        trusted: &[],
+        parts: &[],
         header: Some(header),
     })
 }
@@ -35,12 +38,98 @@ fn chinese_headers() {
     check(b"From: \"=?gbk?B?1cXI/Q==?=\" <zs@corp.example>\r\n", Some("张三"), Some("zs@corp.example"), None);
 }
 
+/// One field, in the form that says most.
+fn subject(raw: &[u8], locale: Locale) -> String {
+    let account = AccountId::new("a@b.example");
+    let header = [b"Subject: ", raw].concat();
+    let source = Source {
+        account: &account,
+        uid_validity: 1,
+        uid: 2,
+        time: Timestamp(1),
+        size: 3,
+        seen: false,
+        locale,
+        trusted: &[],
+        parts: &[],
+        header: Some(&header),
+    };
+    letter(&source).subject.unwrap_or_default()
+}
+
+#[test]
+fn encoded_words_as_they_are_really_written() {
+    let cases: &[(&str, &str)] = &[
+        ("=?utf-8?B?5byg5Li?= =?UTF-8?B?J5Lya6K6u?=", "张三会议"),
+        ("=?utf-8?Q?=E5=BC=A0=E4=B8?=\r\n =?utf-8?q?=89=E4=BC=9A?=", "张三会"),
+        ("=?utf-8?B?5byg5LiJ?==?utf-8?B?5Lya6K6u?=", "张三会议"),
+        ("Re:=?utf-8?B?5byg5LiJ?=ok", "Re:张三ok"),
+        ("=?utf-8?B?5byg5LiJ?= and =?utf-8?B?5Lya6K6u?=", "张三 and 会议"),
+        ("=?utf-8?B?5byg5LiJ5Q?=", "张三\u{fffd}"),
+        ("=?utf-8?B?5byg5LiJ", "张三"),
+        ("=?utf-8?Q?=E5=BC=A0=E4=B8=89", "张三"),
+        ("=?utf-8?Q?what?=3F_=41?=", "what?? A"),
+        ("=?utf-8?Q?a=ZZb_c?=", "a=ZZb c"),
+        ("=?UTF-8?B?5byg\r\n 5LiJ?=", "张三"),
+        ("=?\"gb2312\"?B?1cXI/Q==?=", "张三"),
+        ("=?GB 18030?B?1cXI/Q==?=", "张三"),
+        ("=?gb2312*zh-cn?B?1cXI/Q==?=", "张三"),
+        ("=?unknown-8bit?B?1cXI/Q==?=", "张三"),
+        ("=??B?1cXI/Q==?=", "张三"),
+        ("=?us-ascii?B?1cXI/Q==?=", "张三"),
+        ("=?iso-8859-1?B?1cXI/Q==?=", "张三"),
+        ("=?iso-8859-1?Q?=C9mile_Zo=EB?=", "Émile Zoë"),
+        ("=?utf-8?B?1cXI/bvh0uk=?=", "张三会议"),
+        ("=?gbk?B?5byg5LiJ?=", "张三"),
+        ("=?hz-gb-2312?Q?~{;aRi~}?=", "会议"),
+        ("=?iso-2022-cn?B?GyQpQQ47YVJpDw==?=", "会议"),
+        ("=?iso-2022-jp?B?GyRCMnE1RBsoQg==?= =?iso-2022-jp?B?GyRCMnE1RBsoQg==?=", "会議会議"),
+        ("=?iso-2022-jp?B?GyRCMnE1?= =?iso-2022-jp?B?RBsoQg==?=", "会議"),
+        ("=?utf-7?Q?+TxqLrg-?=", "会议"),
+        ("a =? b ?= c =?x?y?z?=", "a =? b ?= c =?x?y?z?="),
+    ];
+    for (raw, expected) in cases {
+        assert_eq!(subject(raw.as_bytes(), Locale::default()), *expected, "{raw}");
+    }
+}
+
+#[test]
+fn bytes_without_a_label_are_read_by_what_they_are_and_where() {
+    let encoded = |encoding: &'static encoding_rs::Encoding, text: &str| encoding.encode(text).0.into_owned();
+    for (encoding, text, locale) in [
+        (encoding_rs::GBK, "会议", Locale::Mainland),
+        (encoding_rs::GBK, "关于付款的通知", Locale::Other),
+        (encoding_rs::GB18030, "朱镕基讲话", Locale::Mainland),
+        (encoding_rs::BIG5, "會議通知", Locale::Traditional),
+        (encoding_rs::EUC_KR, "회의", Locale::Korean),
+        (encoding_rs::SHIFT_JIS, "会議のお知らせ", Locale::Japanese),
+        (encoding_rs::ISO_2022_JP, "会議のお知らせ", Locale::Mainland),
+        (encoding_rs::WINDOWS_1252, "Grüße von Zoë", Locale::Other),
+        (encoding_rs::UTF_8, "Привет", Locale::Mainland),
+    ] {
+        assert_eq!(subject(&encoded(encoding, text), locale), text, "{} {locale:?}", encoding.name());
+    }
+    let named = [&b"=?big5?B?t3zEsw==?= "[..], &encoded(encoding_rs::BIG5, "通知")[..]].concat();
+    assert_eq!(subject(&named, Locale::Mainland), "會議 通知");
+}
+
 #[test]
 fn senders_of_all_kinds() {
-    check(b"From: Zhang, San <zs@x.cn>\n", Some("San"), Some("zs@x.cn"), None);
+    check(b"From: Zhang, San <zs@x.cn>\n", Some("Zhang, San"), Some("zs@x.cn"), None);
     check(b"From: <>\nSender: s@x.cn\n", None, Some("s@x.cn"), None);
     check(b"Return-Path: <r@x.cn>\nSubject: s\n", None, Some("r@x.cn"), Some("s"));
     check(b"From: one@x.cn\nFrom: two@x.cn\nSubject: 1\nSubject: 2\n", None, Some("one@x.cn"), Some("1"));
+    check(
+        "From: =?utf-8?B?5bygLOS4iSA8YUB4LmNuPg==?= <b@x.cn>\n".as_bytes(),
+        Some("张,三 <a@x.cn>"),
+        Some("b@x.cn"),
+        None,
+    );
+    check("From: 张三(研发)=?utf-8?B?5byg?= <b@x.cn>\n".as_bytes(), Some("张三 张 (研发)"), Some("b@x.cn"), None);
+    check(b"From: zs@x.cn (San)\n", Some("San"), Some("zs@x.cn"), None);
+    check(b"From: group: a@x.cn, b@x.cn;\n", None, Some("a@x.cn"), None);
+    check(b"From: \"ceo@corp.cn\" <evil@x.cn>\n", Some("ceo@corp.cn"), Some("evil@x.cn"), None);
+    check(b"From: ceo@corp.cn <evil@x.cn>\n", Some("ceo@corp.cn"), Some("evil@x.cn"), None);
     check(b"Subject: a\x00b\x1b[31m\n", None, None, Some("a b [31m"));
 }
 
@@ -67,8 +156,19 @@ fn sameness_is_by_the_four_fields_and_else_by_place() {
     let at = |uid| {
         let account = AccountId::new("a@b.example");
         let time = Timestamp(1);
-        letter(&Source { account: &account, uid_validity: 1, uid, time, size: 0, seen: false, header: Some(nameless) })
-            .id
+        letter(&Source {
+            account: &account,
+            uid_validity: 1,
+            uid,
+            time,
+            size: 0,
+            seen: false,
+            locale: Locale::default(),
+            trusted: &[],
+            parts: &[],
+            header: Some(nameless),
+        })
+        .id
     };
     assert_ne!(at(1), at(2));
     assert_eq!(at(1), at(1));

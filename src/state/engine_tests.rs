@@ -47,6 +47,7 @@ fn arrive(engine: &mut Engine, number: u8) -> Result<Committed, StateError> {
         attachment: false,
         seen: false,
         readable: true,
+        ..Letter::default()
     };
     let account = AccountId::new("zhangsan@corp.example");
     let item = Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None };

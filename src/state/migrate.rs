@@ -77,7 +77,7 @@ impl FirstItem {
             item: Item {
                 account: self.account,
                 folder: self.folder,
-                letter: Letter { id, from, subject, time, size, attachment, seen, readable },
+                letter: Letter { id, from, subject, time, size, attachment, seen, readable, ..Letter::default() },
                 told_at: self.told_at,
                 away: None,
             },

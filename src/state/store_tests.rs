@@ -125,6 +125,7 @@ async fn arrive(store: &Store, number: u8) -> Result<Committed, StateError> {
         attachment: false,
         seen: false,
         readable: true,
+        ..Letter::default()
     };
     let item = Item { account: account(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None };
     let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0), mailbox_id: None };

@@ -19,6 +19,7 @@ mod sync;
 
 pub use hosts::Hosts;
 pub use owner::{OwnerBudget, Seat};
+pub use route::{Route, route};
 
 use crate::clock::Clock;
 use crate::config::{Account, Imap};

@@ -4,7 +4,9 @@
 use super::End;
 use crate::imap::{Detail, ImapError, MailSession, RawLetter, UidSet};
 use crate::model::Uid;
+use crate::parse;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Headers fetched with one command: at some 2 KiB each a small answer, at the limit of a literal still a bounded one.
 pub(super) const BATCH: usize = 100;
@@ -12,6 +14,10 @@ pub(super) const BATCH: usize = 100;
 const WINDOW: u32 = 5_000;
 /// A window that finds fewer letters than this is made wider.
 const FEW: usize = 1_000;
+/// Of so many letters of a batch the attachments are named; nobody reads more.
+const STRUCTURES: usize = 20;
+/// How long letters wait for the names of their attachments.
+const STRUCTURE_LIMIT: Duration = Duration::from_secs(5);
 /// So often a letter may end the session before its header is not asked for any more.
 const TRIES: u32 = 2;
 
@@ -22,6 +28,8 @@ pub(super) struct Fragile {
     until: Uid,
     /// How often asking for a single letter did.
     ended: HashMap<Uid, u32>,
+    /// Asking for the parts of letters ended a session.
+    no_structure: bool,
 }
 
 impl Fragile {
@@ -126,6 +134,38 @@ pub(super) async fn headers(
     }
     letters.sort_by_key(|l| l.uid);
     Ok(letters)
+}
+
+/// Adds what the server says of the parts of those letters that may have attachments. Whatever comes of it, the letters
+/// are told: if asking ends the session, it is not asked in this folder again.
+pub(super) async fn structures(
+    session: &mut dyn MailSession,
+    letters: &mut [RawLetter],
+    fragile: &mut Fragile,
+) -> Result<(), End> {
+    let has_parts = |letter: &&RawLetter| letter.header.as_deref().is_some_and(parse::has_parts);
+    let uids: Vec<Uid> = letters.iter().filter(has_parts).filter_map(|letter| letter.uid).take(STRUCTURES).collect();
+    if uids.is_empty() || fragile.no_structure {
+        return Ok(());
+    }
+    let limit = STRUCTURE_LIMIT;
+    let asked = tokio::time::timeout(limit, session.fetch(&UidSet::These(uids), Detail::Structure)).await;
+    let asked = asked.unwrap_or(Err(ImapError::Timeout { step: "UID FETCH BODYSTRUCTURE", limit }));
+    match asked {
+        Ok(found) => {
+            for described in found {
+                if let Some(letter) = letters.iter_mut().find(|letter| letter.uid == described.uid) {
+                    letter.parts = described.parts;
+                }
+            }
+        }
+        Err(error) if error.is_answer() => {}
+        Err(error) => {
+            fragile.no_structure = true;
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Adds the headers that one command brings to letters which need none: nothing more is tried.

@@ -274,7 +274,13 @@ impl Cycle<'_> {
             return Ok(Vec::new());
         }
         let mut fragile = self.fragile(at).clone();
-        let letters = read::headers(&mut *self.session, wanted, &mut fragile).await;
+        let letters = match read::headers(&mut *self.session, wanted, &mut fragile).await {
+            Ok(mut letters) => {
+                let asked = read::structures(&mut *self.session, &mut letters, &mut fragile).await;
+                asked.map(|()| letters)
+            }
+            Err(end) => Err(end),
+        };
         *self.fragile(at) = fragile;
         Ok(letters?.iter().map(|raw| self.sighting(at, look, raw, None, (mark, moment))).collect())
     }
@@ -298,6 +304,9 @@ impl Cycle<'_> {
             time: raw.internal_date.unwrap_or(moment.looked_at),
             size: raw.size.unwrap_or(0),
             seen: raw.seen == Some(true),
+            locale: account.locale,
+            trusted: &account.trusted_authserv,
+            parts: &raw.parts,
             header: raw.header.as_deref(),
         });
         let place = watched.map_or(0, |watched| watched.subscription);

@@ -9,6 +9,7 @@ mod cyrus;
 mod durable;
 mod faults;
 mod folders;
+mod headers;
 mod logins;
 mod mail;
 mod measure;

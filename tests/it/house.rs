@@ -72,6 +72,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wecom",
             "state",
             "watch",
+            "deliver",
             "control",
             "app",
             "demo",

@@ -3,10 +3,12 @@
 
 mod config;
 mod control;
+mod corpus;
 mod deliver;
 mod dovecot;
 mod dovecot_auth;
 mod e2e;
+mod encoded;
 mod house;
 mod imap_wire;
 mod life;

@@ -109,6 +109,7 @@ fn item(number: u64, subject: &str) -> Item {
         attachment: false,
         seen: false,
         readable: true,
+        ..Letter::default()
     };
     Item { account: account(), folder: "INBOX".into(), letter, told_at: T0, away: None }
 }

@@ -157,6 +157,7 @@ impl Bench {
             attachment: false,
             seen: false,
             readable: true,
+            ..Letter::default()
         };
         let account = AccountId::new("zhangsan@corp.example");
         let item =

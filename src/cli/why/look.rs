@@ -171,6 +171,9 @@ fn letter(account: &Account, look: &Look, raw: &RawLetter) -> Option<(Uid, Lette
         time: raw.internal_date.unwrap_or_default(),
         size: raw.size.unwrap_or(0),
         seen: raw.seen == Some(true),
+        locale: account.locale,
+        trusted: &account.trusted_authserv,
+        parts: &[],
         header: raw.header.as_deref(),
     });
     Some((uid, letter))

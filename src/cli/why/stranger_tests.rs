@@ -28,6 +28,7 @@ fn found(folder: &str, subscription: Option<usize>, uid: u32, time: Timestamp) -
         attachment: false,
         seen: false,
         readable: false,
+        ..Letter::default()
     };
     let folder = (RawName::new(folder.as_bytes()), folder.to_owned());
     Found { folder: folder.0, shown: folder.1, subscription, uid, uid_validity: Some(3), letter }

@@ -29,6 +29,7 @@ fn story(tellings: &[(&str, WasTold)]) -> Story {
         attachment: false,
         seen: false,
         readable: true,
+        ..Letter::default()
     };
     let folder = Arc::from("项目/甲");
     let account = AccountId::new("sales@corp.example");

@@ -85,7 +85,7 @@ fn lines(named: &[&Item], style: &Style, places: Places, room: usize) -> Vec<Str
     let one_day = times.iter().all(|time| Some(time.date()) == times.first().map(jiff::Zoned::date));
     let line = |(item, time): (&&Item, &jiff::Zoned)| {
         let day = if one_day { String::new() } else { time.strftime("%m-%d ").to_string() };
-        let who = cut(&who(&item.letter.from, lang), WHO_BYTES);
+        let who = cut(&who(&item.letter, style), WHO_BYTES);
         let subject = subject(&item.letter, lang);
         format!("{day}{} {who}{}{subject}", clock(time), lang.pick("：", ": "))
     };

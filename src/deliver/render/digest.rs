@@ -44,7 +44,7 @@ fn line(index: usize, item: &Item, style: &Style, head: &Head) -> Line {
     let text = format!(
         "{} {}{}{}{}",
         clock(&time),
-        cut(&who(&letter.from, lang), WHO_BYTES),
+        cut(&who(letter, style), WHO_BYTES),
         lang.pick("：", ": "),
         cut(&subject(letter, lang), SUBJECT_BYTES),
         aside(item, head.places, lang),

@@ -29,7 +29,7 @@ fn letter(item: &Item, style: &Style, mark: &str) -> Message {
     let (lang, letter) = (style.lang, &item.letter);
     let subject = harmless(&subject(letter, lang), SUBJECT_BYTES)
         .unwrap_or_else(|| lang.pick("（主题无法显示）", "(the subject cannot be shown)").to_owned());
-    let sender = [name(&letter.from), address(&letter.from)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let sender = [name(letter, style), address(&letter.from)].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let place = harmless(&place(item, lang), PLACE_BYTES).unwrap_or_default();
     let lines = [
         format!("{}{mark}{}{subject}", lang.pick("新邮件", "New mail"), lang.pick("：", ": ")),

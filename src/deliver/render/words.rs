@@ -2,10 +2,13 @@
 //! nothing is longer than it says.
 
 use super::Style;
+use super::truth::hides;
 use crate::deliver::cut::cut;
 use crate::model::{Item, Lang, Letter, Sender, Timestamp};
 use jiff::Zoned;
 use jiff::civil::{Date, Weekday};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Limits in bytes.
 const NAME_BYTES: usize = 60;
@@ -47,28 +50,58 @@ pub(super) fn subject(letter: &Letter, lang: Lang) -> String {
     }
 }
 
-/// A sender's name, unless it looks like an address: such a name hides the real one (imap-servers E.3).
-pub(super) fn name(sender: &Sender) -> Option<String> {
-    let name = sender.name.as_deref().map(|name| cut(&safe(name), NAME_BYTES))?;
-    (sender.address.is_none() || !name.contains('@')).then_some(name)
+/// A sender's name, unless it hides who they are.
+pub(super) fn name(letter: &Letter, style: &Style) -> Option<String> {
+    let name = letter.from.name.as_deref()?;
+    let shown = letter.from.address.is_none() || !hides(name, letter, style);
+    shown.then(|| cut(&safe(name), NAME_BYTES))
 }
 
 /// A sender's address.
 pub(super) fn address(sender: &Sender) -> Option<String> {
-    sender.address.as_deref().map(|address| cut(&safe(address), ADDRESS_BYTES))
+    sender.address.as_deref().map(|address| cut(&safe(&honest(address)), ADDRESS_BYTES))
+}
+
+/// An address whose domain mixes scripts, such as Cyrillic letters among Latin ones that look the same, shows what it is:
+/// `xn--...` (UTS 39, 5.2: what goes together in Chinese, Japanese and Korean is no mixture).
+pub(super) fn honest(address: &str) -> Cow<'_, str> {
+    match address.rsplit_once('@') {
+        Some((local, domain)) if domain.split('.').any(mixes_scripts) => match idna::domain_to_ascii(domain) {
+            Ok(ascii) => Cow::Owned(format!("{local}@{ascii}")),
+            Err(_) => Cow::Owned(format!("{local}@{}", domain.escape_unicode())),
+        },
+        _ => Cow::Borrowed(address),
+    }
+}
+
+fn mixes_scripts(label: &str) -> bool {
+    use unicode_script::{Script, UnicodeScript};
+    let mut scripts = BTreeSet::new();
+    for c in label.chars() {
+        match c.script() {
+            Script::Common | Script::Inherited => {}
+            Script::Hiragana | Script::Katakana | Script::Bopomofo | Script::Hangul => {
+                scripts.insert("Hani");
+            }
+            script => {
+                scripts.insert(script.short_name());
+            }
+        }
+    }
+    scripts.len() > 1 && scripts != BTreeSet::from(["Hani", "Latn"])
 }
 
 /// A sender in short: the name, else the address.
-pub(super) fn who(sender: &Sender, lang: Lang) -> String {
-    name(sender).or_else(|| address(sender)).unwrap_or_else(|| unknown(lang))
+pub(super) fn who(letter: &Letter, style: &Style) -> String {
+    name(letter, style).or_else(|| address(&letter.from)).unwrap_or_else(|| unknown(style.lang))
 }
 
 /// A sender in full.
-pub(super) fn from(sender: &Sender, lang: Lang) -> String {
-    match (name(sender), address(sender)) {
+pub(super) fn from(letter: &Letter, style: &Style) -> String {
+    match (name(letter, style), address(&letter.from)) {
         (Some(name), Some(address)) => format!("{name} ({address})"),
         (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => unknown(lang),
+        (None, None) => unknown(style.lang),
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout};
 
 const BRIEF: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
 const HEADER: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SENDER REPLY-TO TO CC \
-                      SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID CONTENT-TYPE AUTO-SUBMITTED RETURN-PATH)])";
+                      SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID CONTENT-TYPE AUTO-SUBMITTED RETURN-PATH \
+                      PRECEDENCE AUTHENTICATION-RESULTS CONTENT-CLASS)])";
 
 type Fetched = Result<Vec<RawLetter>, ImapError>;
 
@@ -49,6 +50,7 @@ async fn the_commands_to_the_byte() {
         (UidSet::From(4), Detail::Brief, format!("UID FETCH 4:* {BRIEF}")),
         (UidSet::These(vec![4, 5, 6, 9]), Detail::Header, format!("UID FETCH 4:6,9 {HEADER}")),
         (UidSet::These(vec![4]), Detail::WholeHeader, "UID FETCH 4 (UID BODY.PEEK[HEADER])".to_owned()),
+        (UidSet::These(vec![4, 6]), Detail::Structure, "UID FETCH 4,6 (UID BODYSTRUCTURE)".to_owned()),
     ];
     for (set, detail, line) in cases {
         assert_eq!(tokio::join!(session.fetch(&set, detail), peer.answer(&line, "")).0.unwrap(), []);
@@ -65,8 +67,33 @@ async fn a_whole_letter() {
         internal_date: Some(Timestamp(1_420_361_615_000)),
         size: Some(2048),
         header: Some(b"Subject: a\r\n)(\r\n".to_vec()),
+        parts: Vec::new(),
     };
     assert_eq!(lines(UidSet::These(vec![4]), Detail::Header, line).await, [expected]);
+}
+
+/// As Dovecot says it; one that makes no sense costs only itself, and one that is nested without end neither the stack.
+#[tokio::test(start_paused = true)]
+async fn parts_as_servers_describe_them() {
+    let deep = format!("* 5 FETCH (UID 6 BODYSTRUCTURE {}{})\r\n", "(".repeat(5000), ")".repeat(5000));
+    let line = "* 3 FETCH (UID 4 BODYSTRUCTURE ((\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL)\
+                (\"IMAGE\" \"PNG\" (\"name\" \"a.png\") \"<id@x>\" NIL \"base64\" 780 NIL (\"inline\" (\"FileName*\" \"utf-8''a.png\")) \
+                NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL))\r\n* 4 FETCH (UID 5 BODYSTRUCTURE (\"text\"))\r\n";
+    let found = lines(UidSet::These(vec![4, 5, 6]), Detail::Structure, format!("{line}{deep}").as_bytes()).await;
+    let described: Vec<_> = found.iter().filter(|letter| !letter.parts.is_empty()).cloned().collect();
+    assert_eq!(uids(&described), [4]);
+    let [text, image] = found[0].parts.as_slice() else { panic!("{:?}", found[0].parts) };
+    assert_eq!(
+        (text.mime.as_str(), text.octets, text.within.as_slice()),
+        ("text/plain", 5, &["multipart/mixed".to_owned()][..])
+    );
+    assert_eq!(
+        (image.mime.as_str(), image.encoding.as_str(), image.octets, image.has_id),
+        ("image/png", "base64", 780, true)
+    );
+    assert_eq!(image.parameters, [("name".to_owned(), b"a.png".to_vec())]);
+    assert_eq!(image.disposition.as_deref(), Some("inline"));
+    assert_eq!(image.disposition_parameters, [("filename*".to_owned(), b"utf-8''a.png".to_vec())]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,6 +149,7 @@ impl Session {
                 seen: Some(stay.seen_at.is_some()),
                 internal_date: Some(time.right(stay.date)),
                 size: Some(2048),
+                parts: Vec::new(),
                 header: (detail != Detail::Brief).then(|| inner.letters[stay.letter].header.clone().into_bytes()),
             }
         };

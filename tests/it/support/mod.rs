@@ -39,6 +39,8 @@ pub fn account() -> Account {
         recipients: vec![Recipient::User("zhangsan".into())],
         subscriptions: vec![Subscription::to(&["INBOX"])],
         mode: Mode::Auto,
+        locale: mailbell::model::Locale::default(),
+        trusted_authserv: Vec::new().into(),
         provider: Provider { name: None, server, renew: None },
     }
 }

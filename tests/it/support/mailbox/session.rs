@@ -149,6 +149,7 @@ impl Desk {
         let kills = match detail {
             Detail::Brief => false,
             Detail::Header => any(Fault::Kills) || (found.len() == 1 && any(Fault::RefusedThenKills)),
+            Detail::Structure => false,
             Detail::WholeHeader => any(Fault::Kills) || any(Fault::KillsWhole) || any(Fault::RefusedThenKills),
         };
         if kills {
@@ -163,6 +164,7 @@ impl Desk {
             seen: Some(mail.seen),
             internal_date: Some(mail.date),
             size: Some(2048),
+            parts: Vec::new(),
             header: (detail != Detail::Brief).then(|| match mail.fault {
                 Fault::KillsWhole => Vec::new(),
                 _ => mail.header.clone().into_bytes(),
