@@ -34,10 +34,6 @@ impl<'a> Fields<'a> {
     pub(super) fn all(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// A block whose lines end as lines should: some old systems write CR alone.

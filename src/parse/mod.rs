@@ -25,6 +25,9 @@ use sha2::{Digest, Sha256};
 /// A header block above this is read only so far; the parser needs a millisecond for it (crates 4).
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
+/// Fields of which each mail has one; where all are missing, it is no header that one could read.
+const USUAL: [&str; 8] = ["from", "subject", "date", "message-id", "received", "to", "sender", "return-path"];
+
 /// Subjects, names and addresses are kept so far; nobody sees more of them in WeCom (2,048 bytes for a whole message).
 const MAX_TEXT_CHARS: usize = 500;
 
@@ -71,7 +74,7 @@ pub fn letter(source: &Source<'_>) -> Letter {
         reply_to: None,
         verdict: None,
         seen: source.seen,
-        readable: !fields.is_empty(),
+        readable: USUAL.iter().any(|name| fields.first(name).is_some()),
     };
     let hint = Hint { block: &header, locale: source.locale };
     if caught(|| read(source, &fields, hint, &mut letter)).is_none() {

@@ -141,7 +141,7 @@ fn the_attachment_hint_is_the_content_type() {
 
 #[test]
 fn nothing_readable_is_said_so() {
-    for header in [&b""[..], b"\r\n", b"no colon at all"] {
+    for header in [&b""[..], b"\r\n", b"no colon at all", b"x: y\r\n:\x00\xff: z\r\n"] {
         assert!(!parse(header).readable);
     }
 }
