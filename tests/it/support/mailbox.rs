@@ -35,6 +35,10 @@ pub enum Fault {
     Kills,
     /// Its list of header fields comes back empty, and asking for the whole header ends the session.
     KillsWhole,
+    /// It may have attachments, and asking for its parts ends the session.
+    KillsParts,
+    /// The same, and asking for its parts is never answered.
+    SilentParts,
     /// A FETCH of headers with it is refused.
     Refused,
     /// A FETCH of headers with others is refused; alone it ends the session.

@@ -49,6 +49,16 @@ async fn whatever_way_of_asking_ends_the_session() {
     }
 }
 
+/// What fails in asking for attachments costs their names, never the letter, and it is not asked again.
+#[tokio::test(start_paused = true)]
+async fn parts_that_cannot_be_had_cost_their_names_alone() {
+    for fault in [Fault::KillsParts, Fault::SilentParts] {
+        let (subjects, mailbox) = among_others(&[(2, fault), (4, fault)]).await;
+        assert_eq!(subjects, ["0", "1", "2", "3", "4", "after"], "{fault:?}");
+        assert_eq!(mailbox.office().connects.len(), 2, "{fault:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_letter_costs_its_header_only() {
     let (subjects, mailbox) = among_others(&[(1, Fault::Refused), (4, Fault::Refused)]).await;

@@ -149,9 +149,12 @@ impl Desk {
         let kills = match detail {
             Detail::Brief => false,
             Detail::Header => any(Fault::Kills) || (found.len() == 1 && any(Fault::RefusedThenKills)),
-            Detail::Structure => false,
+            Detail::Structure => any(Fault::KillsParts),
             Detail::WholeHeader => any(Fault::Kills) || any(Fault::KillsWhole) || any(Fault::RefusedThenKills),
         };
+        if detail == Detail::Structure && any(Fault::SilentParts) {
+            std::future::pending::<()>().await;
+        }
         if kills {
             self.dead = true;
             return Err(ImapError::Lost("killed".to_owned()));
@@ -167,6 +170,9 @@ impl Desk {
             parts: Vec::new(),
             header: (detail != Detail::Brief).then(|| match mail.fault {
                 Fault::KillsWhole => Vec::new(),
+                Fault::KillsParts | Fault::SilentParts => {
+                    format!("Content-Type: multipart/mixed; boundary=b\r\n{}", mail.header).into_bytes()
+                }
                 _ => mail.header.clone().into_bytes(),
             }),
         };
