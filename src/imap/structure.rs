@@ -53,5 +53,39 @@ fn walk(body: &BodyStructure<'_>, within: &mut Vec<String>, found: &mut Vec<Part
 
 fn parameters(list: &BodyParams<'_>) -> Parameters {
     let list = list.iter().flatten();
-    list.map(|(name, value)| (name.to_lowercase(), value.as_bytes().to_vec())).collect()
+    list.map(|(name, value)| (name.to_lowercase(), undone(value.as_bytes()))).collect()
+}
+
+/// Dovecot 2.4 decodes RFC 2231 itself, but where a continuation splits a character it leaves all percent signs and drops
+/// the charset. Percent signs that are UTF-8 characters of several bytes are that, whoever left them.
+fn undone(value: &[u8]) -> Vec<u8> {
+    let (mut out, mut rest, mut long) = (Vec::with_capacity(value.len()), value, false);
+    while let Some((first, more)) = rest.split_first() {
+        let escaped = match (first, more) {
+            (b'%', [high, low, ..]) => unhex_digit(*high).zip(unhex_digit(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        rest = if escaped.is_some() { more.get(2..).unwrap_or_default() } else { more };
+        long |= escaped.is_some_and(|byte| byte >= 0x80);
+        out.push(escaped.unwrap_or(*first));
+    }
+    let is_sure = long && value.is_ascii() && !value.contains(&b'\'') && std::str::from_utf8(&out).is_ok();
+    if is_sure { out } else { value.to_vec() }
+}
+
+fn unhex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dovecot_leaves_half_done_is_done() {
+        assert_eq!(undone(b"%E9%99%84%E4%BB%B6.zip"), "附件.zip".as_bytes());
+        for left in ["100%25.txt", "%41%42.txt", "a%.txt", "%E9%99", "gbk''%B8%BD", "附件%E9%99%84"] {
+            assert_eq!(undone(left.as_bytes()), left.as_bytes(), "{left}");
+        }
+    }
 }
