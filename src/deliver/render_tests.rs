@@ -135,6 +135,14 @@ fn a_domain_of_mixed_scripts_shows_what_it_is() {
 }
 
 #[test]
+fn a_digest_marks_a_sender_that_failed_authentication() {
+    let mut forged = item(1, "付款", "老板", "INBOX");
+    forged.letter.verdict = Some(crate::model::Verdict::Fail);
+    let read = text(&[item(0, "会议", "李四", "INBOX"), forged], &zh(), shape(0));
+    assert!(read.contains(" ⚠ 老板：付款") && read.contains(" 李四：会议"), "{read}");
+}
+
+#[test]
 fn many_attachments_are_counted() {
     use crate::model::Attachment;
     let mut with = item(0, "会议", "李四", "INBOX");

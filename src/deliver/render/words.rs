@@ -4,7 +4,7 @@
 use super::Style;
 use super::truth::hides;
 use crate::deliver::cut::cut;
-use crate::model::{Item, Lang, Letter, Sender, Timestamp};
+use crate::model::{Item, Lang, Letter, Sender, Timestamp, Verdict};
 use jiff::Zoned;
 use jiff::civil::{Date, Weekday};
 use std::borrow::Cow;
@@ -91,9 +91,10 @@ fn mixes_scripts(label: &str) -> bool {
     scripts.len() > 1 && scripts != BTreeSet::from(["Hani", "Latn"])
 }
 
-/// A sender in short: the name, else the address.
+/// A sender in short: the name, else the address; marked where the receiving server found it false.
 pub(super) fn who(letter: &Letter, style: &Style) -> String {
-    name(letter, style).or_else(|| address(&letter.from)).unwrap_or_else(|| unknown(style.lang))
+    let who = name(letter, style).or_else(|| address(&letter.from)).unwrap_or_else(|| unknown(style.lang));
+    if letter.verdict == Some(Verdict::Fail) { format!("⚠ {who}") } else { who }
 }
 
 /// A sender in full.
