@@ -1,14 +1,13 @@
 //! `mailbell explain ACCOUNT FILE.eml`: a mail as it would be read, what takes it, and the alert as it would be sent.
 
 use super::folders::find;
-use super::status::unknown_account;
 use super::table::plain;
 use super::{FAILED, fail, load};
+use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
-use crate::control::nearest;
 use crate::deliver::{Accounts, composer};
-use crate::model::{AccountId, Attachment, Item, Kind, Lang, Letter, Recipient, Timestamp, Urgency, Verdict};
+use crate::model::{Attachment, Item, Kind, Lang, Letter, Recipient, Timestamp, Urgency, Verdict};
 use crate::parse::{self, Source};
 use crate::rules::pattern;
 use crate::state::{Content, Shape};
@@ -84,9 +83,9 @@ pub(super) fn explain(file: &Path, lang: Lang, args: &ExplainArgs) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let Some(account) = find(&config, &args.account) else {
-        let known = config.accounts.iter().map(|a| &*a.id.0);
-        return unknown_account(&args.account, &nearest(&args.account, known), lang);
+    let account = match find(&config, &args.account, lang) {
+        Ok(account) => account,
+        Err(code) => return code,
     };
     let mail = match read(&args.file) {
         Ok(mail) => mail,
@@ -126,7 +125,8 @@ fn letter(account: &Account, mail: &[u8], received: Option<Timestamp>) -> Letter
         account: &account.id,
         uid_validity: 0,
         uid: 0,
-        time: received.unwrap_or_default(),
+        // One that does not say when it came would come now.
+        time: received.unwrap_or_else(app::wall),
         size: u64::try_from(mail.len()).unwrap_or(u64::MAX),
         seen: false,
         locale: account.locale,
@@ -198,7 +198,7 @@ fn alert(
     let accounts = Arc::new(Accounts::default());
     accounts.update(&config.accounts);
     let item = Item {
-        account: AccountId::new(&account.id.0),
+        account: account.id.clone(),
         folder: folder.into(),
         letter: letter.clone(),
         told_at: Timestamp(0),

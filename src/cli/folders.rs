@@ -84,9 +84,9 @@ pub(super) async fn folders(file: &Path, lang: Lang, typed: &str, json: bool) ->
         Ok(config) => config,
         Err(code) => return code,
     };
-    let Some(account) = find(&config, typed) else {
-        let known = config.accounts.iter().map(|a| &*a.id.0);
-        return unknown_account(typed, &nearest(typed, known), lang);
+    let account = match find(&config, typed, lang) {
+        Ok(account) => account,
+        Err(code) => return code,
     };
     match report(account, &mail_source(&config), lang).await {
         Ok(report) if json => println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default()),
@@ -109,10 +109,12 @@ pub(super) fn mail_source(config: &Config) -> ImapSource {
     ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(Tokens::new(clock)))
 }
 
-/// The account of this address.
-pub(super) fn find<'a>(config: &'a Config, typed: &str) -> Option<&'a Account> {
+/// The account of this address; or says that there is none, and which one may have been meant.
+pub(super) fn find<'a>(config: &'a Config, typed: &str, lang: Lang) -> Result<&'a Account, ExitCode> {
     let wanted = AccountId::new(typed);
-    config.accounts.iter().find(|a| a.id == wanted).map(|a| &**a)
+    let known = config.accounts.iter().map(|a| &*a.id.0);
+    let found = config.accounts.iter().find(|a| a.id == wanted);
+    found.map(|a| &**a).ok_or_else(|| unknown_account(typed, &nearest(typed, known), lang))
 }
 
 async fn report(account: &Account, source: &dyn MailSource, lang: Lang) -> Result<Report, ImapError> {

@@ -2,6 +2,7 @@
 
 use crate::model::{Parameters, Part};
 use async_imap::imap_proto::{BodyParams, BodyStructure, ContentEncoding};
+use percent_encoding::percent_decode;
 
 /// More parts than these are no mail.
 const MAX_PARTS: usize = 200;
@@ -59,22 +60,9 @@ fn parameters(list: &BodyParams<'_>) -> Parameters {
 /// Dovecot 2.4 decodes RFC 2231 itself, but where a continuation splits a character it leaves all percent signs and drops
 /// the charset. Percent signs that are UTF-8 characters of several bytes are that, whoever left them.
 fn undone(value: &[u8]) -> Vec<u8> {
-    let (mut out, mut rest, mut long) = (Vec::with_capacity(value.len()), value, false);
-    while let Some((first, more)) = rest.split_first() {
-        let escaped = match (first, more) {
-            (b'%', [high, low, ..]) => unhex_digit(*high).zip(unhex_digit(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
-        rest = if escaped.is_some() { more.get(2..).unwrap_or_default() } else { more };
-        long |= escaped.is_some_and(|byte| byte >= 0x80);
-        out.push(escaped.unwrap_or(*first));
-    }
-    let is_sure = long && value.is_ascii() && !value.contains(&b'\'') && std::str::from_utf8(&out).is_ok();
+    let out: Vec<u8> = percent_decode(value).collect();
+    let is_sure = value.is_ascii() && !value.contains(&b'\'') && !out.is_ascii() && std::str::from_utf8(&out).is_ok();
     if is_sure { out } else { value.to_vec() }
-}
-
-fn unhex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

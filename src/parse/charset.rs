@@ -43,7 +43,7 @@ impl Charset {
                 Self::Known(GB18030)
             }
             "big5" | "big5hkscs" | "cnbig5" | "xxbig5" | "csbig5" | "cp950" | "ms950" | "windows950" | "big5eten"
-            | "xbig5" | "big5tw" | "eucdomainbig5" => Self::Known(BIG5),
+            | "xbig5" | "big5tw" => Self::Known(BIG5),
             "iso2022jp" | "csiso2022jp" | "iso2022jpms" | "iso2022jp1" | "iso2022jp3" | "cp50220" | "cp50221" => {
                 Self::Known(ISO_2022_JP)
             }
@@ -93,7 +93,7 @@ fn known(encoding: &'static Encoding, bytes: &[u8], hint: Hint<'_>) -> String {
     if let Some(text) = utf8.filter(|text| text.chars().any(|c| c >= '\u{800}') || is_latin || encoding == UTF_8) {
         return text.to_owned();
     }
-    if is_latin && guess::pairs(bytes).is_some_and(|pairs| pairs.len() > 1 && pairs.iter().all(is_usual_hanzi)) {
+    if is_latin && guess::pairs(bytes).is_some_and(|pairs| pairs.len() > 1 && pairs.iter().all(guess::is_usual_hanzi)) {
         return GB18030.decode_without_bom_handling(bytes).0.into_owned();
     }
     if let Some(text) = guess::strictly(encoding, bytes) {
@@ -106,9 +106,4 @@ fn known(encoding: &'static Encoding, bytes: &[u8], hint: Hint<'_>) -> String {
         true => String::from_utf8_lossy(bytes).into_owned(),
         false => encoding.decode_without_bom_handling(bytes).0.into_owned(),
     })
-}
-
-/// Level 1 of GB 2312: the 3,755 usual characters.
-fn is_usual_hanzi((lead, _): &(u8, u8)) -> bool {
-    (0xb0..=0xd7).contains(lead)
 }

@@ -98,14 +98,15 @@ fn likely(bytes: &[u8], hint: Hint<'_>) -> &'static Encoding {
 /// Whether bytes that are UTF-8 by chance are two-byte characters of GB 2312: usual ones all, while as UTF-8 they are no
 /// word of any script (通知, 停水, 谢谢 are such bytes).
 pub(super) fn is_rather_gbk(bytes: &[u8], utf8: &str) -> bool {
-    let is_usual = |(lead, _): &(u8, u8)| (0xb0..=0xd7).contains(lead);
     let scripts = || {
         let mut of: Vec<u32> =
             utf8.chars().filter(|c| !c.is_ascii()).map(|c| if c.is_alphabetic() { block(c) } else { 0 }).collect();
         of.dedup();
         of
     };
-    !bytes.is_ascii() && pairs(bytes).is_some_and(|pairs| pairs.iter().all(is_usual)) && scripts() != [block_of(utf8)]
+    !bytes.is_ascii()
+        && pairs(bytes).is_some_and(|pairs| pairs.iter().all(is_usual_hanzi))
+        && scripts() != [block_of(utf8)]
 }
 
 /// A rough number for the script of a letter of two bytes in UTF-8.
@@ -161,4 +162,9 @@ pub(super) fn pairs(bytes: &[u8]) -> Option<Vec<(u8, u8)>> {
         rest = more;
     }
     (!found.is_empty()).then_some(found)
+}
+
+/// Level 1 of GB 2312: the 3,755 usual characters.
+pub(super) fn is_usual_hanzi((lead, _): &(u8, u8)) -> bool {
+    (0xb0..=0xd7).contains(lead)
 }

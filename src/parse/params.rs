@@ -3,8 +3,9 @@
 
 use super::charset::Charset;
 use super::guess::{self, Hint};
-use super::words::{self, digit};
+use super::words;
 use crate::model::Parameters;
+use percent_encoding::percent_decode;
 
 /// The value of a field in lower case, and its parameters.
 pub(super) fn split(raw: &[u8]) -> (String, Parameters) {
@@ -114,16 +115,5 @@ fn labelled(value: &[u8]) -> (Charset, &[u8]) {
 }
 
 fn unescaped(text: &[u8]) -> Vec<u8> {
-    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some((first, more)) = rest.split_first() {
-        rest = more;
-        match (first, more) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                out.push(digit(*high) << 4 | digit(*low));
-                rest = after;
-            }
-            _ => out.push(*first),
-        }
-    }
-    out
+    percent_decode(text).collect()
 }

@@ -133,7 +133,7 @@ fn word(rest: &[u8]) -> Option<(Word<'_>, usize)> {
         false => body.iter().take_while(|b| b.is_ascii_graphic() && **b != b'?').count(),
     };
     let text = body.get(..cut)?.trim_ascii_end();
-    let is_sure = charset != Charset::Unknown && !text.is_empty() && !text.trim_ascii_end().contains(&b'?');
+    let is_sure = charset != Charset::Unknown && !text.is_empty();
     // Half of its end may be there.
     let half = usize::from(body.get(text.len()) == Some(&b'?'));
     is_sure.then(|| (Word { charset, base64, text }, begin + text.len() + half))
@@ -288,6 +288,6 @@ fn quoted(text: &[u8]) -> Vec<u8> {
 }
 
 /// The value of a hexadecimal digit.
-pub(super) fn digit(b: u8) -> u8 {
+fn digit(b: u8) -> u8 {
     char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0)
 }

@@ -10,12 +10,12 @@ mod words;
 use super::advice::for_imap;
 use super::folders::{find, mail_source};
 use super::records::Source;
-use super::status::{self, unknown_account};
+use super::status;
 use super::table::{local, plain};
 use super::{FAILED, fail, load};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, parse_duration, show_duration};
-use crate::control::{AccountStatus, AskError, FolderMark, Request, Status, nearest};
+use crate::control::{AccountStatus, AskError, FolderMark, Request, Status};
 use crate::model::{Lang, LetterId, Timestamp};
 use crate::state::{Story, Why};
 use look::{Found, Looked};
@@ -78,9 +78,9 @@ pub(super) async fn why(file: &Path, lang: Lang, args: WhyArgs) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let Some(account) = find(&config, &args.account) else {
-        let known = config.accounts.iter().map(|a| &*a.id.0);
-        return unknown_account(&args.account, &nearest(&args.account, known), lang);
+    let account = match find(&config, &args.account, lang) {
+        Ok(account) => account,
+        Err(code) => return code,
     };
     let now = SystemClock::new(None, Timestamp(0)).wall();
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
