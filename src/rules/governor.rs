@@ -168,12 +168,17 @@ pub fn note(sent: &mut Sent, urgent: bool, now: Timestamp) {
 /// A try that was counted at `noted` ended only `now`: WeCom may have counted it as late as that, where the message had
 /// to wait for a token or for a connection. Tells whether that changed anything, and is to be stored.
 pub fn ended(sent: &mut Sent, noted: Timestamp, now: Timestamp) -> bool {
-    let Some(at) = sent.recent.iter().position(|t| *t == noted).filter(|_| now.since(noted) > LATE) else {
+    let at = sent.recent.iter().position(|t| *t == noted);
+    // One that took longer than the window may be forgotten by now.
+    if now.since(noted) <= LATE || at.is_none() && now.since(noted) < WINDOW {
         return false;
-    };
-    sent.recent.remove(at);
+    }
+    if let Some(at) = at {
+        sent.recent.remove(at);
+    }
     sent.recent.push(now);
     sent.recent.sort_unstable();
+    sent.recent.drain(..sent.recent.len().saturating_sub(MOST_RECENT));
     if sent.other == Some(noted) {
         sent.other = Some(now);
     }

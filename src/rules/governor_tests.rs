@@ -171,6 +171,17 @@ fn what_left_late_counts_from_then_on() {
     assert!(!ended(&mut sent, secs(0), secs(30)), "all have ended");
     assert_eq!((room(&sent, false, secs(63)), used(&sent, secs(63))), (Err(secs(83)), (27, 27)));
     assert_eq!(room(&sent, false, secs(83)), Ok(()));
+    // Longer on their way than the window: what went since has made the governor forget them.
+    let mut sent = Sent::default();
+    for _ in 0..27 {
+        note(&mut sent, false, secs(0));
+    }
+    note(&mut sent, false, secs(64));
+    assert_eq!(used(&sent, secs(64)).0, 1);
+    for _ in 0..27 {
+        assert!(ended(&mut sent, secs(0), secs(80)));
+    }
+    assert_eq!((used(&sent, secs(80)).0, room(&sent, false, secs(80))), (28, Err(secs(127))));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::rules::retry::{Next, PARKED};
 use crate::rules::{governor, quota};
 use std::time::Duration;
 
-/// No try goes on for longer: a token, a connection and an answer are each waited for 20 s.
-const LONGEST_TRY: Duration = Duration::from_secs(60);
+/// No try goes on for longer: a token and an answer, and both once more where the token was refused, each up to 20 s.
+const LONGEST_TRY: Duration = Duration::from_secs(80);
 
 /// What settling changes in the index, once its batch is applied.
 #[derive(Default)]
