@@ -7,6 +7,7 @@ use mailbell::deliver::render::{Style, render};
 use mailbell::model::{AccountId, Item, Lang, Letter, LetterId, Sender, Timestamp};
 use mailbell::state::Shape;
 use std::hint::black_box;
+use std::time::Duration;
 
 fn shape(number: u32) -> Shape {
     Shape { number, plain: false }
@@ -35,7 +36,13 @@ fn items(count: u8) -> Vec<Item> {
 
 fn messages(c: &mut Criterion) {
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let style = Style { lang: Lang::ZhCn, time_zone, card: Card::Textcard, own_domains: Vec::new() };
+    let style = Style {
+        lang: Lang::ZhCn,
+        time_zone,
+        card: Card::Textcard,
+        own_domains: Vec::new().into(),
+        first_time_after: Duration::ZERO,
+    };
     let link = |_: &Item| Some("https://mail.corp.example/".to_owned());
     let mut group = c.benchmark_group("render");
     for (name, count) in [("a card for one letter", 1), ("a digest of 60", 60), ("a catch-up of 200", 200)] {

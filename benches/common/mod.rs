@@ -3,10 +3,11 @@
 #![allow(dead_code)] // each benchmark uses a part
 
 use mailbell::model::{
-    AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, RawName, Recipient, Sender, Sighting, Timestamp,
-    Urgency,
+    AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, Owner, RawName, Recipient, Sender, Sighting,
+    Timestamp, Urgency,
 };
-use mailbell::state::{Content, Draft, Scan, Shape};
+use mailbell::rules::acquaintance::of_address;
+use mailbell::state::{Content, Draft, Met, Scan, Shape};
 use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +47,12 @@ impl Growing {
     pub fn scan_for(&self, count: u32, to: impl Fn(u32) -> Vec<Recipient>) -> Scan {
         let from = Some(self.mark());
         let first = self.next.replace(self.next.get() + count);
+        let met = Met {
+            owner: Some(Owner::Shared(self.account.clone())),
+            // Two letters of each sender.
+            senders: (first..first + count).map(|uid| of_address(&format!("{}@corp.example", uid / 2))).collect(),
+            colleagues: Vec::new(),
+        };
         let letters = (first..first + count).map(|uid| Sighting {
             item: self.item(uid),
             uid,
@@ -59,6 +66,7 @@ impl Growing {
             from,
             to: self.mark(),
             letters: letters.collect(),
+            met,
             deferred: Duration::ZERO,
             catching_up: false,
         }

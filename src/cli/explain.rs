@@ -7,7 +7,7 @@ use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
 use crate::deliver::{Accounts, composer};
-use crate::model::{Attachment, Item, Kind, Lang, Letter, Recipient, Timestamp, Urgency, Verdict};
+use crate::model::{Attachment, Item, Kind, Lang, Letter, Method, Recipient, Start, Timestamp, Urgency, Verdict};
 use crate::parse::{self, Source};
 use crate::rules::pattern;
 use crate::state::{Content, Shape};
@@ -62,8 +62,18 @@ struct LetterRead {
     size: u64,
     attachments: Vec<Attachment>,
     kinds: Vec<Kind>,
+    invitation: Option<InvitationRead>,
     verdict: Option<Verdict>,
     readable: bool,
+}
+
+/// The invitation that it brings.
+#[derive(Debug, Serialize)]
+struct InvitationRead {
+    method: Method,
+    /// A moment (RFC 3339), a day, or a time without a zone (RFC 9557).
+    start: Option<String>,
+    place: Option<String>,
 }
 
 /// The subscription that takes the folder.
@@ -172,6 +182,15 @@ fn report(
             size: letter.size,
             attachments: letter.attachments,
             kinds: letter.kinds,
+            invitation: letter.invitation.map(|invitation| InvitationRead {
+                method: invitation.method,
+                start: invitation.start.map(|start| match start {
+                    Start::At(time) => zoned(time),
+                    Start::Day(date) => date.to_string(),
+                    Start::Local(time) => time.to_string(),
+                }),
+                place: invitation.place,
+            }),
             verdict: letter.verdict,
             readable: letter.readable,
         },
@@ -230,6 +249,15 @@ fn text(report: &Report, lang: Lang) -> Vec<String> {
     let kinds: Vec<_> = letter.kinds.iter().filter_map(|kind| serde_json::to_value(kind).ok()).collect();
     let kinds: Vec<_> = kinds.iter().filter_map(serde_json::Value::as_str).collect();
     also(lang.pick("类型：", "Kinds:         "), (!kinds.is_empty()).then(|| kinds.join(", ")));
+    also(
+        lang.pick("会议：", "Invitation:    "),
+        letter.invitation.as_ref().map(|invitation| {
+            let method = serde_json::to_value(invitation.method).ok();
+            let method = method.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+            let said = [Some(method), invitation.start.clone(), invitation.place.clone()];
+            said.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        }),
+    );
     also(
         lang.pick("身份验证：", "Sender check:  "),
         letter.verdict.map(|verdict| match verdict {

@@ -4,7 +4,7 @@ use super::oauth::Oauths;
 use super::provider::Providers;
 use super::reader::Reader;
 use super::reading::{quoted, say};
-use super::used::{Account, Mode};
+use super::used::{Account, Alerts, Mode};
 use super::{credential, folders};
 use crate::model::{AccountId, Locale, Owner, Recipient};
 use std::collections::HashMap;
@@ -16,11 +16,21 @@ pub(super) fn accounts(
     sections: &[Reader<'_>],
     providers: &Providers,
     oauths: &Oauths,
-    (locale, trusted): (Locale, Arc<[String]>),
+    alerts: Option<&Alerts>,
 ) -> Vec<Arc<Account>> {
     let mut lines = HashMap::new();
     let read = sections.iter().filter_map(|r| account(r, providers, oauths, &mut lines));
-    read.map(|account| Arc::new(Account { locale, trusted_authserv: trusted.clone(), ..account })).collect()
+    let whole = |account| match alerts {
+        // It will not be used.
+        None => account,
+        Some(alerts) => Account {
+            locale: Locale::of(alerts.lang, alerts.time_zone.iana_name()),
+            trusted_authserv: alerts.trusted_authserv.clone(),
+            own_domains: alerts.own_domains.clone(),
+            ..account
+        },
+    };
+    read.map(|account| Arc::new(whole(account))).collect()
 }
 
 fn account(
@@ -60,6 +70,7 @@ fn account(
         provider: found?.provider,
         locale: Locale::default(),
         trusted_authserv: Vec::new().into(),
+        own_domains: Vec::new().into(),
     })
 }
 

@@ -86,6 +86,7 @@ pub(super) static ALERTS: Section = section(
         now("digest_every", r#""1h""#),
         now("own_domains", r#"["corp.example"]"#),
         now("trusted_authserv", r#"["mx.corp.example"]"#),
+        now("first_time_after", r#""7d""#),
     ],
 );
 

@@ -30,7 +30,6 @@ pub use used::{
     OauthFlow, Problem, Problems, Provider, Proxy, Server, State, Subscription, Tls, Web, Wecom,
 };
 
-use crate::model::Locale;
 use keys::{Form, Section};
 use reader::Reader;
 use reading::{Reading, Said, key_part, say};
@@ -155,10 +154,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
     let providers = provider::Providers::read(&found.providers);
     let oauths = oauth::Oauths::read(&found.oauths);
-    let reading = alerts.as_ref().map_or_else(Default::default, |alerts| {
-        (Locale::of(alerts.lang, alerts.time_zone.iana_name()), alerts.trusted_authserv.clone())
-    });
-    let accounts = account::accounts(&found.accounts, &providers, &oauths, reading);
+    let accounts = account::accounts(&found.accounts, &providers, &oauths, alerts.as_ref());
     Some(Config {
         file: file.to_owned(),
         wecom: wecom?,

@@ -76,8 +76,10 @@ pub(super) fn alerts(r: &Reader<'_>) -> Option<Alerts> {
     let lang = r.choice("lang", &langs).unwrap_or(Lang::ZhCn);
     let name = if r.has("time_zone") { r.text("time_zone") } else { Some("Asia/Shanghai") };
     let digest_every = r.span("digest_every", secs(600)..=secs(86_400)).unwrap_or(secs(3600));
-    let (own_domains, trusted_authserv) = (domains(r, "own_domains")?, domains(r, "trusted_authserv")?.into());
-    Some(Alerts { lang, time_zone: time_zone(r, name?)?, digest_every, own_domains, trusted_authserv })
+    let (own_domains, trusted_authserv) = (domains(r, "own_domains")?.into(), domains(r, "trusted_authserv")?.into());
+    let first_time_after = r.span("first_time_after", Duration::ZERO..=secs(30 * 86_400)).unwrap_or(secs(7 * 86_400));
+    let time_zone = time_zone(r, name?)?;
+    Some(Alerts { lang, time_zone, digest_every, own_domains, trusted_authserv, first_time_after })
 }
 
 /// Names of domains or hosts, in lower case.

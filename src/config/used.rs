@@ -84,9 +84,11 @@ pub struct Alerts {
     /// So often letters of urgency digest are announced, 10 minutes to a day.
     pub digest_every: Duration,
     /// Whose mail is one's own, in lower case: any other sender is told as an external one. Empty: nobody is.
-    pub own_domains: Vec<String>,
+    pub own_domains: Arc<[String]>,
     /// The servers whose Authentication-Results are believed, in lower case.
     pub trusted_authserv: Arc<[String]>,
+    /// A sender is told as a stranger once senders are remembered for so long.
+    pub first_time_after: Duration,
 }
 
 /// Who is told of what only an administrator can mend.
@@ -346,6 +348,8 @@ pub struct Account {
     pub locale: Locale,
     /// The servers whose Authentication-Results are believed (`alerts.trusted_authserv`).
     pub trusted_authserv: Arc<[String]>,
+    /// Whose mail is one's own (`alerts.own_domains`).
+    pub own_domains: Arc<[String]>,
 }
 
 /// One mistake (or one warning) in the config, told so that a person can mend it.

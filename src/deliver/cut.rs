@@ -17,10 +17,31 @@ pub fn cut(text: &str, most: usize) -> String {
     format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default().trim_end())
 }
 
+/// `text`, or as much of its end as fits into `most` bytes together with an ellipsis. Where not even that fits, nothing is
+/// left.
+pub fn cut_front(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(ELLIPSIS.len()) else { return String::new() };
+    let starts = text.grapheme_indices(true).map(|(at, _)| at);
+    let start = starts.rev().take_while(|at| text.len() - at <= room).last().unwrap_or(text.len());
+    format!("{ELLIPSIS}{}", text.get(start..).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn of_an_address_the_end_stays() {
+        assert_eq!(cut_front("zhangsan@corp.example", 21), "zhangsan@corp.example");
+        assert_eq!(cut_front("zhangsan@corp.example", 16), "…@corp.example");
+        assert_eq!(cut_front("张三@公司.example", 16), "…司.example");
+        assert_eq!(cut_front("abcdef", 3), "…");
+        assert_eq!(cut_front("abcdef", 2), "");
+    }
 
     #[test]
     fn chinese_is_cut_between_characters() {

@@ -87,6 +87,7 @@ pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>) -
         time_zone: config.alerts.time_zone.clone(),
         card: config.wecom.card,
         own_domains: config.alerts.own_domains.clone(),
+        first_time_after: config.alerts.first_time_after,
     };
     let general = config.wecom.link.as_ref().map(ToString::to_string);
     Arc::new(move |to: &[Recipient], content: Content<'_>, shape: Shape| {

@@ -14,6 +14,8 @@ use crate::state::Shape;
 use crate::wecom::Message;
 use head::Head;
 use jiff::tz::TimeZone;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Limits in bytes (p90236); staying below them in bytes fits both readings of their unit.
 const TITLE_BYTES: usize = 128;
@@ -33,7 +35,9 @@ pub struct Style {
     /// The form for one letter.
     pub card: Card,
     /// Whose mail is one's own.
-    pub own_domains: Vec<String>,
+    pub own_domains: Arc<[String]>,
+    /// A sender is told as a stranger once senders are remembered for so long.
+    pub first_time_after: Duration,
 }
 
 /// A message and which of the items it is about.
@@ -88,6 +92,7 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
     let time = words::exact(letter.time, style);
     let from = words::from(letter, style);
     let place = words::place(item, lang);
+    let invitation = truth::invitation(letter, style);
     let about = [words::size(letter.size), truth::kinds(letter, lang), truth::attachments(letter, lang)];
     let about = about.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let truth = truth::line(item, style);
@@ -97,7 +102,7 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
             let mut description = format!(
                 "<div class=\"gray\">{time}</div><div class=\"normal\">{from}</div><div class=\"gray\">{place}</div>"
             );
-            for line in [truth, late, Some(about)].into_iter().flatten().filter(|line| !line.is_empty()) {
+            for line in [invitation, truth, late, Some(about)].into_iter().flatten().filter(|line| !line.is_empty()) {
                 let line = format!("<div class=\"gray\">{line}</div>");
                 if description.len() + line.len() <= DESCRIPTION_BYTES {
                     description += &line;
@@ -106,7 +111,7 @@ fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Mess
             Message::Textcard { title, description, url, button: lang.pick("打开邮箱", "Open").to_owned() }
         }
         (_, link) => {
-            let lines = [Some(title), Some(from), Some(time), Some(place), truth, late, Some(about)];
+            let lines = [Some(title), Some(from), Some(time), Some(place), invitation, truth, late, Some(about)];
             let lines: Vec<_> = lines.into_iter().flatten().filter(|line| !line.is_empty()).collect();
             let mut content = lines.join("\n");
             if let Some(url) = link.filter(|url| content.len() + url.len() + 40 <= TEXT_BYTES) {

@@ -3,7 +3,7 @@
 
 use super::tests::{TODAY, link, plain, shape, style};
 use super::*;
-use crate::model::{AccountId, Attachment, Kind, Letter, LetterId, Sender, Verdict};
+use crate::model::{AccountId, Attachment, Invitation, Kind, Letter, LetterId, Method, Sender, Start, Verdict};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -74,13 +74,39 @@ fn a_full_letter() -> impl Strategy<Value = Letter> {
     let all = [Kind::Calendar, Kind::Encrypted, Kind::Signed, Kind::Bulk, Kind::Auto, Kind::Bounce];
     let kinds = proptest::sample::subsequence(all.to_vec(), 0..=6);
     let verdict = proptest::option::of(proptest::sample::select(vec![Verdict::Pass, Verdict::Fail]));
-    let more = (proptest::collection::vec(file, 0..6), kinds, proptest::option::of(hostile()), any::<i64>(), verdict);
+    let files = proptest::collection::vec(file, 0..6);
+    let more = (files, kinds, proptest::option::of(hostile()), any::<i64>(), verdict, an_invitation(), a_stranger());
     (a_letter(), proptest::option::weighted(0.5, more)).prop_map(|(letter, more)| match more {
         None => letter,
-        Some((attachments, kinds, reply_to, dated, verdict)) => {
-            Letter { attachments, kinds, reply_to, dated: Some(Timestamp(dated)), verdict, ..letter }
-        }
+        Some((attachments, kinds, reply_to, dated, verdict, invitation, (unmet_days, borrowed_name))) => Letter {
+            attachments,
+            kinds,
+            reply_to,
+            dated: Some(Timestamp(dated)),
+            verdict,
+            invitation,
+            unmet_days,
+            borrowed_name,
+            ..letter
+        },
     })
+}
+
+fn a_stranger() -> impl Strategy<Value = (Option<u8>, bool)> {
+    (proptest::option::of(any::<u8>()), any::<bool>())
+}
+
+fn an_invitation() -> impl Strategy<Value = Option<Invitation>> {
+    let methods = vec![Method::Request, Method::Cancel, Method::Reply, Method::Counter, Method::Other];
+    let day = jiff::civil::date(2026, 2, 28);
+    let local = jiff::civil::DateTime::MAX;
+    let start = prop_oneof![
+        any::<i64>().prop_map(|at| Start::At(Timestamp(at))),
+        Just(Start::Day(day)),
+        Just(Start::Local(local)),
+    ];
+    let whole = (proptest::sample::select(methods), proptest::option::of(start), proptest::option::of(hostile()));
+    proptest::option::of(whole.prop_map(|(method, start, place)| Invitation { method, start, place }))
 }
 
 fn an_item() -> impl Strategy<Value = Item> {
@@ -98,7 +124,8 @@ fn an_item() -> impl Strategy<Value = Item> {
 
 fn a_style() -> impl Strategy<Value = Style> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, own)| Style {
-        own_domains: if own { vec!["corp.example".to_owned()] } else { Vec::new() },
+        own_domains: if own { vec!["corp.example".to_owned()].into() } else { Vec::new().into() },
+        first_time_after: Duration::from_secs(7 * 86_400),
         ..style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
     })
 }
@@ -199,14 +226,17 @@ proptest! {
             prop_assert_eq!(lines.len(), r.items.len().min(most), "{}", content);
             for (line, at) in lines.iter().zip(&r.items) {
                 let item = &items[*at];
-                let who = words::who(&item.letter, &style);
                 let subject = words::subject(&item.letter, style.lang);
                 // Time, as much of the sender as fits, as much of the subject as fits, maybe the place.
                 let after_time = &line[line.find(':').unwrap() + 4..];
-                let short = cut(&who, 24);
-                let rest = after_time.strip_prefix(&who).or_else(|| after_time.strip_prefix(&cut(&who, 48)));
-                let rest = rest.or_else(|| after_time.strip_prefix(&short));
-                prop_assert!(rest.is_some(), "{} is not by {}", line, who);
+                let mosts = if r.kind == AlertKind::CatchUp { 24..=40 } else { 64..=64 };
+                let rest = mosts.clone().rev().find_map(|most| {
+                    let who = words::who(&item.letter, &style, most);
+                    let colon = style.lang.pick("：", ": ");
+                    let rest = after_time.strip_prefix(&who).filter(|rest| rest.starts_with([colon.chars().next().unwrap(), '…']));
+                    rest.filter(|_| who.len() <= most + "⚠ ".len())
+                });
+                prop_assert!(rest.is_some(), "{} is not by {}", line, words::who(&item.letter, &style, *mosts.end()));
                 let shown = rest.unwrap().strip_prefix(style.lang.pick("：", ": ")).unwrap_or("…");
                 let whole = shown.starts_with(&subject);
                 let begun = (0..=shown.len()).filter(|end| shown.is_char_boundary(*end)).any(|end| {

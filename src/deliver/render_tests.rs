@@ -16,7 +16,8 @@ pub(super) fn plain(number: u32) -> Shape {
 }
 
 pub(super) fn style(lang: Lang, card: Card) -> Style {
-    Style { lang, time_zone: TimeZone::get("Asia/Shanghai").unwrap(), card, own_domains: Vec::new() }
+    let time_zone = TimeZone::get("Asia/Shanghai").unwrap();
+    Style { lang, time_zone, card, own_domains: Vec::new().into(), first_time_after: Duration::from_secs(7 * 86_400) }
 }
 
 fn zh() -> Style {
@@ -95,7 +96,7 @@ fn description(item: Item, style: &Style) -> String {
 #[test]
 fn a_card_tells_what_is_known_of_the_sender() {
     use crate::model::{Attachment, Kind, Verdict};
-    let own = Style { own_domains: vec!["corp.example".to_owned()], ..zh() };
+    let own = Style { own_domains: vec!["corp.example".to_owned()].into(), ..zh() };
     let plain = description(item(0, "会议", "李四", "INBOX"), &own);
     assert!(!plain.contains("外部") && !plain.contains("验证"), "{plain}");
     let mut stranger = item(0, "会议", "Corp.Example 财务部", "INBOX");
@@ -139,7 +140,64 @@ fn a_digest_marks_a_sender_that_failed_authentication() {
     let mut forged = item(1, "付款", "老板", "INBOX");
     forged.letter.verdict = Some(crate::model::Verdict::Fail);
     let read = text(&[item(0, "会议", "李四", "INBOX"), forged], &zh(), shape(0));
-    assert!(read.contains(" ⚠ 老板：付款") && read.contains(" 李四：会议"), "{read}");
+    assert!(
+        read.contains(" ⚠ 老板 (lisi@corp.example)：付款") && read.contains(" 李四 (lisi@corp.example)：会议"),
+        "{read}"
+    );
+}
+
+/// A digest shows the address beside a name, but for a colleague's; of a long one the end.
+#[test]
+fn a_digest_shows_who_strangers_are() {
+    let own = Style { own_domains: vec!["corp.example".to_owned()].into(), ..zh() };
+    let mut other = item(1, "b", "王五", "INBOX");
+    other.letter.from.address = Some(format!("{}@partner.example", "a".repeat(80)));
+    let read = text(&[item(0, "a", "李四", "INBOX"), other.clone()], &own, shape(0));
+    assert!(read.contains(" 李四：a") && read.contains("a@partner.example)：b"), "{read}");
+    other.letter.borrowed_name = true;
+    let read = text(&[item(0, "a", "李四", "INBOX"), other], &own, shape(0));
+    assert!(!read.contains("王五") && read.contains("a@partner.example：b"), "{read}");
+}
+
+/// What the store remembers of senders: strangers are told once it can know that, a colleague's name is not shown.
+#[test]
+fn strangers_and_borrowed_names_are_told() {
+    let shown = |unmet_days, borrowed_name, style: &Style| {
+        let mut letter = item(0, "会议", "李四", "INBOX");
+        (letter.letter.unmet_days, letter.letter.borrowed_name) = (unmet_days, borrowed_name);
+        description(letter, style)
+    };
+    assert!(shown(Some(30), false, &zh()).contains("30 天来首次来信"));
+    assert!(!shown(Some(6), false, &zh()).contains("首次"), "the memory is too young to say so");
+    assert!(!shown(None, false, &zh()).contains("首次"));
+    let at_once = Style { first_time_after: Duration::ZERO, ..zh() };
+    assert!(shown(Some(0), false, &at_once).contains("首次来信"));
+    let borrowed = shown(None, true, &zh());
+    assert!(borrowed.contains("⚠ 与同事同名") && !borrowed.contains("李四"), "{borrowed}");
+}
+
+#[test]
+fn an_invitation_says_what_when_and_where() {
+    use crate::model::{Invitation, Kind, Method, Start};
+    let shown = |method, start, place: &str, style: &Style| {
+        let mut letter = item(0, "会议", "李四", "INBOX");
+        letter.letter.kinds = vec![Kind::Calendar, Kind::Signed];
+        let place = Some(place.to_owned()).filter(|place| !place.is_empty());
+        letter.letter.invitation = Some(Invitation { method, start, place });
+        description(letter, style)
+    };
+    let at = Start::At(Timestamp(TODAY + 3 * 86_400_000));
+    let read = shown(Method::Request, Some(at), "三楼<b>会议室", &zh());
+    assert!(read.contains("会议邀请 · 11月25日 周三 14:03 · 三楼＜b＞会议室") && read.contains("带数字签名"), "{read}");
+    assert_eq!(read.matches("会议邀请").count(), 1, "{read}");
+    let day = Start::Day(jiff::civil::date(2027, 1, 4));
+    assert!(shown(Method::Cancel, Some(day), "", &zh()).contains("会议取消 · 2027 1月4日 周一<"));
+    let local = Start::Local(jiff::civil::datetime(2026, 12, 1, 9, 5, 0, 0));
+    assert!(
+        shown(Method::Counter, Some(local), "", &en())
+            .contains("another time is proposed · Tue 1 Dec 09:05 (zone unknown)<")
+    );
+    assert!(shown(Method::Reply, None, "", &en()).contains("answer to an invitation<"));
 }
 
 #[test]
@@ -183,25 +241,25 @@ fn a_digest_names_letters_under_their_days_newest_first() {
         item(2, "会议通知", "李四", "项目/甲"),
         item(1, "Re: 会议通知", "赵六", "INBOX"),
     ];
-    let expected = "3 封新邮件\nzhangsan@corp.example\n\n11月22日 周日\n14:02 赵六：Re: 会议通知\n\
-                    14:01 李四：会议通知 [项目/甲]\n\n11月21日 周六\n18:03 王五：昨晚的";
+    let expected = "3 封新邮件\nzhangsan@corp.example\n\n11月22日 周日\n14:02 赵六 (lisi@corp.example)：Re: 会议通知\n\
+                    14:01 李四 (lisi@corp.example)：会议通知 [项目/甲]\n\n11月21日 周六\n18:03 王五 (lisi@corp.example)：昨晚的";
     assert_eq!(text(&items, &zh(), shape(0)), expected);
     assert_eq!(render(&items, &zh(), &none, shape(0))[0].items, [2, 1, 0]);
-    let expected = "3 new letters #8\nzhangsan@corp.example\n\nSun 22 Nov\n14:02 赵六: Re: 会议通知\n\
-                    14:01 李四: 会议通知 [项目/甲]\n\nSat 21 Nov\n18:03 王五: 昨晚的";
+    let expected = "3 new letters #8\nzhangsan@corp.example\n\nSun 22 Nov\n14:02 赵六 (lisi@corp.example): Re: 会议通知\n\
+                    14:01 李四 (lisi@corp.example): 会议通知 [项目/甲]\n\nSat 21 Nov\n18:03 王五 (lisi@corp.example): 昨晚的";
     assert_eq!(text(&items, &en(), shape(7)), expected);
 }
 
 #[test]
 fn a_digest_says_what_is_the_same_for_all_once() {
     let one = [item(1, "a", "李四", "项目/甲"), item(2, "b", "李四", "项目/甲")];
-    let expected = "2 封新邮件\n项目/甲 · zhangsan@corp.example\n\n11月22日 周日\n14:02 李四：a\n14:01 李四：b\n\n<a href=\"https://mail.corp.example\">打开邮箱</a>";
+    let expected = "2 封新邮件\n项目/甲 · zhangsan@corp.example\n\n11月22日 周日\n14:02 李四 (lisi@corp.example)：a\n14:01 李四 (lisi@corp.example)：b\n\n<a href=\"https://mail.corp.example\">打开邮箱</a>";
     assert_eq!(content(&render(&one, &zh(), &link, shape(0))[0].message), expected);
     let mut other = item(2, "b", "李四", "项目/甲");
     other.account = AccountId::new("support@corp.example");
     let read = text(&[item(1, "a", "李四", "INBOX"), other], &zh(), shape(0));
-    let expected = "2 封新邮件\n\n11月22日 周日\n14:02 李四：a [zhangsan]\n\
-                    14:01 李四：b [项目/甲 · support]";
+    let expected = "2 封新邮件\n\n11月22日 周日\n14:02 李四 (lisi@corp.example)：a [zhangsan]\n\
+                    14:01 李四 (lisi@corp.example)：b [项目/甲 · support]";
     assert_eq!(read, expected);
     let mut same_name = item(2, "b", "李四", "INBOX");
     same_name.account = AccountId::new("zhangsan@other.example");
@@ -266,7 +324,7 @@ fn very_many_letters_are_counted_and_the_newest_named() {
     let items: Vec<_> = (0..150).map(|n| item(n, &format!("主题{n:03}"), "李四", place(n))).collect();
     let read = text(&items, &zh(), shape(0));
     let head = "150 封新邮件\n11月22日 11:34 至 14:03\nzhangsan@corp.example\n\n收件箱：100\n项目/甲：50\n\n最新 20 封：\n\
-                14:03 李四：主题000 [项目/甲]\n14:02 李四：主题001\n";
+                14:03 李四 (lisi@corp.example)：主题000 [项目/甲]\n14:02 李四 (lisi@corp.example)：主题001\n";
     assert!(read.starts_with(head), "{read}");
     assert!(read.contains("主题019") && !read.contains("主题020"));
     assert!(read.ends_with("\n\n其余邮件请到邮箱中查看。"));
@@ -276,7 +334,10 @@ fn very_many_letters_are_counted_and_the_newest_named() {
     let read = text(&items, &en(), shape(2));
     let head = "while mailbell was away, 21 Nov 21:23 to 22 Nov 14:00: 150 letters #3\n22 Nov 11:34 to 14:03\n";
     assert!(read.starts_with(head), "{read}");
-    assert!(read.contains("\n\nInbox: 100\n项目/甲: 50\n\nThe newest 20:\n14:03 李四: 主题000"), "{read}");
+    assert!(
+        read.contains("\n\nInbox: 100\n项目/甲: 50\n\nThe newest 20:\n14:03 李四 (lisi@corp.example): 主题000"),
+        "{read}"
+    );
 }
 
 #[test]

@@ -48,6 +48,16 @@ pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Resu
     Ok(found.into_values().collect())
 }
 
+/// The first bytes of one part of a letter, as they lie on the server. `None`: there is no such letter or part, or it was
+/// not told.
+pub(super) async fn part(wire: &mut Wire, uid: Uid, section: &str, most: u32) -> Result<Option<Vec<u8>>, ImapError> {
+    let mut found: BTreeMap<Uid, RawLetter> = BTreeMap::new();
+    let items = format!("(UID BODY.PEEK[{section}]<0.{most}>)");
+    ask(wire, &UidSet::These(vec![uid]), &items, &mut found).await?;
+    // The parser gives every section in the same place.
+    Ok(found.remove(&uid).and_then(|letter| letter.header))
+}
+
 /// One FETCH; what it says is added to `found`.
 async fn ask(
     wire: &mut Wire,

@@ -149,6 +149,14 @@ pub trait MailSession: Send {
     /// Fetches letters of the open folder, ascending by UID, only those asked for. With [`Detail::Brief`] all that
     /// are there; with the others a letter whose answer could not be read is missing.
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>>;
+    /// The first `most` bytes of one part of a letter in the open folder, still encoded. `section` is one that
+    /// BODYSTRUCTURE told ([`crate::model::Part::section`]). `None` where the server gives nothing.
+    fn part<'a>(
+        &'a mut self,
+        uid: Uid,
+        section: &'a str,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, ImapError>>;
     /// The UIDs of the open folder's letters with an INTERNALDATE on or after the day before `since`.
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>>;
     /// NOOP; answers whether letters came to the open folder since the last look.

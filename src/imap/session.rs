@@ -198,6 +198,15 @@ impl MailSession for Session {
         })
     }
 
+    fn part<'a>(
+        &'a mut self,
+        uid: Uid,
+        section: &'a str,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, ImapError>> {
+        Box::pin(fetch::part(&mut self.wire, uid, section, most))
+    }
+
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
         Box::pin(async move {
             let (mut found, before) = (Vec::new(), self.wire.dropped());

@@ -10,19 +10,21 @@ const MAX_PARTS: usize = 200;
 /// The parts that hold no others.
 pub(super) fn parts(body: &BodyStructure<'_>) -> Vec<Part> {
     let mut found = Vec::new();
-    walk(body, &mut Vec::new(), &mut found);
+    walk(body, "", &mut Vec::new(), &mut found);
     found
 }
 
-fn walk(body: &BodyStructure<'_>, within: &mut Vec<String>, found: &mut Vec<Part>) {
+/// `section`: of the multipart itself; the only part of a mail that is none has the number 1 (RFC 3501 6.4.5).
+fn walk(body: &BodyStructure<'_>, section: &str, within: &mut Vec<String>, found: &mut Vec<Part>) {
     if found.len() >= MAX_PARTS {
         return;
     }
     let (common, other) = match body {
         BodyStructure::Multipart { common, bodies, .. } => {
             within.push(format!("multipart/{}", common.ty.subtype.to_lowercase()));
-            for body in bodies {
-                walk(body, within, found);
+            for (at, body) in bodies.iter().enumerate() {
+                let dot = if section.is_empty() { "" } else { "." };
+                walk(body, &format!("{section}{dot}{}", at + 1), within, found);
             }
             within.pop();
             return;
@@ -36,6 +38,8 @@ fn walk(body: &BodyStructure<'_>, within: &mut Vec<String>, found: &mut Vec<Part
         None => (None, Parameters::new()),
     };
     found.push(Part {
+        section: if section.is_empty() { "1".to_owned() } else { section.to_owned() },
+        content: None,
         mime: format!("{}/{}", common.ty.ty, common.ty.subtype).to_lowercase(),
         parameters: parameters(&common.ty.params),
         disposition,

@@ -1,6 +1,6 @@
 //! A letter: what is known of one mail, never its body.
 
-use super::{LetterId, Timestamp};
+use super::{Invitation, LetterId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Who a letter says it is from.
@@ -37,6 +37,13 @@ pub struct Letter {
     pub reply_to: Option<String>,
     /// What the receiving server found out about the sender, where its word is trusted.
     pub verdict: Option<Verdict>,
+    /// The invitation that it brings, as far as it could be had.
+    pub invitation: Option<Invitation>,
+    /// Nobody has met the sender's address for so many days (30 at most, for that is how long it is remembered, and no
+    /// more than its memory reaches back); `None`: they are known, or have no address.
+    pub unmet_days: Option<u8>,
+    /// The sender's name is a colleague's, the address is not one's own company's.
+    pub borrowed_name: bool,
     /// Whether it carries \Seen.
     pub seen: bool,
     /// False where the header could not be read at all.

@@ -2,8 +2,10 @@
 
 mod alert;
 mod busy_minutes;
+mod fingerprint;
 mod folder;
 mod id;
+mod invitation;
 mod letter;
 mod locale;
 mod mark;
@@ -16,9 +18,11 @@ mod urgency;
 
 pub use alert::{AlertId, AlertKind, Item, LetterNo};
 pub use busy_minutes::BusyMinutes;
+pub use fingerprint::Fingerprint;
 pub use folder::{Folder, RawName};
 pub use id::{AccountId, LetterId, Owner, Recipient, RecipientError, Uid, UidValidity};
 pub(crate) use id::{hex, unhex};
+pub use invitation::{Invitation, Method, Start};
 pub use letter::{Attachment, Kind, Letter, Sender, Verdict};
 pub use locale::Locale;
 pub use mark::{Look, Mark};

@@ -6,6 +6,10 @@ pub type Parameters = Vec<(String, Vec<u8>)>;
 /// One part that holds no other parts but a whole message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
+    /// Its section number (RFC 3501 6.4.5); empty where it is not on a server.
+    pub section: String,
+    /// The beginning of its content, encoded as its encoding says, if that was asked for.
+    pub content: Option<Vec<u8>>,
     /// Its type and subtype in lower case: `image/png`.
     pub mime: String,
     /// The parameters of its Content-Type.

@@ -1,10 +1,10 @@
 //! A whole mail, as it lies in a file: its header and its parts.
 
 use super::fields::Fields;
-use super::params;
-use super::words;
+use super::{invitation, params, words};
 use crate::model::{Parameters, Part};
 use crate::unwind::caught;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{MessageParser, MessagePart, PartType};
 
 /// Parts that are looked at; a mail of more is no mail.
@@ -54,10 +54,19 @@ fn walk(mail: &[u8], parts: &[MessagePart<'_>], at: usize, within: &mut Vec<Stri
     let body = slice(part.offset_body, part.offset_end);
     let octets = match encoding.as_str() {
         "base64" => words::base64(body).len(),
-        "quoted-printable" => quoted_length(body),
+        "quoted-printable" => quoted_printable_decode(body).map_or(body.len(), |text| text.len()),
         _ => body.len(),
     };
+    let is_calendar = invitation::is_one(&mime) && found.iter().all(|part| part.content.is_none());
+    let content = match encoding.as_str() {
+        _ if !is_calendar => None,
+        "base64" => Some(words::base64(body)),
+        "quoted-printable" => quoted_printable_decode(body),
+        _ => Some(body.to_vec()),
+    };
     found.push(Part {
+        section: String::new(),
+        content,
         mime: if mime.is_empty() { "text/plain".to_owned() } else { mime },
         parameters,
         disposition,
@@ -68,23 +77,4 @@ fn walk(mail: &[u8], parts: &[MessagePart<'_>], at: usize, within: &mut Vec<Stri
         octets: octets as u64,
         within: within.clone(),
     });
-}
-
-/// Bytes of quoted-printable text (RFC 2045 6.7), decoded.
-fn quoted_length(body: &[u8]) -> usize {
-    let (mut count, mut rest) = (0, body);
-    loop {
-        rest = match rest {
-            [] => return count,
-            [b'=', b'\r', b'\n', after @ ..] | [b'=', b'\n', after @ ..] => after,
-            [b'=', a, b, after @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
-                count += 1;
-                after
-            }
-            [_, after @ ..] => {
-                count += 1;
-                after
-            }
-        };
-    }
 }

@@ -7,6 +7,7 @@ mod clean;
 mod escape;
 mod fields;
 mod guess;
+mod invitation;
 mod mime;
 mod origin;
 mod params;
@@ -14,9 +15,10 @@ mod parts;
 mod words;
 
 pub use clean::clean;
+pub use invitation::is_one as is_invitation;
 pub use mime::{header_of, parts_of};
 
-use crate::model::{AccountId, Letter, LetterId, Locale, Parameters, Part, Sender, Timestamp, Uid, UidValidity};
+use crate::model::{AccountId, Letter, LetterId, Locale, Parameters, Part, Timestamp, Uid, UidValidity};
 use crate::unwind::caught;
 use fields::Fields;
 use guess::Hint;
@@ -63,18 +65,11 @@ pub fn letter(source: &Source<'_>) -> Letter {
     let fields = Fields::split(&header);
     let mut letter = Letter {
         id: identity(source, &fields),
-        from: Sender::default(),
-        subject: None,
         time: source.time,
         size: source.size,
-        attachment: false,
-        attachments: Vec::new(),
-        kinds: Vec::new(),
-        dated: None,
-        reply_to: None,
-        verdict: None,
         seen: source.seen,
         readable: USUAL.iter().any(|name| fields.first(name).is_some()),
+        ..Letter::default()
     };
     let hint = Hint { block: &header, locale: source.locale };
     if caught(|| read(source, &fields, hint, &mut letter)).is_none() {
@@ -91,6 +86,7 @@ fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut L
     letter.verdict = origin::verdict(fields, &letter.from, source.trusted);
     let (mime, parameters) = params::split(fields.first("content-type").unwrap_or_default());
     letter.attachments = parts::attachments(source.parts, hint);
+    letter.invitation = invitation::read(source.parts, hint);
     letter.attachment = mime == "multipart/mixed" || !letter.attachments.is_empty();
     let detail =
         |list: &Parameters| params::text(list, "smime-type", hint).or_else(|| params::text(list, "report-type", hint));
@@ -153,7 +149,7 @@ pub fn has_parts(header: &[u8]) -> bool {
     let fields = Fields::split(header.get(..MAX_HEADER_BYTES).unwrap_or(header));
     let (mime, _) = params::split(fields.first("content-type").unwrap_or_default());
     let other = ["", "text/plain", "text/html", "multipart/alternative", "multipart/related"];
-    !other.contains(&mime.as_str())
+    !other.contains(&mime.as_str()) || origin::is_calendar(&fields)
 }
 
 #[cfg(test)]

@@ -91,22 +91,28 @@ fn without_comments(text: &str) -> String {
     text.chars().filter_map(outside).collect()
 }
 
+/// The first word of a field, in lower case.
+fn word(fields: &Fields<'_>, name: &str) -> String {
+    let word = String::from_utf8_lossy(fields.first(name).unwrap_or_default()).to_lowercase();
+    word.split([';', '(']).next().unwrap_or_default().trim().to_owned()
+}
+
+/// Whether it says that it is an invitation: Outlook's are one of several forms of the text, deep inside.
+pub(super) fn is_calendar(fields: &Fields<'_>) -> bool {
+    word(fields, "content-class") == "urn:content-classes:calendarmessage"
+}
+
 /// The kinds that the header's own fields tell.
 pub(super) fn kinds(fields: &Fields<'_>, from: &Sender) -> BTreeSet<Kind> {
     let mut found = BTreeSet::new();
-    let word = |name: &str| {
-        let raw = fields.first(name).unwrap_or_default();
-        let word = String::from_utf8_lossy(raw).to_lowercase();
-        word.split([';', '(']).next().unwrap_or_default().trim().to_owned()
-    };
+    let word = |name: &str| word(fields, name);
     if fields.first("list-id").is_some() || matches!(word("precedence").as_str(), "bulk" | "list" | "junk") {
         found.insert(Kind::Bulk);
     }
     if !matches!(word("auto-submitted").as_str(), "" | "no") {
         found.insert(Kind::Auto);
     }
-    // Outlook's invitations are one of several forms of the text, deep inside.
-    if word("content-class") == "urn:content-classes:calendarmessage" {
+    if is_calendar(fields) {
         found.insert(Kind::Calendar);
     }
     let sender = from.address.as_deref().and_then(|a| a.split_once('@')).map(|(local, _)| local.to_lowercase());

@@ -1,5 +1,6 @@
 //! Decisions. Pure: values in, a named answer out; the time is an argument.
 
+pub mod acquaintance;
 pub mod backoff;
 pub mod budget;
 pub mod busy;

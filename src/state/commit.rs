@@ -52,6 +52,7 @@ impl Engine {
             batch.put(keys::letter(no), to_bytes(&LetterRecord { deferred_ms, ..record })?);
             batch.put(keys::letter_of(&scan.account, no), Vec::new());
         }
+        self.meet(&scan.met, now.steady, &mut batch)?;
         batch.put(key, mark_to_bytes(&scan.to)?);
         self.apply(batch)?;
         let count = news.len();

@@ -55,7 +55,16 @@ fn arrive(engine: &mut Engine, number: u8) -> Result<Committed, StateError> {
     let fate = Fate::Announce(vec![Recipient::User("zhangsan".into())]);
     let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate }];
     let folder = RawName::new(&[number]);
-    let scan = Scan { account, folder, from: None, to, letters, deferred: Duration::ZERO, catching_up: false };
+    let scan = Scan {
+        account,
+        folder,
+        from: None,
+        to,
+        letters,
+        deferred: Duration::ZERO,
+        met: crate::state::Met::default(),
+        catching_up: false,
+    };
     engine.commit_scan(scan, Now::default())
 }
 

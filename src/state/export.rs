@@ -150,7 +150,15 @@ pub async fn export(store: &Store, to: &Path, whole: bool, wall: Timestamp) -> R
 
 /// Hands over all that belongs into an export, a slice at a time, and says when that was all.
 async fn read(store: &Store, slices: &mpsc::Sender<Slice>, whole: bool) -> Result<(), StateError> {
-    let mut behind: Vec<&'static [u8]> = vec![keys::BOUND, keys::REMEMBERED, keys::BODIES, keys::ASIDE];
+    let mut behind: Vec<&'static [u8]> = vec![
+        keys::BOUND,
+        keys::REMEMBERED,
+        keys::BODIES,
+        keys::ASIDE,
+        keys::SENDERS,
+        keys::COLLEAGUES,
+        keys::MET_SINCE,
+    ];
     if whole {
         behind.extend([keys::SETTLED, keys::LETTERS]);
     }

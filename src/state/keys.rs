@@ -1,6 +1,6 @@
 //! The keys of the store: one letter for the kind of record, then what it is about.
 
-use crate::model::{AccountId, AlertId, LetterId, LetterNo, Owner, RawName, Recipient};
+use crate::model::{AccountId, AlertId, Fingerprint, LetterId, LetterNo, Owner, RawName, Recipient};
 use sha2::{Digest, Sha256};
 
 /// The format's version.
@@ -43,6 +43,34 @@ pub(super) const BUDGETS: &[u8] = b"u";
 pub(super) const MARKS: &[u8] = b"m";
 /// All troubles that people were told of.
 pub(super) const TROUBLES: &[u8] = b"r";
+
+/// All senders that owners have met.
+pub(super) const SENDERS: &[u8] = b"f";
+/// The names of colleagues.
+pub(super) const COLLEAGUES: &[u8] = b"C";
+/// Since when owners' senders are remembered.
+pub(super) const MET_SINCE: &[u8] = b"F";
+
+/// A sender whom an owner has met.
+pub(super) fn sender(owner: &str, sender: Fingerprint) -> Vec<u8> {
+    [SENDERS, owner.as_bytes(), &[0], &sender.0].concat()
+}
+
+/// The name of a colleague.
+pub(super) fn colleague(name: Fingerprint) -> Vec<u8> {
+    [COLLEAGUES, &name.0].concat()
+}
+
+/// Since when an owner's senders are remembered.
+pub(super) fn met_since(owner: &str) -> Vec<u8> {
+    [MET_SINCE, owner.as_bytes()].concat()
+}
+
+/// Owner and sender of a sender's key.
+pub(super) fn sender_parts(key: &[u8]) -> Option<(String, Fingerprint)> {
+    let (owner, sender) = text_and_rest(key)?;
+    Some((owner.to_owned(), Fingerprint(sender.try_into().ok()?)))
+}
 
 /// One trouble of an account, by a digest of both.
 pub(super) fn trouble(account: &AccountId, what: &[u8]) -> Vec<u8> {

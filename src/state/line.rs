@@ -6,7 +6,9 @@ use super::record::{
 };
 use super::{StateError, keys};
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, LetterId, LetterNo, Mark, RawName, Recipient, Timestamp, Told, Trouble};
+use crate::model::{
+    AccountId, AlertId, Fingerprint, LetterId, LetterNo, Mark, RawName, Recipient, Timestamp, Told, Trouble,
+};
 use crate::model::{hex, unhex};
 use crate::rules::budget::Spent;
 use crate::rules::line::Line as Channel;
@@ -34,6 +36,9 @@ pub(super) enum Line {
     Budget { owner: String, spent: Spent },
     Mark { account: AccountId, folder: RawName, mark: Mark },
     Trouble { account: AccountId, trouble: Trouble, told: Told },
+    Sender { owner: String, sender: Fingerprint, met_at: Timestamp },
+    Colleague { name: Fingerprint, met_at: Timestamp },
+    MetSince { owner: String, since: Timestamp },
     Aside { key: String, value: String },
 }
 
@@ -97,6 +102,18 @@ impl Line {
                 let (account, trouble, told) = from_bytes(value)?;
                 Self::Trouble { account, trouble, told }
             }
+            keys::SENDERS => {
+                let Some((owner, sender)) = keys::sender_parts(key) else { return Ok(None) };
+                Self::Sender { owner, sender, met_at: from_bytes(value)? }
+            }
+            keys::COLLEAGUES => {
+                let Some(name) = key.get(1..).and_then(|name| name.try_into().ok()) else { return Ok(None) };
+                Self::Colleague { name: Fingerprint(name), met_at: from_bytes(value)? }
+            }
+            keys::MET_SINCE => {
+                let owner = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+                Self::MetSince { owner, since: from_bytes(value)? }
+            }
             _ => return Ok(None),
         }))
     }
@@ -140,6 +157,9 @@ impl Line {
                 let key = keys::trouble(&account, &to_bytes(&trouble)?);
                 batch.put(key, to_bytes(&(account, trouble, told))?);
             }
+            Self::Sender { owner, sender, met_at } => batch.put(keys::sender(&owner, sender), to_bytes(&met_at)?),
+            Self::Colleague { name, met_at } => batch.put(keys::colleague(name), to_bytes(&met_at)?),
+            Self::MetSince { owner, since } => batch.put(keys::met_since(&owner), to_bytes(&since)?),
             Self::Aside { key, value } => batch.put(bytes_of(&key)?, bytes_of(&value)?),
         }
         Ok(())

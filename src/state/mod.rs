@@ -17,6 +17,7 @@
 //!
 //! (S7, one node per account, comes with the second node.)
 
+mod acquaintance;
 mod alerts;
 mod aside;
 mod claim;
@@ -59,14 +60,14 @@ pub use store::Store;
 
 use crate::clock::Anchor;
 use crate::model::{
-    AccountId, AlertId, AlertKind, BusyMinutes, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Sighting,
-    Timestamp, Told, Trouble,
+    AccountId, AlertId, AlertKind, BusyMinutes, Fingerprint, Item, LetterId, Mark, Now, Owner, RawName, Recipient,
+    Sighting, Timestamp, Told, Trouble,
 };
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
 use crate::rules::retry::Next;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,10 +86,34 @@ pub struct Scan {
     pub to: Mark,
     /// The letters found, those that nobody is told of among them.
     pub letters: Vec<Sighting>,
+    /// Who is met by them.
+    pub met: Met,
     /// How long the sync waited for its permit.
     pub deferred: Duration,
     /// Many letters are coming in, or after an outage: they wait a little for each other.
     pub catching_up: bool,
+}
+
+/// Who is met by letters: to be remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// By whom; `None`: nobody is remembered.
+    pub owner: Option<Owner>,
+    /// The senders' addresses.
+    pub senders: Vec<Fingerprint>,
+    /// The names of colleagues among them.
+    pub colleagues: Vec<Fingerprint>,
+}
+
+/// Who is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Since when the owner's senders are remembered (steady clock); `None`: no letter of the owner's was stored yet.
+    pub since: Option<Timestamp>,
+    /// Senders that the owner has met.
+    pub senders: HashSet<Fingerprint>,
+    /// Names that are a colleague's.
+    pub colleagues: HashSet<Fingerprint>,
 }
 
 /// What became of a commit.
@@ -246,6 +271,14 @@ pub trait State: Send + Sync {
     ) -> BoxFuture<'_, Result<Permit, StateError>>;
     /// What an owner has spent of its budget.
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>>;
+    /// Which of these senders an owner has met within 30 days, and which of these names are a colleague's.
+    fn known(
+        &self,
+        owner: &Owner,
+        senders: Vec<Fingerprint>,
+        names: Vec<Fingerprint>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Known, StateError>>;
     /// Stores a mark and the letters below it in one step (S1, S2, S3), durably.
     fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>>;
     /// Remembers letters that were in a folder when it was bound: found in that folder again, under whatever UID, they

@@ -6,6 +6,7 @@ use super::kv::{Batch, Pairs};
 use super::record::{AlertRecord, Gate, LetterRecord, Remembered, from_bytes};
 use super::{StateError, keys};
 use crate::model::{AlertId, LetterNo, Recipient, Timestamp};
+use crate::rules::acquaintance::REMEMBERED;
 use crate::rules::governor;
 use std::time::Duration;
 
@@ -18,7 +19,12 @@ impl Engine {
     /// Forgets one slice of what is older than it need be; whether there is more to look at.
     pub(super) fn prune(&mut self, now: Timestamp) -> Result<bool, StateError> {
         let mut batch = Batch::default();
-        for (prefix, keep) in [(keys::BOUND, REMEMBER), (keys::BODIES, BODY_MEMORY)] {
+        for (prefix, keep) in [
+            (keys::BOUND, REMEMBER),
+            (keys::BODIES, BODY_MEMORY),
+            (keys::SENDERS, REMEMBERED),
+            (keys::COLLEAGUES, REMEMBERED),
+        ] {
             for (key, value) in self.slice(prefix)? {
                 // One that cannot be read is of no use either.
                 if from_bytes(&value).map_or(true, |at| now.since(at) > keep) {

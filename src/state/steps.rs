@@ -7,10 +7,11 @@ use super::export::{ExportError, Summary, export};
 use super::ledger::{Story, Why};
 use super::store::Store;
 use super::{
-    Claim, Committed, Compose, Ledger, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError, Troubles, Usage,
+    Claim, Committed, Compose, Known, Ledger, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError,
+    Troubles, Usage,
 };
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, LetterId, Mark, Now, Owner, RawName, Timestamp};
+use crate::model::{AccountId, AlertId, Fingerprint, LetterId, Mark, Now, Owner, RawName, Timestamp};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
 use crate::rules::quota;
@@ -39,6 +40,17 @@ impl State for Store {
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
         let owner = owner.clone();
         Box::pin(self.step(false, move |engine| engine.spent(&owner)))
+    }
+
+    fn known(
+        &self,
+        owner: &Owner,
+        senders: Vec<Fingerprint>,
+        names: Vec<Fingerprint>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Known, StateError>> {
+        let owner = owner.clone();
+        Box::pin(self.step(false, move |engine| engine.known(&owner, senders, names, now)))
     }
 
     fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>> {

@@ -132,8 +132,16 @@ async fn arrive(store: &Store, number: u8) -> Result<Committed, StateError> {
     let fate = Fate::Announce(vec![Recipient::User(format!("u{number}").into())]);
     let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate }];
     let folder = RawName::new(&[number]);
-    let scan =
-        Scan { account: account(), folder, from: None, to, letters, deferred: Duration::ZERO, catching_up: false };
+    let scan = Scan {
+        account: account(),
+        folder,
+        from: None,
+        to,
+        letters,
+        deferred: Duration::ZERO,
+        met: super::Met::default(),
+        catching_up: false,
+    };
     store.commit_scan(scan, Now::default()).await
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Connect, watch until something goes wrong, wait, begin again: there is no other way of repair.
 
+mod acquaintance;
 mod away;
 mod bells;
 mod bind;

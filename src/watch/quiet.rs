@@ -93,7 +93,8 @@ impl Cycle<'_> {
         // In the order in which they came.
         let mut letters: Vec<_> = letters.collect();
         letters.sort_by_key(|(letter, _)| (letter.uid, letter.internal_date));
-        letters.into_iter().map(|(raw, why)| self.sighting(at, look, raw, Some(why), (mark, moment))).collect()
+        let read = |raw| (raw, self.read(look, raw, (mark, moment)));
+        letters.into_iter().map(|(raw, why)| self.sighting(at, look, read(raw), Some(why), moment)).collect()
     }
 
     fn tell_quiet(&self, quiet: &Quiet) {

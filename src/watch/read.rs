@@ -16,6 +16,9 @@ const WINDOW: u32 = 5_000;
 const FEW: usize = 1_000;
 /// Of so many letters of a batch the attachments are named; nobody reads more.
 const STRUCTURES: usize = 20;
+/// Of so many letters of a batch invitations are read, and so much of each.
+const INVITATIONS: usize = 5;
+const INVITATION_BYTES: u32 = 16 * 1024;
 /// How long letters wait for the names of their attachments.
 const STRUCTURE_LIMIT: Duration = Duration::from_secs(5);
 /// So often a letter may end the session before its header is not asked for any more.
@@ -149,20 +152,37 @@ pub(super) async fn structures(
         return Ok(());
     }
     let limit = STRUCTURE_LIMIT;
-    let asked = tokio::time::timeout(limit, session.fetch(&UidSet::These(uids), Detail::Structure)).await;
-    let asked = asked.unwrap_or(Err(ImapError::Timeout { step: "UID FETCH BODYSTRUCTURE", limit }));
-    match asked {
-        Ok(found) => {
-            for described in found {
-                if let Some(letter) = letters.iter_mut().find(|letter| letter.uid == described.uid) {
-                    letter.parts = described.parts;
-                }
-            }
-        }
-        Err(error) if error.is_answer() => {}
+    let asked = tokio::time::timeout(limit, described(session, letters, uids)).await;
+    match asked.unwrap_or(Err(ImapError::Timeout { step: "UID FETCH BODYSTRUCTURE", limit })) {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_answer() => Ok(()),
         Err(error) => {
             fragile.no_structure = true;
-            return Err(error.into());
+            Err(error.into())
+        }
+    }
+}
+
+/// The parts of these letters, and what is in their invitations.
+async fn described(session: &mut dyn MailSession, letters: &mut [RawLetter], uids: Vec<Uid>) -> Result<(), ImapError> {
+    for described in session.fetch(&UidSet::These(uids), Detail::Structure).await? {
+        if let Some(letter) = letters.iter_mut().find(|letter| letter.uid == described.uid) {
+            letter.parts = described.parts;
+        }
+    }
+    let invitation = |letter: &mut RawLetter| {
+        let part = letter.parts.iter().position(|part| parse::is_invitation(&part.mime));
+        Some((letter.uid?, part?))
+    };
+    let mut asked = 0;
+    for letter in letters {
+        let Some((uid, at)) = invitation(letter) else { continue };
+        if let Some(part) = letter.parts.get_mut(at) {
+            part.content = session.part(uid, &part.section, INVITATION_BYTES).await?;
+        }
+        asked += 1;
+        if asked == INVITATIONS {
+            break;
         }
     }
     Ok(())

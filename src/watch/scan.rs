@@ -6,7 +6,7 @@ use super::read::{self, Fragile};
 use super::{End, folders, route};
 use crate::imap::{Detail, ImapError, RawLetter, UidSet};
 use crate::metrics;
-use crate::model::{Fate, Item, Look, Mark, Sighting, Silence, Timestamp, Uid};
+use crate::model::{Fate, Item, Letter, Look, Mark, Sighting, Silence, Timestamp, Uid};
 use crate::parse::{self, Source};
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
@@ -282,25 +282,20 @@ impl Cycle<'_> {
             Err(end) => Err(end),
         };
         *self.fragile(at) = fragile;
-        Ok(letters?.iter().map(|raw| self.sighting(at, look, raw, None, (mark, moment))).collect())
+        let raw = letters?;
+        let mut letters: Vec<_> = raw.iter().map(|raw| self.read(look, raw, (mark, moment))).collect();
+        self.acquaint(&mut letters).await?;
+        let found = raw.iter().zip(letters);
+        Ok(found.map(|(raw, letter)| self.sighting(at, look, (raw, letter), None, moment)).collect())
     }
 
-    /// A letter of a folder, and what is to become of it.
-    pub(super) fn sighting(
-        &self,
-        at: usize,
-        look: &Look,
-        raw: &RawLetter,
-        silence: Option<Silence>,
-        (mark, moment): (&Mark, Moment),
-    ) -> Sighting {
+    /// A letter as it is known now.
+    pub(super) fn read(&self, look: &Look, raw: &RawLetter, (mark, moment): (&Mark, Moment)) -> Letter {
         let account = &self.watcher.account;
-        let watched = self.folders.get(at);
-        let uid = look.uid_next.and(raw.uid).unwrap_or(0);
-        let letter = parse::letter(&Source {
+        parse::letter(&Source {
             account: &account.id,
             uid_validity: look.uid_next.and(look.uid_validity.or(Some(mark.uid_validity))).unwrap_or(0),
-            uid,
+            uid: look.uid_next.and(raw.uid).unwrap_or(0),
             time: raw.internal_date.unwrap_or(moment.looked_at),
             size: raw.size.unwrap_or(0),
             seen: raw.seen == Some(true),
@@ -308,7 +303,21 @@ impl Cycle<'_> {
             trusted: &account.trusted_authserv,
             parts: &raw.parts,
             header: raw.header.as_deref(),
-        });
+        })
+    }
+
+    /// A letter of a folder, and what is to become of it.
+    pub(super) fn sighting(
+        &self,
+        at: usize,
+        look: &Look,
+        (raw, letter): (&RawLetter, Letter),
+        silence: Option<Silence>,
+        moment: Moment,
+    ) -> Sighting {
+        let account = &self.watcher.account;
+        let watched = self.folders.get(at);
+        let uid = look.uid_next.and(raw.uid).unwrap_or(0);
         let place = watched.map_or(0, |watched| watched.subscription);
         let route = route::route(account, place, &letter);
         Sighting {
@@ -371,12 +380,14 @@ impl Cycle<'_> {
 
     /// Stores the mark and the letters in one step.
     pub(super) async fn commit(&mut self, at: usize, to: Mark, letters: Vec<Sighting>) -> Result<(), End> {
+        let met = self.met(&letters);
         let Some(watched) = self.folders.get_mut(at) else { return Ok(()) };
         let scan = Scan {
             account: self.watcher.account.id.clone(),
             folder: watched.folder.raw.clone(),
             from: watched.mark,
             to,
+            met,
             catching_up: self.many || letters.iter().any(|sighting| sighting.item.away.is_some()),
             letters,
             deferred: self.deferred,

@@ -20,7 +20,9 @@ use mailbell::model::{
     AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, RawName, Recipient, Sender, Sighting, Timestamp,
     Urgency,
 };
-use mailbell::state::{Claim, Committed, Compose, Content, Disk, Draft, MemoryKv, Outbox, Scan, Shape, State, Store};
+use mailbell::state::{
+    Claim, Committed, Compose, Content, Disk, Draft, MemoryKv, Met, Outbox, Scan, Shape, State, Store,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +128,7 @@ fn scan(from: Option<u32>, to: u32, letters: Vec<(Recipient, Item)>) -> Scan {
         from: from.map(mark),
         to: mark(to),
         letters,
+        met: Met::default(),
         deferred: Duration::ZERO,
         catching_up: false,
     }

@@ -10,7 +10,7 @@ use mailbell::model::{
     Urgency,
 };
 use mailbell::rules::retry::Outcome;
-use mailbell::state::{Committed, Compose, Content, Disk, Draft, MemoryKv, Outbox, Scan, Shape, State, Store};
+use mailbell::state::{Committed, Compose, Content, Disk, Draft, MemoryKv, Met, Outbox, Scan, Shape, State, Store};
 use mailbell::wecom::{self, Message, Push};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -174,6 +174,7 @@ impl Bench {
                 urgency: Urgency::Normal,
                 fate: Fate::Announce(to.iter().map(|name| Recipient::parse(name).unwrap()).collect()),
             }],
+            met: Met::default(),
             deferred: Duration::ZERO,
             catching_up: false,
         };

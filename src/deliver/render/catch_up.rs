@@ -14,8 +14,9 @@ const NAMED: usize = 20;
 /// What the counts may take: so many lines, so many bytes.
 const COUNTED: usize = 8;
 const COUNTS_BYTES: usize = 400;
-/// A sender in a line.
-const WHO_BYTES: usize = 24;
+/// A sender in a line: two fifths of its share, but not less or more than this.
+const LEAST_WHO_BYTES: usize = 24;
+const MOST_WHO_BYTES: usize = 40;
 
 /// `order`: the indexes of the items, newest first.
 pub(super) fn catch_up(items: &[Item], order: &[usize], style: &Style, head: &Head) -> Rendered {
@@ -83,9 +84,11 @@ fn lines(named: &[&Item], style: &Style, places: Places, room: usize) -> Vec<Str
     let lang = style.lang;
     let times: Vec<_> = named.iter().map(|item| zoned(item.letter.time, style)).collect();
     let one_day = times.iter().all(|time| Some(time.date()) == times.first().map(jiff::Zoned::date));
+    let share = room / named.len().max(1);
+    let most_who = (share * 2 / 5).clamp(LEAST_WHO_BYTES, MOST_WHO_BYTES);
     let line = |(item, time): (&&Item, &jiff::Zoned)| {
         let day = if one_day { String::new() } else { time.strftime("%m-%d ").to_string() };
-        let who = cut(&who(&item.letter, style), WHO_BYTES);
+        let who = who(&item.letter, style, most_who);
         let subject = subject(&item.letter, lang);
         format!("{day}{} {who}{}{subject}", clock(time), lang.pick("：", ": "))
     };

@@ -10,7 +10,7 @@ use crate::wecom::Message;
 use jiff::civil::Date;
 
 /// Parts of a line.
-const WHO_BYTES: usize = 48;
+const WHO_BYTES: usize = 64;
 const SUBJECT_BYTES: usize = 96;
 
 /// `order`: the indexes of the items, newest first.
@@ -44,7 +44,7 @@ fn line(index: usize, item: &Item, style: &Style, head: &Head) -> Line {
     let text = format!(
         "{} {}{}{}{}",
         clock(&time),
-        cut(&who(letter, style), WHO_BYTES),
+        who(letter, style, WHO_BYTES),
         lang.pick("：", ": "),
         cut(&subject(letter, lang), SUBJECT_BYTES),
         aside(item, head.places, lang),

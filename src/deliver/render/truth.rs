@@ -1,36 +1,34 @@
 //! What is known of a sender beside what they say of themselves: modest, for people who are in a hurry.
 
 use super::Style;
-use super::words::{clock, day, honest, safe, zoned};
+use super::words::{clock, day, honest, safe, weekday, zoned};
 use crate::deliver::cut::cut;
-use crate::model::{Item, Kind, Lang, Letter, Verdict};
+use crate::model::{Item, Kind, Lang, Letter, Method, Start, Verdict};
+use crate::rules::acquaintance::is_own;
+use jiff::civil::Date;
+use std::time::Duration;
 
 /// Bytes of an address in the line.
 const ADDRESS_BYTES: usize = 64;
+/// Bytes of an invitation's place.
+const PLACE_BYTES: usize = 96;
 /// Bytes of a file's name, and of all of them.
 const FILE_BYTES: usize = 60;
 const FILES_BYTES: usize = 200;
 
-/// Whether a domain is one of one's own, or below it.
-fn is_own(domain: &str, style: &Style) -> bool {
-    let domain = domain.to_lowercase();
-    let below =
-        |own: &String| domain.strip_suffix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    style.own_domains.iter().any(below)
-}
-
 /// Whether the sender is not of one's own company, as far as one knows that.
-fn is_external(letter: &Letter, style: &Style) -> bool {
-    let domain = letter.from.address.as_deref().and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain);
-    !style.own_domains.is_empty() && !domain.is_some_and(|domain| is_own(domain, style))
+pub(super) fn is_external(letter: &Letter, style: &Style) -> bool {
+    let is_ours = |address: &str| is_own(address, &style.own_domains);
+    !style.own_domains.is_empty() && !letter.from.address.as_deref().is_some_and(is_ours)
 }
 
-/// Whether a name hides the address: one that looks like an address, or like one's own company where it is somebody
-/// else's (imap-servers E.3).
+/// Whether a name hides the address: one that looks like an address, like a colleague's name, or like one's own company
+/// where it is somebody else's (imap-servers E.3).
 pub(super) fn hides(name: &str, letter: &Letter, style: &Style) -> bool {
     let name = name.to_lowercase();
     let pretends = |own: &String| name.contains(own.as_str());
-    name.contains(['@', '＠', '﹫']) || is_external(letter, style) && style.own_domains.iter().any(pretends)
+    let is_external = || is_external(letter, style) && style.own_domains.iter().any(pretends);
+    letter.borrowed_name || name.contains(['@', '＠', '﹫']) || is_external()
 }
 
 /// The sender truth line; `None` where there is nothing that one should know.
@@ -47,6 +45,10 @@ pub(super) fn line(item: &Item, style: &Style) -> Option<String> {
     if is_external(letter, style) {
         said.push(lang.pick("外部发件人", "external sender").to_owned());
     }
+    if letter.borrowed_name {
+        said.push(lang.pick("⚠ 与同事同名", "⚠ bears a colleague's name").to_owned());
+    }
+    said.extend(first_time(letter, style));
     if let Some(reply_to) = letter.reply_to.as_deref().filter(|reply_to| is_elsewhere(reply_to, letter)) {
         let address = cut(&safe(&honest(reply_to)), ADDRESS_BYTES);
         said.push(format!("{}{address}", lang.pick("回复将发往 ", "replies go to ")));
@@ -57,6 +59,18 @@ pub(super) fn line(item: &Item, style: &Style) -> Option<String> {
         said.push(format!("{}{at}", lang.pick("邮件自称写于 ", "says it was written ")));
     }
     (!said.is_empty()).then(|| said.join(" · "))
+}
+
+/// That nobody has heard of the sender, once senders are remembered for long enough to say so.
+fn first_time(letter: &Letter, style: &Style) -> Option<String> {
+    let days = letter.unmet_days?;
+    let is_told = Duration::from_secs(u64::from(days) * 86_400) >= style.first_time_after;
+    is_told.then(|| match (style.lang, days) {
+        (Lang::ZhCn, 0 | 1) => "首次来信".to_owned(),
+        (Lang::En, 0 | 1) => "first mail from them".to_owned(),
+        (Lang::ZhCn, _) => format!("{days} 天来首次来信"),
+        (Lang::En, _) => format!("first mail from them in {days} days"),
+    })
 }
 
 /// Answers within a company go to many addresses; to another domain they are worth a word.
@@ -75,8 +89,40 @@ pub(super) fn kinds(letter: &Letter, lang: Lang) -> Option<String> {
         Kind::Auto => lang.pick("自动发送", "sent by a program"),
         Kind::Bounce => lang.pick("退信", "not delivered"),
     };
-    let names: Vec<_> = letter.kinds.iter().map(name).collect();
+    // An invitation has a line of its own.
+    let is_said = |kind: &&Kind| **kind != Kind::Calendar || letter.invitation.is_none();
+    let names: Vec<_> = letter.kinds.iter().filter(is_said).map(name).collect();
     (!names.is_empty()).then(|| names.join(" · "))
+}
+
+/// What its invitation wants, when and where.
+pub(super) fn invitation(letter: &Letter, style: &Style) -> Option<String> {
+    let (invitation, lang) = (letter.invitation.as_ref()?, style.lang);
+    let what = match invitation.method {
+        Method::Request => lang.pick("会议邀请", "invitation"),
+        Method::Cancel => lang.pick("会议取消", "called off"),
+        Method::Reply => lang.pick("会议答复", "answer to an invitation"),
+        Method::Counter => lang.pick("会议改期建议", "another time is proposed"),
+        Method::Other => lang.pick("日程", "calendar"),
+    };
+    let dated = |date: Date| match date.year() == zoned(letter.time, style).year() {
+        true => weekday(date, lang),
+        false => format!("{} {}", date.year(), weekday(date, lang)),
+    };
+    let start = invitation.start.map(|start| match start {
+        Start::At(time) => {
+            let time = zoned(time, style);
+            format!("{} {}", dated(time.date()), clock(&time))
+        }
+        Start::Day(date) => dated(date),
+        Start::Local(time) => {
+            let clock = time.strftime("%H:%M");
+            format!("{} {clock}{}", dated(time.date()), lang.pick("（时区不明）", " (zone unknown)"))
+        }
+    });
+    let place = invitation.place.as_deref().map(|place| cut(&safe(place), PLACE_BYTES));
+    let said: Vec<_> = std::iter::once(what.to_owned()).chain(start).chain(place).collect();
+    Some(said.join(" · "))
 }
 
 /// Its attachments by name and size, or that there may be some.

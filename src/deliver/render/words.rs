@@ -2,8 +2,8 @@
 //! nothing is longer than it says.
 
 use super::Style;
-use super::truth::hides;
-use crate::deliver::cut::cut;
+use super::truth::{hides, is_external};
+use crate::deliver::cut::{cut, cut_front};
 use crate::model::{Item, Lang, Letter, Sender, Timestamp, Verdict};
 use jiff::Zoned;
 use jiff::civil::{Date, Weekday};
@@ -91,9 +91,20 @@ fn mixes_scripts(label: &str) -> bool {
     scripts.len() > 1 && scripts != BTreeSet::from(["Hani", "Latn"])
 }
 
-/// A sender in short: the name, else the address; marked where the receiving server found it false.
-pub(super) fn who(letter: &Letter, style: &Style) -> String {
-    let who = name(letter, style).or_else(|| address(&letter.from)).unwrap_or_else(|| unknown(style.lang));
+/// A sender in short: the name, with the address beside it unless it is one's own company's; else the address. Marked
+/// where the receiving server found it false.
+pub(super) fn who(letter: &Letter, style: &Style, most: usize) -> String {
+    let who = match (name(letter, style), address(&letter.from)) {
+        (Some(name), Some(address)) if style.own_domains.is_empty() || is_external(letter, style) => {
+            // What the name leaves belongs to the address, and the end of that is what counts.
+            let name = cut(&name, most / 2);
+            let address = cut_front(&address, most.saturating_sub(name.len() + 3));
+            format!("{name} ({address})")
+        }
+        (Some(name), _) => cut(&name, most),
+        (None, Some(address)) => cut_front(&address, most),
+        (None, None) => unknown(style.lang),
+    };
     if letter.verdict == Some(Verdict::Fail) { format!("⚠ {who}") } else { who }
 }
 

@@ -7,13 +7,13 @@ use super::wecom::WeCom;
 use super::witness::Witness;
 use futures_util::future::BoxFuture;
 use mailbell::clock::Anchor;
-use mailbell::model::{AccountId, AlertId, AlertKind, LetterId, Mark, Now, Owner, RawName, Timestamp};
+use mailbell::model::{AccountId, AlertId, AlertKind, Fingerprint, LetterId, Mark, Now, Owner, RawName, Timestamp};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Disk, Fails, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError, Store,
-    Troubles, Usage,
+    Claim, Committed, Compose, Disk, Fails, Known, Limits, Outbox, Report, Scan, Settled, Stale, State, StateError,
+    Store, Troubles, Usage,
 };
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -144,6 +144,16 @@ impl State for Face {
 
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
         self.store.spent(owner)
+    }
+
+    fn known(
+        &self,
+        owner: &Owner,
+        senders: Vec<Fingerprint>,
+        names: Vec<Fingerprint>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Known, StateError>> {
+        self.store.known(owner, senders, names, now)
     }
 
     fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>> {

@@ -308,6 +308,15 @@ impl MailSession for Session {
         .boxed()
     }
 
+    fn part<'a>(
+        &'a mut self,
+        _uid: Uid,
+        _section: &'a str,
+        _most: u32,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, ImapError>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
         async move {
             self.say("SEARCH").await?;

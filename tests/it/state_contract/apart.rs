@@ -3,7 +3,7 @@
 use super::{ALL, Place, T0, account, after, at, claim, counts, item, mark, on_both_backends, sighting, texts, user};
 use mailbell::model::{AlertId, RawName, Timestamp, Urgency};
 use mailbell::rules::retry::Next;
-use mailbell::state::{AlertState, Ledger, Limits, Report, Scan, Settled, State, Store};
+use mailbell::state::{AlertState, Ledger, Limits, Met, Report, Scan, Settled, State, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ async fn arrive(store: &Store, now: Timestamp, to: &[&str], numbers: std::ops::R
             from: None,
             to: mark(2),
             letters: vec![sighting(to, Urgency::Normal, item(number, &number.to_string()))],
+            met: Met::default(),
             deferred: Duration::ZERO,
             catching_up: false,
         };
@@ -326,6 +327,7 @@ async fn urgent_letters_without_end_do_not_silence_the_others() {
             from: None,
             to: mark(2),
             letters: vec![sighting(to, Urgency::Urgent, item(second + 100, "urgent"))],
+            met: Met::default(),
             deferred: Duration::ZERO,
             catching_up: false,
         };

@@ -6,7 +6,7 @@ use super::{
 use mailbell::model::{AlertId, BusyMinutes, Now, RawName, Timestamp, Urgency};
 use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
-use mailbell::state::{Claim, Ledger, Limits, Scan, Settled, State, Store};
+use mailbell::state::{Claim, Ledger, Limits, Met, Scan, Settled, State, Store};
 use std::time::Duration;
 
 on_both_backends!(
@@ -47,6 +47,7 @@ async fn put(store: &Store, now: Timestamp, letters: Vec<mailbell::model::Sighti
         from: None,
         to: mark(2),
         letters,
+        met: Met::default(),
         deferred: Duration::ZERO,
         catching_up,
     };

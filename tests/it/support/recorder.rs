@@ -2,13 +2,15 @@
 
 use futures_util::future::BoxFuture;
 use mailbell::clock::Anchor;
-use mailbell::model::{AccountId, AlertId, AlertKind, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Timestamp};
+use mailbell::model::{
+    AccountId, AlertId, AlertKind, Fingerprint, Item, LetterId, Mark, Now, Owner, RawName, Recipient, Timestamp,
+};
 use mailbell::rules::budget::{Allowance, Permit, Spent};
 use mailbell::rules::line::Line;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Claim, Committed, Compose, Content, Disk, Draft, Ledger, Limits, MemoryKv, Outbox, Report, Scan, Settled, Shape,
-    Stale, State, StateError, Store, Troubles, Usage,
+    Claim, Committed, Compose, Content, Disk, Draft, Known, Ledger, Limits, MemoryKv, Outbox, Report, Scan, Settled,
+    Shape, Stale, State, StateError, Store, Troubles, Usage,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -83,6 +85,16 @@ impl State for Recorder {
 
     fn spent(&self, owner: &Owner) -> BoxFuture<'_, Result<Spent, StateError>> {
         self.store.spent(owner)
+    }
+
+    fn known(
+        &self,
+        owner: &Owner,
+        senders: Vec<Fingerprint>,
+        names: Vec<Fingerprint>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Known, StateError>> {
+        self.store.known(owner, senders, names, now)
     }
 
     fn commit_scan(&self, scan: Scan, now: Now) -> BoxFuture<'_, Result<Committed, StateError>> {

@@ -1,0 +1,177 @@
+//! What an invitation says (iCalendar, RFC 5545): what it wants, when and where.
+
+use super::charset::Charset;
+use super::guess::Hint;
+use super::{params, short, words};
+use crate::model::{Invitation, Method, Part, Start, Timestamp};
+use crate::unwind::caught;
+use calcard::common::PartialDateTime;
+use calcard::common::timezone::Tz;
+use calcard::icalendar::{
+    ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarEntry, ICalendarMethod, ICalendarProperty,
+    ICalendarValue,
+};
+use jiff::civil;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use std::str::FromStr;
+
+/// Whether a part of this type is an invitation.
+pub fn is_one(mime: &str) -> bool {
+    matches!(mime, "text/calendar" | "application/ics")
+}
+
+/// The invitation among the parts of a mail, as far as its content was asked for.
+pub(super) fn read(parts: &[Part], hint: Hint<'_>) -> Option<Invitation> {
+    let of_type = || parts.iter().filter(|part| is_one(&part.mime));
+    let part = of_type().find(|part| part.content.is_some()).or_else(|| of_type().next())?;
+    let method = params::text(&part.parameters, "method", hint);
+    let labelled = part.parameters.iter().find(|(name, _)| name == "charset").map(|(_, label)| Charset::of(label));
+    let content = part.content.as_deref().map(|content| match part.encoding.as_str() {
+        "base64" => words::base64(content),
+        "quoted-printable" => quoted_printable_decode(content).unwrap_or_else(|| content.to_vec()),
+        _ => content.to_vec(),
+    });
+    let said = content.and_then(|content| {
+        // UTF-8 unless it says otherwise (RFC 5545 3.1.4), and most of those that do.
+        let text = match std::str::from_utf8(&content) {
+            Ok(text) => text.to_owned(),
+            Err(_) => labelled.unwrap_or(Charset::Unknown).text(&content, hint),
+        };
+        caught(|| calendar(&text)).flatten()
+    });
+    let named = method.map(|word| method_of(&word));
+    Some(match said {
+        Some((said, invitation)) => Invitation { method: said.or(named).unwrap_or_default(), ..invitation },
+        None => Invitation { method: named.unwrap_or_default(), ..Invitation::default() },
+    })
+}
+
+fn method_of(word: &str) -> Method {
+    match word.trim().to_ascii_uppercase().as_str() {
+        "REQUEST" | "ADD" | "PUBLISH" => Method::Request,
+        "CANCEL" => Method::Cancel,
+        "REPLY" => Method::Reply,
+        "COUNTER" => Method::Counter,
+        _ => Method::Other,
+    }
+}
+
+/// What a calendar's first event says. It may be cut off anywhere behind its beginning.
+fn calendar(text: &str) -> Option<(Option<Method>, Invitation)> {
+    // Without its end it would be thrown away whole.
+    let calendar =
+        ICalendar::parse(text).or_else(|_| ICalendar::parse(format!("{text}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")));
+    let calendar = calendar.ok()?;
+    let method = calendar.components.iter().find_map(|component| match values(component, &ICalendarProperty::Method) {
+        Some(ICalendarValue::Method(ICalendarMethod::Request | ICalendarMethod::Add | ICalendarMethod::Publish)) => {
+            Some(Method::Request)
+        }
+        Some(ICalendarValue::Method(ICalendarMethod::Cancel)) => Some(Method::Cancel),
+        Some(ICalendarValue::Method(ICalendarMethod::Reply)) => Some(Method::Reply),
+        Some(ICalendarValue::Method(ICalendarMethod::Counter)) => Some(Method::Counter),
+        Some(ICalendarValue::Method(_)) => Some(Method::Other),
+        Some(ICalendarValue::Text(word)) => Some(method_of(word)),
+        _ => None,
+    });
+    let is_event = |component: &&ICalendarComponent| {
+        matches!(component.component_type, ICalendarComponentType::VEvent | ICalendarComponentType::VTodo)
+    };
+    let event = calendar.components.iter().find(is_event)?;
+    let zones = calendar.build_tz_resolver();
+    let start = event.property(&ICalendarProperty::Dtstart).and_then(|entry| start(entry, |name| zones.resolve(name)));
+    let place = match values(event, &ICalendarProperty::Location) {
+        Some(ICalendarValue::Text(text)) => Some(short(text)).filter(|text| !text.is_empty()),
+        _ => None,
+    };
+    Some((method, Invitation { method: method.unwrap_or_default(), start, place }))
+}
+
+fn values<'a>(component: &'a ICalendarComponent, property: &ICalendarProperty) -> Option<&'a ICalendarValue> {
+    component.property(property).and_then(|entry| entry.values.first())
+}
+
+fn start(entry: &ICalendarEntry, zone: impl Fn(&str) -> Option<Tz>) -> Option<Start> {
+    let time = entry.values.first()?.as_partial_date_time()?;
+    let date = civil_date(time)?;
+    let Some(hour) = time.hour else { return Some(Start::Day(date)) };
+    let (minute, second) = (time.minute.unwrap_or(0), time.second.unwrap_or(0).min(59));
+    let narrow = |n: u8| i8::try_from(n).ok();
+    let local =
+        civil::DateTime::from_parts(date, civil::Time::new(narrow(hour)?, narrow(minute)?, narrow(second)?, 0).ok()?);
+    let named = entry.tz_id().and_then(|name| zone(name).or_else(|| Tz::from_str(name.trim_matches('"')).ok()));
+    let zone = named.filter(|zone| !zone.is_floating());
+    let is_fixed = time.tz_hour.is_some();
+    let moment = (is_fixed || zone.is_some()).then(|| time.to_date_time_with_tz(zone.unwrap_or(Tz::UTC))).flatten();
+    Some(moment.map_or(Start::Local(local), |moment| Start::At(Timestamp(moment.timestamp_millis()))))
+}
+
+fn civil_date(time: &PartialDateTime) -> Option<civil::Date> {
+    let narrow = |n: u8| i8::try_from(n).ok();
+    civil::Date::new(i16::try_from(time.year?).ok()?, narrow(time.month?)?, narrow(time.day?)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs)]
+    use super::*;
+    use crate::model::Locale;
+
+    fn invitation(content: &str) -> Invitation {
+        let part =
+            Part { mime: "text/calendar".to_owned(), content: Some(content.as_bytes().to_vec()), ..Part::default() };
+        read(&[part], Hint { block: b"", locale: Locale::Mainland }).unwrap()
+    }
+
+    fn event(lines: &str) -> String {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\n{lines}END:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    }
+
+    #[test]
+    fn starts_are_read_in_any_zone_that_is_known() {
+        let moment = Some(Start::At(Timestamp(1_764_640_800_000)));
+        let windows = "BEGIN:VTIMEZONE\r\nTZID:Somewhere\r\nX-LIC-LOCATION:Asia/Shanghai\r\nEND:VTIMEZONE\r\n";
+        for line in [
+            "DTSTART:20251202T020000Z\r\n",
+            "DTSTART;TZID=Asia/Shanghai:20251202T100000\r\n",
+            "DTSTART;TZID=\"China Standard Time\":20251202T100000\r\n",
+            "DTSTART;TZID=China Standard Time:20251202T100000\r\n",
+        ] {
+            assert_eq!(invitation(&event(line)).start, moment, "{line}");
+        }
+        let named = event("DTSTART;TZID=Somewhere:20251202T100000\r\n").replacen(
+            "BEGIN:VEVENT",
+            &format!("{windows}BEGIN:VEVENT"),
+            1,
+        );
+        assert_eq!(invitation(&named).start, moment);
+        let local = civil::datetime(2025, 12, 2, 10, 0, 0, 0);
+        assert_eq!(invitation(&event("DTSTART;TZID=Nowhere:20251202T100000\r\n")).start, Some(Start::Local(local)));
+        assert_eq!(invitation(&event("DTSTART:20251202T100000\r\n")).start, Some(Start::Local(local)));
+        let day = Some(Start::Day(local.date()));
+        assert_eq!(invitation(&event("DTSTART;VALUE=DATE:20251202\r\n")).start, day);
+        assert_eq!(invitation(&event("DTSTART:20251399T990000\r\n")).start, None);
+    }
+
+    #[test]
+    fn places_are_clean_and_methods_known() {
+        let said = invitation(&event("LOCATION:三楼\\,\r\n 会议室\\n<b>\r\nDTSTART:20251202T020000Z\r\n"));
+        assert_eq!(said.place.as_deref(), Some("三楼,会议室 <b>"));
+        assert_eq!(said.method, Method::Request);
+        for (word, method) in [("CANCEL", Method::Cancel), ("reply", Method::Reply), ("X-NEW", Method::Other)] {
+            let text = event("DTSTART:20251202T020000Z\r\n").replace("REQUEST", word);
+            assert_eq!(invitation(&text).method, method, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_calendar_says_what_it_can() {
+        let whole = event("DTSTART:20251202T020000Z\r\nLOCATION:A\r\nDESCRIPTION:very long and\r\n longer\r\n");
+        let (cut, _) = whole.split_at(whole.find(" longer").unwrap());
+        assert_eq!(invitation(cut).place.as_deref(), Some("A"));
+        for text in ["", "hello", "BEGIN:VCALENDAR", "BEGIN:VEVENT\r\nEND:VEVENT", "\u{0}\u{feff}:;=\"\r\n"] {
+            assert_eq!(invitation(text), Invitation::default(), "{text}");
+        }
+    }
+}
