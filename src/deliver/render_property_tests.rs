@@ -234,7 +234,7 @@ proptest! {
                     let who = words::who(&item.letter, &style, most);
                     let colon = style.lang.pick("：", ": ");
                     let rest = after_time.strip_prefix(&who).filter(|rest| rest.starts_with([colon.chars().next().unwrap(), '…']));
-                    rest.filter(|_| who.len() <= most + "⚠ ".len())
+                    rest.filter(|_| who.len() <= most)
                 });
                 prop_assert!(rest.is_some(), "{} is not by {}", line, words::who(&item.letter, &style, *mosts.end()));
                 let shown = rest.unwrap().strip_prefix(style.lang.pick("：", ": ")).unwrap_or("…");

@@ -146,6 +146,12 @@ fn a_digest_marks_a_sender_that_failed_authentication() {
     );
 }
 
+#[test]
+fn a_subject_cannot_adorn_what_stands_before_it() {
+    let read = text(&[item(0, "\u{338}a", "李四", "INBOX"), item(1, "b", "李四", "INBOX")], &zh(), shape(0));
+    assert!(read.contains("：\u{25cc}\u{338}a"), "{read}");
+}
+
 /// A digest shows the address beside a name, but for a colleague's; of a long one the end.
 #[test]
 fn a_digest_shows_who_strangers_are() {

@@ -6,6 +6,7 @@ use crate::model::{Parameters, Part};
 use crate::unwind::caught;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{MessageParser, MessagePart, PartType};
+use memchr::memmem;
 
 /// Parts that are looked at; a mail of more is no mail.
 const MAX_PARTS: usize = 1000;
@@ -15,7 +16,7 @@ pub fn header_of(mail: &[u8]) -> &[u8] {
     let blank = mail.iter().take_while(|b| b.is_ascii_whitespace()).count();
     let rest = mail.get(blank..).unwrap_or_default();
     let ends = [&b"\r\n\r\n"[..], b"\n\n", b"\r\r"];
-    let found = ends.iter().filter_map(|end| Some(rest.windows(end.len()).position(|w| w == *end)? + end.len())).min();
+    let found = ends.iter().filter_map(|end| Some(memmem::find(rest, end)? + end.len())).min();
     rest.get(..found.unwrap_or(rest.len())).unwrap_or(rest)
 }
 

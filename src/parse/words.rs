@@ -199,11 +199,15 @@ fn together(group: &[Word<'_>], hint: Hint<'_>) -> String {
 
 /// A word of a charset with states begins anew, unless the one before it ended in the middle.
 fn one_by_one(charset: Charset, group: &[Word<'_>], hint: Hint<'_>) -> String {
-    let (mut text, mut open) = (String::new(), Vec::new());
+    let (mut text, mut open, mut in_the_middle) = (String::new(), Vec::new(), false);
     for word in group {
+        // An escape may be cut apart, too.
+        let news = open.len().saturating_sub(2);
         open.extend(word.bytes());
-        let last = open.windows(3).rfind(|three| three.starts_with(b"\x1b"));
-        let in_the_middle = matches!(last, Some([_, b'$', _])) && charset != Charset::Utf7;
+        let last = open.get(news..).unwrap_or_default().windows(3).rfind(|three| three.starts_with(b"\x1b"));
+        if let Some([_, kind, _]) = last {
+            in_the_middle = *kind == b'$' && charset != Charset::Utf7;
+        }
         if !in_the_middle {
             text.push_str(&charset.text(&std::mem::take(&mut open), hint));
         }

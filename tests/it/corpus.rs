@@ -1,9 +1,9 @@
 //! The corpus of hard mail headers in `fixtures/mail/`: that it is well formed, and that each mail is read as it says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use mailbell::model::{AccountId, Letter, Locale, Timestamp};
+use mailbell::model::{AccountId, Invitation, Letter, Locale, Start, Timestamp};
 use mailbell::parse::{Source, clean, letter, parts_of};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,14 @@ fn tidy(text: &Value) -> Result<(), String> {
 fn well_formed(expected: &Value) -> Result<(), String> {
     keys(expected, &["about", "locale", "chinese", "letter"])?;
     let letter = &expected["letter"];
-    keys(letter, &["from_name", "from_address", "subject", "attachments", "marks"])?;
+    let all = ["from_name", "from_address", "subject", "attachments", "marks", "invitation"];
+    let invitation = &letter["invitation"];
+    keys(letter, if invitation.is_null() { &all[..5] } else { &all })?;
+    if !invitation.is_null() {
+        keys(invitation, &["method", "start", "place"])?;
+        tidy(&invitation["start"])?;
+        tidy(&invitation["place"])?;
+    }
     if expected["about"].as_str().is_none_or(|about| about.len() < 10 || about.contains('\n')) {
         return Err("`about` is to be one line".to_owned());
     }
@@ -192,6 +199,16 @@ fn shown(text: Option<&str>) -> String {
     if short == text { format!("{text:?}") } else { format!("{short:?}... ({} characters)", text.chars().count()) }
 }
 
+/// An invitation as it stands beside a mail.
+fn invitation(found: &Invitation) -> Value {
+    let start = found.start.map(|start| match start {
+        Start::At(time) => jiff::Timestamp::from_millisecond(time.0).unwrap().to_string(),
+        Start::Day(date) => date.to_string(),
+        Start::Local(time) => time.to_string(),
+    });
+    json!({ "method": found.method, "start": start, "place": found.place })
+}
+
 /// What was read otherwise than it stands beside the mail, one line for each difference. With other line ends, parts that
 /// are not encoded have other sizes.
 fn differences(case: &Case, ends: &str, mail: &[u8]) -> Vec<String> {
@@ -208,6 +225,11 @@ fn differences(case: &Case, ends: &str, mail: &[u8]) -> Vec<String> {
             let (found, expected) = (shown(found), shown(expected));
             wrong.push(format!("{:<44} {ends:<4} {field:<12} {found}, expected {expected}", case.name));
         }
+    }
+    let expected = &case.expected["letter"]["invitation"];
+    let found = letter.invitation.as_ref().map_or(Value::Null, invitation);
+    if !expected.is_null() && found != *expected {
+        wrong.push(format!("{:<44} {ends:<4} invitation   {found}, expected {expected}", case.name));
     }
     let strip = |list: &Value| match mail == case.bytes {
         true => list.clone(),

@@ -9,6 +9,7 @@ use jiff::Zoned;
 use jiff::civil::{Date, Weekday};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Limits in bytes.
 const NAME_BYTES: usize = 60;
@@ -18,7 +19,7 @@ const ACCOUNT_BYTES: usize = 72;
 
 /// Text of others without anything that WeCom could take as markup: `<` and `>` become their full-width forms, and so
 /// does an `&` that could begin an entity, because how WeCom would unescape those is not confirmed (wecom-api 3.3).
-/// Control characters become blanks.
+/// Control characters become blanks. A mark that would adorn our own text stands on a dotted circle.
 pub(super) fn safe(text: &str) -> String {
     let one = |(at, c): (usize, char)| match c {
         '<' => '＜',
@@ -28,7 +29,18 @@ pub(super) fn safe(text: &str) -> String {
         c if c.is_control() => ' ',
         c => c,
     };
-    text.char_indices().map(one).collect()
+    let safe = text.char_indices().map(one);
+    if joins_what_is_before(text) { std::iter::once(BASE).chain(safe).collect() } else { safe.collect() }
+}
+
+/// What a mark stands on that has no letter (the dotted circle of Unicode charts).
+const BASE: char = '\u{25cc}';
+
+/// Whether a text begins with something that would join or adorn what stands before it, as accents do.
+fn joins_what_is_before(text: &str) -> bool {
+    let mut begin = String::from("：");
+    begin.extend(text.chars().next());
+    begin.graphemes(true).count() == 1 && !text.is_empty()
 }
 
 /// Whether what follows an `&` makes an entity of it, for a lenient reader.
@@ -94,6 +106,8 @@ fn mixes_scripts(label: &str) -> bool {
 /// A sender in short: the name, with the address beside it unless it is one's own company's; else the address. Marked
 /// where the receiving server found it false.
 pub(super) fn who(letter: &Letter, style: &Style, most: usize) -> String {
+    let mark = if letter.verdict == Some(Verdict::Fail) { "⚠ " } else { "" };
+    let most = most.saturating_sub(mark.len());
     let who = match (name(letter, style), address(&letter.from)) {
         (Some(name), Some(address)) if style.own_domains.is_empty() || is_external(letter, style) => {
             // What the name leaves belongs to the address, and the end of that is what counts.
@@ -105,7 +119,7 @@ pub(super) fn who(letter: &Letter, style: &Style, most: usize) -> String {
         (None, Some(address)) => cut_front(&address, most),
         (None, None) => unknown(style.lang),
     };
-    if letter.verdict == Some(Verdict::Fail) { format!("⚠ {who}") } else { who }
+    format!("{mark}{who}")
 }
 
 /// A sender in full.

@@ -63,6 +63,7 @@ async fn explain_tells_of_a_file_what_the_service_would() {
     assert_eq!(letter["attachments"][0], json!({"name": "合同.pdf", "size": 12}));
     assert_eq!(letter["attachments"][1]["name"], "附件.zip");
     assert_eq!((&letter["kinds"], &letter["verdict"]), (&json!(["calendar"]), &json!("fail")));
+    assert_eq!(letter["invitation"], json!({"method": "request", "start": null, "place": null}));
     assert_eq!(told["subscription"]["recipients"], json!(["zhangsan"]));
     assert_eq!((&told["alert"]["msgtype"], &told["alert"]["touser"]), (&json!("textcard"), &json!("zhangsan")));
     assert_eq!(told["alert"]["textcard"]["title"], "合同及附件");
@@ -79,6 +80,39 @@ async fn explain_tells_of_a_file_what_the_service_would() {
     assert!(code != 0 && text.contains("lisi@corp.example"), "{text}");
     let (code, text) = said(&world, &["explain", &account, "/nowhere/x.eml", "--lang", "zh-CN"]);
     assert!(code == 1 && text.contains("无法读取这封邮件"), "{text}");
+}
+
+/// An invitation as Exchange sends it: one of several forms of the text, in base64, its zone by the name that Windows has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_says_what_an_invitation_wants_and_when_and_where() {
+    let mut world = world().await;
+    world.run().await;
+    let mail =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/mail/kinds/invitation-windows-zone.eml"));
+    world.deliver("zhangsan", &mail.unwrap()).await;
+    world.sees("zhangsan", &["季度总结会", "会议邀请 · 2024 1月8日 周一 14:30 · 三号楼 201"]).await;
+}
+
+/// Strangers are told as such, but not twice; a name that a colleague has is not shown for anybody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_card_tells_strangers_and_who_borrows_a_name() {
+    let mut world = world().await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    std::fs::write(&world.file, text.replace("[alerts]\n", "[alerts]\nfirst_time_after = \"0s\"\n")).unwrap();
+    world.run().await;
+    let mail = |from: &str, subject: &str| {
+        format!("From: {from}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x.example>\r\n\r\n").into_bytes()
+    };
+    let li = "=?utf-8?B?5p2O5Zub?= <lisi@corp.example>";
+    world.deliver("zhangsan", &mail(li, "one")).await;
+    world.sees("zhangsan", &["one", "李四 (lisi@corp.example)", "首次来信"]).await;
+    world.deliver("zhangsan", &mail(li, "two")).await;
+    world.sees("zhangsan", &["two"]).await;
+    world.deliver("zhangsan", &mail("=?utf-8?B?5p2OIOWbmw==?= <li@other.example>", "three")).await;
+    world.sees("zhangsan", &["three", "li@other.example", "⚠ 与同事同名"]).await;
+    let text = world.chat_text("zhangsan").await;
+    assert_eq!(text.matches("首次来信").count(), 2, "{text}");
+    assert!(!text.contains("李 四"), "{text}");
 }
 
 /// A mail that is no mail at all still says when it came and where.

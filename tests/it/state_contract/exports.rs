@@ -2,11 +2,12 @@
 //! one goes on where it was.
 
 use super::{ALL, T0, account, after, arrive, at, claim, counts, inbox, item, mark, open_dir, scan, texts, user};
-use mailbell::model::{Owner, RawName, Timestamp};
+use mailbell::model::{Fingerprint, Owner, RawName, Timestamp};
 use mailbell::rules::budget::Allowance;
 use mailbell::rules::retry::Next;
 use mailbell::state::{
-    Committed, ExportError, Ledger, Scan, State, StateError, Store, Why, exports, import, put_in_place, restore_damaged,
+    Committed, ExportError, Ledger, Met, Scan, State, StateError, Store, Why, exports, import, put_in_place,
+    restore_damaged,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,12 @@ async fn fill(store: &Store) {
     assert_eq!(claim(store, after(1)).await.len(), 1, "it stays on its way");
     arrive(store, after(2), &[("zhaoliu", 4, "d"), ("party:7", 4, "d")]).await;
     let odd = RawName::new(&[0xff, b'x', 0, 7]);
-    store.commit_scan(Scan { folder: odd.clone(), ..scan(None, 9, Vec::new()) }, at(T0)).await.unwrap();
+    let met = Met {
+        owner: Some(Owner::User("zhangsan".into())),
+        senders: vec![Fingerprint([7; 16])],
+        colleagues: vec![Fingerprint([8; 16])],
+    };
+    store.commit_scan(Scan { folder: odd.clone(), met, ..scan(None, 9, Vec::new()) }, at(T0)).await.unwrap();
     store.remember(&account(), &odd, vec![item(9, "x").letter.id], T0).await.unwrap();
     let once = Allowance { syncs: 50, free: 25, settle: Duration::ZERO };
     store.admit_sync(&Owner::User("zhangsan".into()), once, T0).await.unwrap();
@@ -54,6 +60,9 @@ async fn what_is_exported_and_imported_is_exported_the_same() {
     assert_eq!(lines(&first), lines(&again));
     let text = lines(&first).join("\n");
     assert!(text.contains("会议") && text.contains("\"kind\":\"mark\"") && text.contains("hex:ff780007"), "{text}");
+    for kind in ["sender", "colleague", "met_since"] {
+        assert!(text.contains(&format!("\"kind\":\"{kind}\"")), "{kind} is missing: {text}");
+    }
     assert!(text.contains("\"body\":\"zhaoliu: c\""), "bodies are text: {text}");
 }
 

@@ -41,6 +41,7 @@ pub fn account() -> Account {
         mode: Mode::Auto,
         locale: mailbell::model::Locale::default(),
         trusted_authserv: Vec::new().into(),
+        own_domains: Vec::new().into(),
         provider: Provider { name: None, server, renew: None },
     }
 }
