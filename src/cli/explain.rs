@@ -2,7 +2,7 @@
 
 use super::folders::find;
 use super::table::plain;
-use super::{FAILED, fail, load};
+use super::{FAILED, fail, load, passed};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
@@ -42,8 +42,12 @@ pub(super) struct ExplainArgs {
 #[derive(Debug, Serialize)]
 struct Report {
     letter: LetterRead,
-    /// Null where none takes the folder.
+    /// Null where none takes the letter from the folder.
     subscription: Option<Taker>,
+    /// The subscriptions before it, and what does not fit.
+    passed: Vec<serde_json::Value>,
+    #[serde(skip)]
+    passed_line: Option<String>,
     /// The body of `message/send`; null where nobody is told.
     alert: Option<serde_json::Value>,
 }
@@ -106,7 +110,7 @@ pub(super) fn explain(file: &Path, lang: Lang, args: &ExplainArgs) -> ExitCode {
     };
     let received = parse::received_at(parse::header_of(&mail));
     let letter = letter(account, &mail, received);
-    let report = match report(&config, account, &args.folder, letter, received) {
+    let report = match report(&config, account, &args.folder, letter, received, lang) {
         Ok(report) => report,
         Err(error) => return fail(FAILED, &error),
     };
@@ -152,14 +156,16 @@ fn report(
     folder: &str,
     letter: Letter,
     received: Option<Timestamp>,
+    lang: Lang,
 ) -> Result<Report, String> {
-    let place = account.subscriptions.iter().position(|s| pattern::takes(&s.folders, &[folder], &[]));
-    let taker = place.map(|place| {
-        let Route { recipients, urgency } = route(account, place, &letter);
+    let takes = |patterns: &[String]| pattern::takes(patterns, &[folder], &[]);
+    let taking = account.subscriptions.iter().enumerate().filter(|(_, s)| takes(&s.folders));
+    let places: Vec<_> = taking.map(|(place, _)| place).collect();
+    let before = passed::before(&account.subscriptions, folder, &letter);
+    let taker = route(account, &places, &letter).map(|Route { place, recipients, urgency }| {
         let patterns = account.subscriptions.get(place).map(|s| s.folders.as_slice()).unwrap_or_default();
-        let takes = |p: &&String| pattern::takes(std::slice::from_ref(*p), &[folder], &[]);
-        let recipients: Vec<Recipient> = recipients.to_vec();
-        (place, patterns.iter().find(takes).cloned(), urgency, recipients)
+        let pattern = patterns.iter().find(|pattern| takes(std::slice::from_ref(*pattern)));
+        (place, pattern.cloned(), urgency, recipients.to_vec())
     });
     let alert = match &taker {
         Some((.., urgency, recipients)) if *urgency != Urgency::Silent => {
@@ -200,6 +206,8 @@ fn report(
             urgency: urgency.word(),
             recipients: recipients.iter().map(ToString::to_string).collect(),
         }),
+        passed: passed::json(&before),
+        passed_line: passed::line(&before, lang),
         alert,
     })
 }
@@ -269,7 +277,13 @@ fn text(report: &Report, lang: Lang) -> Vec<String> {
         lines.push(lang.pick("邮件头无法读取", "The header cannot be read").to_owned());
     }
     lines.push(String::new());
+    let failed =
+        |passed: &serde_json::Value| passed.get("failed").and_then(serde_json::Value::as_str) != Some("folders");
+    let some_fit = report.passed.iter().any(failed);
     lines.push(match &report.subscription {
+        None if some_fit => lang
+            .pick("没有订阅的条件与它相符：不提醒任何人", "It meets no subscription's conditions: nobody is told")
+            .to_owned(),
         None => lang
             .pick("没有订阅选中这个文件夹：不提醒任何人", "No subscription takes this folder: nobody is told")
             .to_owned(),
@@ -283,6 +297,7 @@ fn text(report: &Report, lang: Lang) -> Vec<String> {
             }
         }
     });
+    lines.extend(report.passed_line.clone());
     if let Some(alert) = &report.alert {
         lines.push(String::new());
         lines.extend(serde_json::to_string_pretty(alert).unwrap_or_default().lines().map(str::to_owned));

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// A folder's name is cut beyond this.
 const WIDEST: usize = 60;
+/// So many subscriptions of a folder are named.
+const MOST_NAMED: usize = 5;
 /// How often progress is shown on a terminal.
 const PROGRESS_EVERY: usize = 50;
 
@@ -52,28 +54,32 @@ struct Line {
 }
 
 /// What takes a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Taker {
     /// The account's `folders`.
     Short,
-    /// An `[[account.subscription]]`, counted from 1 in the order of the file.
-    Number(usize),
+    /// An `[[account.subscription]]`, counted from 1 in the order of the file; the first of those that do.
+    Number(usize, Vec<usize>),
 }
 
 impl Serialize for Taker {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Short => serializer.serialize_str("folders"),
-            Self::Number(number) => number.serialize(serializer),
+            Self::Number(number, _) => number.serialize(serializer),
         }
     }
 }
 
 impl Taker {
-    fn shown(self, lang: Lang) -> String {
+    fn shown(&self, lang: Lang) -> String {
         match self {
             Self::Short => "folders".to_owned(),
-            Self::Number(number) => format!("{} {number}", lang.pick("订阅", "subscription")),
+            Self::Number(_, all) => {
+                let most = all.iter().take(MOST_NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let more = if all.len() > MOST_NAMED { ", …" } else { "" };
+                format!("{} {most}{more}", lang.pick("订阅", "subscription"))
+            }
         }
     }
 }
@@ -170,7 +176,7 @@ pub(super) fn progress(said: &str) {
 
 fn lines(account: &Account, listed: &[Listed], chosen: &[Chosen], looks: &Looks) -> Vec<Line> {
     // One subscription without settings of its own is what `folders` writes.
-    let short = matches!(account.subscriptions.as_slice(), [only] if only.realtime.is_none());
+    let short = matches!(account.subscriptions.as_slice(), [only] if only.realtime.is_none() && only.filter.is_empty());
     let taken: HashMap<&RawName, &Chosen> = chosen.iter().map(|c| (&c.folder.raw, c)).collect();
     let line = |(mailbox, shown): (&Listed, String)| {
         let taker = taken.get(&mailbox.raw);
@@ -180,7 +186,7 @@ fn lines(account: &Account, listed: &[Listed], chosen: &[Chosen], looks: &Looks)
             messages: look.and_then(|l| l.as_ref().ok()).and_then(|l| l.exists),
             special_use: mailbox.uses.iter().filter(|used| *used != "\\inbox").cloned().collect(),
             can_open: mailbox.can_open,
-            subscription: taker.map(|c| if short { Taker::Short } else { Taker::Number(c.subscription + 1) }),
+            subscription: taker.map(|c| taken_by(c, short)),
             realtime: taker.map(|c| c.realtime),
             refused: look.and_then(|l| l.as_ref().err()).cloned(),
         }
@@ -188,6 +194,11 @@ fn lines(account: &Account, listed: &[Listed], chosen: &[Chosen], looks: &Looks)
     let mut lines: Vec<_> = listed.iter().zip(folders::shown(listed)).map(line).collect();
     lines.sort_by(|a, b| (a.folder != "INBOX", &a.folder).cmp(&(b.folder != "INBOX", &b.folder)));
     lines
+}
+
+fn taken_by(chosen: &Chosen, short: bool) -> Taker {
+    let all: Vec<_> = chosen.subscriptions.iter().map(|at| at + 1).collect();
+    if short { Taker::Short } else { Taker::Number(all.first().copied().unwrap_or_default(), all) }
 }
 
 fn text(report: &Report, lang: Lang) -> Vec<String> {
@@ -223,7 +234,7 @@ fn row(line: &Line, lang: Lang) -> Vec<String> {
     vec![
         line.folder.clone(),
         line.messages.map_or_else(|| "-".to_owned(), |count| count.to_string()),
-        line.subscription.map_or_else(|| "-".to_owned(), |taker| taker.shown(lang)),
+        line.subscription.as_ref().map_or_else(|| "-".to_owned(), |taker| taker.shown(lang)),
         realtime.to_owned(),
         line.special_use.join(" "),
         note,

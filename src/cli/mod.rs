@@ -6,6 +6,7 @@ mod alerts;
 mod check;
 mod explain;
 mod folders;
+mod passed;
 mod records;
 mod run;
 mod state;

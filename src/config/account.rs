@@ -1,6 +1,7 @@
 //! `[[account]]`: one IMAP login, whose it is, and what of it is watched.
 
 use super::oauth::Oauths;
+use super::people::recipients;
 use super::provider::Providers;
 use super::reader::Reader;
 use super::reading::{quoted, say};
@@ -170,29 +171,4 @@ fn user(r: &Reader<'_>) -> Option<Arc<str>> {
         ),
     );
     None
-}
-
-/// `recipients`, without repetitions.
-pub(super) fn recipients(r: &Reader<'_>) -> Option<Vec<Recipient>> {
-    let texts = r.texts("recipients")?;
-    let mut list = Vec::new();
-    for (at, text) in &texts {
-        match Recipient::parse(text) {
-            Ok(recipient) if list.contains(&recipient) => {}
-            Ok(recipient) => list.push(recipient),
-            Err(_) => {
-                let shown = quoted(text);
-                r.wrong_item(
-                    "recipients",
-                    *at,
-                    say(
-                        format!("{shown} is no recipient; write a userid, \"party:NUMBER\" or \"tag:NUMBER\""),
-                        format!("{shown} 不是接收人；请写成员的 userid、\"party:部门编号\" 或 \"tag:标签编号\""),
-                    ),
-                );
-                return None;
-            }
-        }
-    }
-    Some(list)
 }

@@ -1,11 +1,11 @@
 //! Which folders of an account are watched, for whom and how loud: `folders`, or `[[account.subscription]]` sections.
 
-use super::account::recipients;
-use super::keys;
+use super::people::recipients;
 use super::reader::Reader;
 use super::reading::{Said, quoted, say};
 use super::used::Subscription;
 use super::words::nearest;
+use super::{conditions, keys};
 use crate::model::Urgency;
 
 /// The special uses that a pattern can name: RFC 6154 section 2, RFC 8457, and the INBOX.
@@ -40,6 +40,7 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
         r.missing("folders", None);
     }
     let folders = folders(r);
+    let filter = conditions::filter(r);
     let recipients = recipients(r);
     let urgency = r.choice("urgency", &Urgency::ALL.map(|urgency| (urgency.word(), Some(urgency))));
     let realtime = r.flag("realtime");
@@ -51,7 +52,13 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
     {
         return None;
     }
-    Some(Subscription { folders: folders?, recipients, urgency: urgency.unwrap_or_default(), realtime })
+    Some(Subscription {
+        folders: folders?,
+        filter: filter?,
+        recipients,
+        urgency: urgency.unwrap_or_default(),
+        realtime,
+    })
 }
 
 fn folders(r: &Reader<'_>) -> Option<Vec<String>> {

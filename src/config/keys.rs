@@ -90,6 +90,9 @@ pub(super) static ALERTS: Section = section(
     ],
 );
 
+pub(super) static RECIPIENTS: Section =
+    section("recipients", Form::Named, &[now("members", r#"["zhangsan", "party:12"]"#)]);
+
 pub(super) static ADMIN: Section = section("admin", Form::One, &[now("recipients", r#"["wangwu"]"#)]);
 
 pub(super) static STATE: Section = section(
@@ -201,12 +204,22 @@ pub(super) static SUBSCRIPTION: Section = section(
     Form::List,
     &[
         now("folders", r#"["INBOX"]"#),
-        later("from", r#"["@corp.example"]"#),
-        later("to", r#"["sales@corp.example"]"#),
-        later("subject", r#"["合同"]"#),
-        later("has_attachment", "true"),
-        later("larger_than", r#""1MB""#),
-        later("priority", r#""high""#),
+        now("from", r#"["boss@corp.example", "*@partner.example"]"#),
+        now("to", r#"["sales@corp.example"]"#),
+        now("cc", r#"["team@corp.example"]"#),
+        now("subject", r#"["合同", "/^\\[紧急\\]/"]"#),
+        now("list_id", r#"["dev.lists.example"]"#),
+        now("has_attachment", "true"),
+        now("attachment", r#"["*.pdf"]"#),
+        now("larger_than", r#""5MB""#),
+        now("priority", r#""high""#),
+        now("kind", r#"["bulk", "auto"]"#),
+        now("seen", "false"),
+        now("first_time", "true"),
+        now("authentication", r#"["fail", "none"]"#),
+        now("all", r#"[{ from = "@corp.example" }, { subject = "合同" }]"#),
+        now("any", r#"[{ subject = "合同" }, { subject = "发票" }]"#),
+        now("not", r#"{ kind = "bulk" }"#),
         now("recipients", r#"["zhangsan"]"#),
         now("urgency", r#""normal""#),
         now("realtime", "true"),
@@ -214,9 +227,46 @@ pub(super) static SUBSCRIPTION: Section = section(
     ],
 );
 
+/// Conditions inside conditions: those of a subscription.
+pub(super) static CONDITION: Section = section(
+    "account.subscription.any",
+    Form::List,
+    &[
+        now("from", r#"["boss@corp.example", "*@partner.example"]"#),
+        now("to", r#"["sales@corp.example"]"#),
+        now("cc", r#"["team@corp.example"]"#),
+        now("subject", r#"["合同", "/^\\[紧急\\]/"]"#),
+        now("list_id", r#"["dev.lists.example"]"#),
+        now("has_attachment", "true"),
+        now("attachment", r#"["*.pdf"]"#),
+        now("larger_than", r#""5MB""#),
+        now("priority", r#""high""#),
+        now("kind", r#"["bulk", "auto"]"#),
+        now("seen", "false"),
+        now("first_time", "true"),
+        now("authentication", r#"["fail", "none"]"#),
+        now("all", r#"[{ from = "@corp.example" }, { subject = "合同" }]"#),
+        now("any", r#"[{ subject = "合同" }, { subject = "发票" }]"#),
+        now("not", r#"{ kind = "bulk" }"#),
+    ],
+);
+
 /// All sections, in the order of the contract.
-pub(super) static ALL: [&Section; 12] =
-    [&WECOM, &ALERTS, &ADMIN, &STATE, &LIMITS, &IMAP, &WEB, &LOG, &PROVIDER, &OAUTH, &ACCOUNT, &SUBSCRIPTION];
+pub(super) static ALL: [&Section; 13] = [
+    &WECOM,
+    &ALERTS,
+    &RECIPIENTS,
+    &ADMIN,
+    &STATE,
+    &LIMITS,
+    &IMAP,
+    &WEB,
+    &LOG,
+    &PROVIDER,
+    &OAUTH,
+    &ACCOUNT,
+    &SUBSCRIPTION,
+];
 
 /// The section of this name.
 pub(super) fn named(name: &str) -> Option<&'static Section> {

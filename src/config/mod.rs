@@ -3,6 +3,7 @@
 
 mod account;
 mod answers;
+mod conditions;
 mod credential;
 mod duration;
 mod folders;
@@ -11,6 +12,7 @@ mod keys;
 mod known;
 mod net;
 mod oauth;
+mod people;
 mod provider;
 mod reader;
 mod reading;
@@ -131,9 +133,15 @@ fn at_least_one(mut mistakes: Vec<Problem>) -> Vec<Problem> {
 /// The sections of a file, sorted by kind.
 struct Sections<'a> {
     once: HashMap<&'static str, Reader<'a>>,
-    providers: Vec<(&'a str, Reader<'a>)>,
-    oauths: Vec<(&'a str, Reader<'a>)>,
+    /// By the name of the section, and their own names.
+    named: HashMap<&'static str, Vec<(&'a str, Reader<'a>)>>,
     accounts: Vec<Reader<'a>>,
+}
+
+impl<'a> Sections<'a> {
+    fn named(&mut self, section: &Section) -> Vec<(&'a str, Reader<'a>)> {
+        self.named.remove(section.name).unwrap_or_default()
+    }
 }
 
 fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<Config> {
@@ -143,6 +151,8 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
         let path = section.name.to_owned();
         Reader::new(cx, section, &nothing, path, 0)
     };
+    let (providers, oauths) = (found.named(&keys::PROVIDER), found.named(&keys::OAUTH));
+    cx.lists.replace(people::lists(&found.named(&keys::RECIPIENTS)));
     let mut once = |section: &'static Section| found.once.remove(section.name).unwrap_or_else(|| absent(section));
     let wecom = found_wecom(&mut once, root);
     let alerts = sections::alerts(&once(&keys::ALERTS));
@@ -152,8 +162,8 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let imap = sections::imap(&once(&keys::IMAP), limits);
     let log = sections::log(&once(&keys::LOG));
     let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
-    let providers = provider::Providers::read(&found.providers);
-    let oauths = oauth::Oauths::read(&found.oauths);
+    let providers = provider::Providers::read(&providers);
+    let oauths = oauth::Oauths::read(&oauths);
     let accounts = account::accounts(&found.accounts, &providers, &oauths, alerts.as_ref());
     Some(Config {
         file: file.to_owned(),
@@ -172,7 +182,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
 
 /// Finds the sections; tells what is unknown, not available yet, missing or not written as a section.
 fn sections_of<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>) -> Sections<'a> {
-    let mut found = Sections { once: HashMap::new(), providers: Vec::new(), oauths: Vec::new(), accounts: Vec::new() };
+    let mut found = Sections { once: HashMap::new(), named: HashMap::new(), accounts: Vec::new() };
     for entry in reader::entries(root) {
         let key = key_part(entry.name);
         match keys::named(entry.name).filter(|section| !section.name.contains('.')) {
@@ -223,11 +233,7 @@ fn sort<'a>(cx: &'a Reading<'a>, section: &'static Section, entry: &reader::Entr
                 match named.value {
                     DeValue::Table(table) => {
                         let reader = Reader::new(cx, section, table, path, named.span.start);
-                        let list = match section.name {
-                            "oauth" => &mut found.oauths,
-                            _ => &mut found.providers,
-                        };
-                        list.push((named.name, reader));
+                        found.named.entry(section.name).or_default().push((named.name, reader));
                     }
                     _ => wrong(named.span.start, path),
                 }

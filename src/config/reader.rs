@@ -297,6 +297,17 @@ impl<'a> Reader<'a> {
         (texts.len() == list.len()).then_some(texts)
     }
 
+    /// The section `[path.key]` below this one, also written inside `{ }`; `None` where it is not written as such.
+    pub fn section(&self, key: &str, section: &'static Section) -> Option<Reader<'a>> {
+        match self.value(key)? {
+            DeValue::Table(table) => Some(Reader::new(self.cx, section, table, self.dotted(key), self.place(key))),
+            other => {
+                self.wrong_type(key, ("a table", "表"), other);
+                None
+            }
+        }
+    }
+
     /// The sections `[[path.key]]` below this one; `None` where they are not written as such.
     pub fn sections(&self, key: &str, section: &'static Section) -> Option<Vec<Reader<'a>>> {
         let list = match self.value(key)? {

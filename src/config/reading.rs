@@ -2,7 +2,9 @@
 //! the text (the file's folder, the environment).
 
 use super::used::Problem;
+use crate::model::Recipient;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +68,12 @@ pub(super) struct Reading<'a> {
     warnings: RefCell<Vec<(usize, Problem)>>,
     /// The first secret that stands in the file itself.
     pub literal_secret: Cell<Option<usize>>,
+    /// The lists of `[recipients.NAME]`.
+    pub lists: RefCell<Lists>,
 }
+
+/// Recipients by the name of their list.
+pub(super) type Lists = HashMap<String, Vec<Recipient>>;
 
 impl<'a> Reading<'a> {
     pub fn new(file: &Path, text: &str, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
@@ -79,6 +86,7 @@ impl<'a> Reading<'a> {
             mistakes: RefCell::default(),
             warnings: RefCell::default(),
             literal_secret: Cell::new(None),
+            lists: RefCell::default(),
         }
     }
 

@@ -128,7 +128,7 @@ fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
 
 /// `[admin]`
 pub(super) fn admin(r: &Reader<'_>) -> Option<Admin> {
-    let recipients = if r.has("recipients") { super::account::recipients(r)? } else { Vec::new() };
+    let recipients = if r.has("recipients") { super::people::recipients(r)? } else { Vec::new() };
     Some(Admin { recipients })
 }
 

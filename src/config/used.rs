@@ -1,6 +1,7 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
 use crate::model::{AccountId, BusyMinutes, Lang, Locale, Owner, Recipient, Secret, Urgency};
+use crate::rules::filter::Filter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -302,10 +303,12 @@ pub enum OauthFlow {
 }
 
 /// Which folders of an account, to whom, how loud.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subscription {
     /// Folder patterns as typed (`项目/*`, `!项目/归档`, `\Junk`).
     pub folders: Vec<String>,
+    /// Which of their letters.
+    pub filter: Filter,
     /// Who is told of their letters; `None`: the account's recipients. Never empty.
     pub recipients: Option<Vec<Recipient>>,
     /// How loud their letters ring.
@@ -318,12 +321,12 @@ impl Subscription {
     /// The short form: to the account's recipients, of urgency normal.
     pub fn to<S: AsRef<str>>(folders: &[S]) -> Self {
         let folders = folders.iter().map(|name| name.as_ref().to_owned()).collect();
-        Self { folders, recipients: None, urgency: Urgency::Normal, realtime: None }
+        Self { folders, filter: Filter::default(), recipients: None, urgency: Urgency::Normal, realtime: None }
     }
 }
 
 /// One IMAP login.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// The address, in lower case.
     pub id: AccountId,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The fields that make a letter, in one section only: Yahoo fails a FETCH with two of them (imap-servers D.1).
 const FIELDS: &str = "DATE FROM SENDER REPLY-TO TO CC SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID CONTENT-TYPE \
-                      AUTO-SUBMITTED RETURN-PATH PRECEDENCE AUTHENTICATION-RESULTS CONTENT-CLASS";
+                      AUTO-SUBMITTED RETURN-PATH PRECEDENCE IMPORTANCE X-PRIORITY PRIORITY AUTHENTICATION-RESULTS CONTENT-CLASS";
 
 /// Fetches `set` of the open folder. Lines without a UID or about others are news of flags and left out.
 pub(super) async fn fetch(wire: &mut Wire, set: &UidSet, detail: Detail) -> Result<Vec<RawLetter>, ImapError> {

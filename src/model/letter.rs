@@ -1,6 +1,6 @@
 //! A letter: what is known of one mail, never its body.
 
-use super::{Invitation, LetterId, Timestamp};
+use super::{Fingerprint, Invitation, LetterId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Who a letter says it is from.
@@ -21,6 +21,17 @@ pub struct Letter {
     pub from: Sender,
     /// The subject, decoded and cleaned; `None` where there is none.
     pub subject: Option<String>,
+    /// Whom it is written to (To); at most [`Letter::PEOPLE`].
+    pub to: Vec<Sender>,
+    /// Who gets a copy (Cc); at most [`Letter::PEOPLE`].
+    pub cc: Vec<Sender>,
+    /// The mailing list (List-Id, RFC 2919), in lower case, without its description.
+    pub list_id: Option<String>,
+    /// How important its sender finds it.
+    pub priority: Priority,
+    /// The thread, by fingerprints of Message-IDs: its own, the first of all, then the nearest before it (References,
+    /// In-Reply-To; RFC 5322 3.6.4); at most [`Letter::THREAD`].
+    pub thread: Vec<Fingerprint>,
     /// INTERNALDATE: when the server received it (wall clock).
     pub time: Timestamp,
     /// RFC822.SIZE in bytes, 0 where the server gave none.
@@ -53,6 +64,10 @@ pub struct Letter {
 impl Letter {
     /// More attachments of one letter are not kept.
     pub const ATTACHMENTS: usize = 20;
+    /// More people of one field are not kept.
+    pub const PEOPLE: usize = 30;
+    /// More Message-IDs of a thread are not kept.
+    pub const THREAD: usize = 10;
 }
 
 /// A file in a mail.
@@ -62,6 +77,50 @@ pub struct Attachment {
     pub name: Option<String>,
     /// Bytes, decoded; nearly so where only the server's count is known.
     pub size: u64,
+}
+
+/// How important a sender finds a mail (Importance, RFC 2156; X-Priority; Priority).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Important.
+    High,
+    /// As most is.
+    #[default]
+    Normal,
+    /// It can wait.
+    Low,
+}
+
+impl Priority {
+    /// All of them, the highest first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// As the config file writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Calendar, Self::Encrypted, Self::Signed, Self::Bulk, Self::Auto, Self::Bounce];
+
+    /// As the config file writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Encrypted => "encrypted",
+            Self::Signed => "signed",
+            Self::Bulk => "bulk",
+            Self::Auto => "auto",
+            Self::Bounce => "bounce",
+        }
+    }
 }
 
 /// What a mail is beside a mail.

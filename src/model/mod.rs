@@ -23,7 +23,7 @@ pub use folder::{Folder, RawName};
 pub use id::{AccountId, LetterId, Owner, Recipient, RecipientError, Uid, UidValidity};
 pub(crate) use id::{hex, unhex};
 pub use invitation::{Invitation, Method, Start};
-pub use letter::{Attachment, Kind, Letter, Sender, Verdict};
+pub use letter::{Attachment, Kind, Letter, Priority, Sender, Verdict};
 pub use locale::Locale;
 pub use mark::{Look, Mark};
 pub use part::{Parameters, Part};

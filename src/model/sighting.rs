@@ -10,7 +10,7 @@ pub struct Sighting {
     pub item: Item,
     /// Its UID there; 0 where the server's cannot be relied on.
     pub uid: Uid,
-    /// The place of its subscription in the config, from 1.
+    /// The place of its subscription in the config, from 1; 0 where none takes it.
     pub subscription: u16,
     /// How loud it is.
     pub urgency: Urgency,
@@ -37,6 +37,8 @@ pub enum Silence {
     Seen,
     /// It was in this folder when the folder was bound, and has got a new UID.
     Bound,
+    /// No subscription takes it, though some take its folder.
+    Unmatched,
     /// Its subscription says `urgency = "silent"`.
     Asked,
 }

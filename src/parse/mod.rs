@@ -81,6 +81,10 @@ pub fn letter(source: &Source<'_>) -> Letter {
 fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut Letter) {
     letter.from = address::sender(fields, hint);
     letter.subject = fields.first("subject").map(|raw| short(&words::text(raw, hint))).filter(|s| !s.is_empty());
+    letter.to = fields.first("to").map(|raw| address::people(raw, hint)).unwrap_or_default();
+    letter.cc = fields.first("cc").map(|raw| address::people(raw, hint)).unwrap_or_default();
+    (letter.list_id, letter.priority, letter.thread) =
+        (origin::list_id(fields), origin::priority(fields), origin::thread(fields));
     letter.dated = origin::dated(fields, source.time);
     letter.reply_to = origin::reply_to(fields, &letter.from, hint);
     letter.verdict = origin::verdict(fields, &letter.from, source.trusted);

@@ -4,7 +4,7 @@
 use super::Fields;
 use super::address;
 use super::guess::Hint;
-use crate::model::{Kind, Sender, Timestamp, Verdict};
+use crate::model::{Fingerprint, Kind, Letter, Priority, Sender, Timestamp, Verdict};
 use mail_parser::DateTime;
 use std::collections::BTreeSet;
 
@@ -100,6 +100,45 @@ fn word(fields: &Fields<'_>, name: &str) -> String {
 /// Whether it says that it is an invitation: Outlook's are one of several forms of the text, deep inside.
 pub(super) fn is_calendar(fields: &Fields<'_>) -> bool {
     word(fields, "content-class") == "urn:content-classes:calendarmessage"
+}
+
+/// The list's name: what stands in the angle brackets (RFC 2919 3), else all of it.
+pub(super) fn list_id(fields: &Fields<'_>) -> Option<String> {
+    let raw = String::from_utf8_lossy(fields.first("list-id")?).to_lowercase();
+    let inside = raw.rsplit_once('<').map(|(_, rest)| rest.split('>').next().unwrap_or_default());
+    let id = super::short(inside.unwrap_or(&raw));
+    (!id.is_empty()).then_some(id)
+}
+
+/// How important the sender finds it: the first of these fields that says so.
+pub(super) fn priority(fields: &Fields<'_>) -> Priority {
+    for name in ["importance", "x-priority", "priority", "x-msmail-priority"] {
+        let word = word(fields, name);
+        match word.split_whitespace().next().unwrap_or_default() {
+            "high" | "1" | "2" | "urgent" => return Priority::High,
+            "low" | "4" | "5" | "non-urgent" => return Priority::Low,
+            "normal" | "3" => return Priority::Normal,
+            _ => {}
+        }
+    }
+    Priority::Normal
+}
+
+/// The thread (see [`Letter::thread`]).
+pub(super) fn thread(fields: &Fields<'_>) -> Vec<Fingerprint> {
+    let ids = |name: &str| {
+        let raw = fields.first(name).unwrap_or_default();
+        raw.split(|b| matches!(b, b'<' | b'>') || b.is_ascii_whitespace()).filter(|id| id.contains(&b'@'))
+    };
+    let own = ids("message-id").next();
+    let mut before: Vec<&[u8]> = ids("references").collect();
+    before.extend(ids("in-reply-to").take(1).filter(|id| !before.contains(id)).collect::<Vec<_>>());
+    let room = Letter::THREAD - 1;
+    if before.len() > room {
+        // The first of all, and the nearest.
+        before.drain(1..=before.len() - room);
+    }
+    own.into_iter().chain(before).map(Fingerprint::of_message_id).collect()
 }
 
 /// The kinds that the header's own fields tell.

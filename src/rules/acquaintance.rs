@@ -1,25 +1,15 @@
 //! Who was met before: by what addresses and names are known again.
 
 use crate::model::{Fingerprint, Letter, Verdict};
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 
 /// So long a sender is remembered after the last letter.
 pub const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
-fn fingerprint(kind: &str, text: &str) -> Fingerprint {
-    let digest = Sha256::digest([kind.as_bytes(), &[0], text.as_bytes()].concat());
-    let mut half = [0; 16];
-    for (to, from) in half.iter_mut().zip(digest) {
-        *to = from;
-    }
-    Fingerprint(half)
-}
-
 /// An address, whatever its case.
 pub fn of_address(address: &str) -> Fingerprint {
-    fingerprint("address", &address.trim().to_lowercase())
+    Fingerprint::of("address", address.trim().to_lowercase().as_bytes())
 }
 
 /// A name as people see it: whatever its case, width, blanks, the order of its words or what stands in brackets behind
@@ -36,7 +26,7 @@ pub fn of_name(name: &str) -> Option<Fingerprint> {
     // One letter or two in Latin are nobody's name.
     let counts = |c: char| if c.is_ascii() { 1 } else { 2 };
     let is_name = words.iter().flat_map(|word| word.chars()).map(counts).sum::<usize>() > 2;
-    is_name.then(|| fingerprint("name", &words.concat()))
+    is_name.then(|| Fingerprint::of("name", words.concat().as_bytes()))
 }
 
 /// Whether an address is of one of these domains, or of one below them.

@@ -4,6 +4,7 @@ pub mod acquaintance;
 pub mod backoff;
 pub mod budget;
 pub mod busy;
+pub mod filter;
 pub mod governor;
 pub mod life;
 pub mod line;

@@ -58,8 +58,8 @@ pub(super) struct Watched {
     pub(super) untold: bool,
     /// How often in a row it was found to have letters that NOTIFY did not tell of.
     pub(super) missed: u32,
-    /// The place of its subscription.
-    pub(super) subscription: usize,
+    /// The places of the subscriptions that take it.
+    pub(super) subscriptions: std::sync::Arc<[usize]>,
 }
 
 impl Watched {
@@ -77,7 +77,7 @@ impl Watched {
             missing: 0,
             untold: false,
             missed: 0,
-            subscription: chosen.subscription,
+            subscriptions: chosen.subscriptions,
         }
     }
 }
@@ -429,9 +429,10 @@ impl<'a> Cycle<'a> {
         let most = usize::try_from(self.watcher.connections).unwrap_or(1).saturating_sub(1);
         let none = self.mode != WatchMode::Idle || self.memory.fewer_until.is_some_and(|until| now < until);
         let others = self.folders.iter().enumerate().filter(|(at, w)| *at != self.main && w.realtime && w.refused == 0);
-        let mut wanted: Vec<_> = others.map(|(_, watched)| (watched.subscription, watched.folder.clone())).collect();
+        let mut wanted: Vec<_> =
+            others.map(|(_, watched)| (watched.subscriptions.first(), watched.folder.clone())).collect();
         // The first of the config come first.
-        wanted.sort_by_key(|(subscription, _)| *subscription);
+        wanted.sort_by_key(|(first, _)| *first);
         wanted.truncate(if none { 0 } else { most });
         self.bells.want(wanted.into_iter().map(|(_, folder)| folder).collect());
     }

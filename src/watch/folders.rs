@@ -5,30 +5,32 @@ use crate::imap::{Listed, decode_folder_name};
 use crate::model::{Folder, RawName};
 use crate::rules::pattern;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A folder of an account, and the subscription that takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     /// The folder.
     pub folder: Folder,
-    /// Which subscription takes it: the first that does, counted from 0.
-    pub subscription: usize,
+    /// Which subscriptions take it, counted from 0: one at least, ascending. The first that takes a letter decides.
+    pub subscriptions: Arc<[usize]>,
     /// Whether it deserves a connection of its own where the server has no NOTIFY.
     pub realtime: bool,
 }
 
 impl Chosen {
-    fn new(folder: Folder, at: usize, subscription: &Subscription) -> Self {
-        let realtime = subscription.realtime.unwrap_or_else(|| folder.is_inbox());
-        Self { folder, subscription: at, realtime }
+    fn new(folder: Folder, taking: &[(usize, &Subscription)]) -> Self {
+        let asked = || taking.iter().filter_map(|(_, subscription)| subscription.realtime);
+        let realtime = asked().any(|realtime| realtime) || asked().next().is_none() && folder.is_inbox();
+        Self { folder, subscriptions: taking.iter().map(|(at, _)| *at).collect(), realtime }
     }
 }
 
 /// The INBOX, where the subscriptions name it alone: then no LIST is needed.
 pub(super) fn inbox_only(subscriptions: &[Subscription]) -> Option<Chosen> {
     let alone = |s: &Subscription| s.folders.iter().all(|p| p.eq_ignore_ascii_case("INBOX"));
-    let first = subscriptions.first()?;
-    subscriptions.iter().all(alone).then(|| Chosen::new(inbox(), 0, first))
+    let all: Vec<_> = subscriptions.iter().enumerate().collect();
+    subscriptions.iter().all(alone).then(|| Chosen::new(inbox(), &all))
 }
 
 /// The INBOX without asking the server: every server has it (RFC 3501 5.1).
@@ -44,10 +46,10 @@ pub fn choose(subscriptions: &[Subscription], listed: &[Listed]) -> Vec<Chosen> 
     for mailbox in listed.iter().filter(|m| m.can_open) {
         let (full, short) = names(mailbox, prefixed);
         let takes = |s: &Subscription| pattern::takes(&s.folders, &[&short, &full], &mailbox.uses);
-        let Some((at, subscription)) = subscriptions.iter().enumerate().find(|(_, s)| takes(s)) else { continue };
-        if known.insert(&mailbox.raw) {
+        let taking: Vec<_> = subscriptions.iter().enumerate().filter(|(_, s)| takes(s)).collect();
+        if !taking.is_empty() && known.insert(&mailbox.raw) {
             let folder = Folder { raw: mailbox.raw.clone(), shown: short.as_str().into() };
-            chosen.push(Chosen::new(folder, at, subscription));
+            chosen.push(Chosen::new(folder, &taking));
         }
     }
     chosen.sort_by_key(|chosen| !chosen.folder.is_inbox());

@@ -20,7 +20,7 @@ mod sync;
 
 pub use hosts::Hosts;
 pub use owner::{OwnerBudget, Seat};
-pub use route::{Route, route};
+pub use route::{Passed, Route, passed, route};
 
 use crate::clock::Clock;
 use crate::config::{Account, Imap};

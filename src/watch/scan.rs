@@ -318,13 +318,18 @@ impl Cycle<'_> {
         let account = &self.watcher.account;
         let watched = self.folders.get(at);
         let uid = look.uid_next.and(raw.uid).unwrap_or(0);
-        let place = watched.map_or(0, |watched| watched.subscription);
-        let route = route::route(account, place, &letter);
+        let places = watched.map(|watched| watched.subscriptions.clone()).unwrap_or_default();
+        let route = route::route(account, &places, &letter);
+        let fate = match (silence, &route) {
+            (Some(silence), _) => Fate::Silent(silence),
+            (None, None) => Fate::Silent(Silence::Unmatched),
+            (None, Some(route)) => Fate::Announce(route.recipients.to_vec()),
+        };
         Sighting {
             uid,
-            subscription: u16::try_from(place + 1).unwrap_or(u16::MAX),
-            urgency: route.urgency,
-            fate: silence.map_or_else(|| Fate::Announce(route.recipients.to_vec()), Fate::Silent),
+            subscription: route.map_or(0, |route| u16::try_from(route.place + 1).unwrap_or(u16::MAX)),
+            urgency: route.map(|route| route.urgency).unwrap_or_default(),
+            fate,
             item: Item {
                 account: account.id.clone(),
                 folder: watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone()),

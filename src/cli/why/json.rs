@@ -40,6 +40,7 @@ fn story(story: &Story) -> Value {
         Fate::Silent(Silence::Old) => Some("old"),
         Fate::Silent(Silence::Seen) => Some("seen"),
         Fate::Silent(Silence::Bound) => Some("bound"),
+        Fate::Silent(Silence::Unmatched) => Some("unmatched"),
         Fate::Silent(Silence::Asked) => Some("silent"),
         Fate::Announce(_) => None,
     };

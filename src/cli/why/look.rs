@@ -82,7 +82,8 @@ pub(super) async fn look(
             }
         };
         looked.folders += 1;
-        let subscription = chosen.iter().find(|c| c.folder.raw == mailbox.raw).map(|c| c.subscription);
+        let subscription =
+            chosen.iter().find(|c| c.folder.raw == mailbox.raw).and_then(|c| c.subscriptions.first().copied());
         let fits = letters.into_iter().filter(|(_, letter)| why.fits(letter));
         looked.found.extend(fits.map(|(uid, letter)| Found {
             folder: mailbox.raw.clone(),

@@ -2,6 +2,7 @@
 
 use super::late::{self, Late};
 use crate::cli::alerts::maybe_twice;
+use crate::cli::passed;
 use crate::cli::table::{local, local_beside, people, plain, span};
 use crate::config::Subscription;
 use crate::model::{AlertKind, Fate, Lang, Letter, Recipient, Sighting, Silence, Timestamp, Urgency};
@@ -46,6 +47,10 @@ impl Voice<'_> {
     pub(super) fn story(&self, story: &Story) -> Vec<String> {
         let time = story.sighting.item.letter.time;
         let mut lines = vec![self.head(&story.sighting.item.letter), self.place(story)];
+        let item = &story.sighting.item;
+        if self.subscriptions.len() > 1 {
+            lines.extend(passed::line(&passed::before(self.subscriptions, &item.folder, &item.letter), self.lang));
+        }
         lines.extend(late::of_letter(story).into_iter().map(|late| self.late(late, time)));
         if let Fate::Silent(silence) = story.sighting.fate {
             lines.push(self.silence(silence, &story.sighting));
@@ -81,6 +86,12 @@ impl Voice<'_> {
         let Sighting { item, subscription, .. } = &story.sighting;
         let (at, folder) = (self.at(story.seen_at, item.letter.time), plain(&item.folder));
         let place = usize::from(*subscription);
+        if place == 0 {
+            return match self.lang {
+                Lang::ZhCn => format!("{at} 在文件夹“{folder}”中发现"),
+                Lang::En => format!("found in \"{folder}\" at {at}"),
+            };
+        }
         let patterns = place.checked_sub(1).and_then(|at| self.subscriptions.get(at));
         let patterns = patterns.map_or_else(String::new, |s| plain(&s.folders.join(self.lang.pick("、", ", "))));
         match self.lang {
@@ -102,6 +113,10 @@ impl Voice<'_> {
             Silence::Bound => self.lang.pick(
                 "不提醒：开始监视该文件夹时它已在其中（服务器重新编号，所以再次出现）",
                 "not announced: it was in the folder when watching it began (the server has numbered it anew)",
+            ),
+            Silence::Unmatched => self.lang.pick(
+                "不提醒：没有订阅的条件与它相符",
+                "not announced: there is no subscription whose conditions it meets",
             ),
             Silence::Asked => {
                 let said = self.lang.pick(
