@@ -58,6 +58,7 @@ impl Growing {
             uid,
             subscription: 1,
             urgency: Urgency::Normal,
+            apart: Vec::new(),
             fate: Fate::Announce(to(uid)),
         });
         Scan {

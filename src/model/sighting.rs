@@ -1,6 +1,6 @@
 //! One letter found in one folder by one sync, and what is to become of it.
 
-use super::{Item, Recipient, Uid, Urgency};
+use super::{Item, Recipient, Timestamp, Uid, Urgency};
 use serde::{Deserialize, Serialize};
 
 /// See the module's text.
@@ -16,6 +16,18 @@ pub struct Sighting {
     pub urgency: Urgency,
     /// Who is told, or why nobody is.
     pub fate: Fate,
+    /// Which of those are told otherwise than the urgency says.
+    pub apart: Vec<(Recipient, Apart)>,
+}
+
+/// How one recipient is told of a letter otherwise than its urgency says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Apart {
+    /// Not before this moment (wall clock), together with what came meanwhile: quiet hours, a vacation, or a time of day
+    /// for digests.
+    Later(Timestamp),
+    /// Not at all: muted until this moment (wall clock).
+    Muted(Timestamp),
 }
 
 /// Who is told of a letter.
@@ -50,5 +62,10 @@ impl Sighting {
             Fate::Announce(recipients) => recipients,
             Fate::Silent(_) => &[],
         }
+    }
+
+    /// How this recipient is told, if otherwise than the urgency says.
+    pub fn apart(&self, recipient: &Recipient) -> Option<Apart> {
+        self.apart.iter().find(|(who, _)| who == recipient).map(|(_, apart)| *apart)
     }
 }

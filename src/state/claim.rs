@@ -39,7 +39,7 @@ pub(super) struct Round {
     /// Letters that do not wait any more.
     pub(super) taken: Vec<(Recipient, Class, Vec<LetterNo>)>,
     /// What may not go before some time.
-    later: Vec<(Recipient, Class, Timestamp)>,
+    pub(super) later: Vec<(Recipient, Class, Timestamp)>,
     later_alerts: Vec<(AlertId, Timestamp)>,
     /// Who was served by somebody else's alert in this round.
     pub(super) served: HashSet<(Recipient, Class)>,

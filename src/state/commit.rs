@@ -6,7 +6,7 @@ use super::queue::{Class, HOLD};
 use super::record::{LetterRecord, Remembered, WaitingRecord, from_bytes, mark_from_bytes, mark_to_bytes, to_bytes};
 use super::{Committed, Scan, StateError, keys};
 use crate::model::{
-    AccountId, Fate, LetterId, LetterNo, Mark, Now, RawName, Recipient, Sighting, Silence, Timestamp, Urgency,
+    AccountId, Apart, Fate, LetterId, LetterNo, Mark, Now, RawName, Recipient, Sighting, Silence, Timestamp, Urgency,
 };
 use std::collections::HashMap;
 
@@ -40,8 +40,13 @@ impl Engine {
             // Urgent ones wait for nobody.
             let held = scan.catching_up && class != Class::Urgent;
             let due = if held { now.steady.plus(HOLD) } else { now.steady };
+            let at_once = (class, due);
             for recipient in told {
                 let id = record.sighting.item.letter.id;
+                let (class, due) = match record.sighting.apart(&recipient) {
+                    Some(Apart::Later(wall)) => (Class::Held, now.steady_at(wall)),
+                    _ => at_once,
+                };
                 batch
                     .put(keys::remembered(&recipient, id), to_bytes(&Remembered { at: now.steady, letter: Some(no) })?);
                 batch.put(keys::waiting(&recipient, class.byte(), no), to_bytes(&WaitingRecord { came: now, due })?);
@@ -89,6 +94,7 @@ impl Engine {
                 continue;
             }
             match self.kv.get(&keys::remembered(recipient, id))? {
+                None if matches!(sighting.apart(recipient), Some(Apart::Muted(_))) => {}
                 None => told.push(recipient.clone()),
                 // What cannot be read is a letter that was told, all the same.
                 Some(bytes) => {

@@ -3,10 +3,10 @@
 use super::claim::Round;
 use super::engine::Engine;
 use super::index::{Open, letter_no, readable};
-use super::queue::Class;
-use super::record::{AlertRecord, LetterRecord, from_bytes, to_bytes};
+use super::queue::{Class, HOLD};
+use super::record::{AlertRecord, LetterRecord, WaitingRecord, from_bytes, to_bytes};
 use super::{Compose, Content, Draft, Shape, StateError, keys};
-use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient};
+use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient, Timestamp};
 use crate::rules::quota;
 use crate::unwind::caught;
 use std::collections::HashSet;
@@ -34,7 +34,13 @@ impl Engine {
         class: Class,
         compose: &Compose,
     ) -> Result<(), StateError> {
-        let numbers = self.waiting_letters(recipient, class)?;
+        let numbers = self.waiting_letters(recipient, class, round.now.steady)?;
+        if numbers.is_empty() && class == Class::Held {
+            // Those that were due are on their way; the others have their time.
+            let next = self.next_held(recipient, round.now.steady)?;
+            round.later.push((recipient.clone(), class, next));
+            return Ok(());
+        }
         let (letters, items) = self.items(round, &numbers)?;
         let companions = self.companions(round, recipient, class, &numbers)?;
         let recipients: Vec<_> = std::iter::once(recipient.clone()).chain(companions).collect();
@@ -112,9 +118,24 @@ impl Engine {
     }
 
     /// What waits for a recipient in a class, the earliest first.
-    fn waiting_letters(&self, recipient: &Recipient, class: Class) -> Result<Vec<LetterNo>, StateError> {
+    fn waiting_letters(
+        &self,
+        recipient: &Recipient,
+        class: Class,
+        now: Timestamp,
+    ) -> Result<Vec<LetterNo>, StateError> {
         let pairs = self.kv.scan(&keys::waiting_of(recipient, class.byte()), None, COMPOSE_AT_ONCE)?;
-        pairs.iter().map(|(key, _)| letter_no(key)).collect()
+        // One that cannot be read has waited long enough.
+        let due = |value: &[u8]| from_bytes::<WaitingRecord>(value).map_or(true, |waiting| waiting.due <= now);
+        let due = pairs.iter().filter(|(_, value)| class != Class::Held || due(value));
+        due.map(|(key, _)| letter_no(key)).collect()
+    }
+
+    /// When the first of the letters that are held for a recipient is due.
+    fn next_held(&self, recipient: &Recipient, now: Timestamp) -> Result<Timestamp, StateError> {
+        let pairs = self.kv.scan(&keys::waiting_of(recipient, Class::Held.byte()), None, COMPOSE_AT_ONCE)?;
+        let dues = pairs.iter().filter_map(|(_, value)| from_bytes::<WaitingRecord>(value).ok().map(|w| w.due));
+        Ok(dues.min().unwrap_or_else(|| now.plus(HOLD)))
     }
 
     /// The letters of these numbers that are there and can be read.
@@ -155,7 +176,7 @@ impl Engine {
         for other in self.index.queue.companions(recipient, class, round.now.steady) {
             if round.served.contains(&(other.clone(), class))
                 || self.room(round, &other, class == Class::Urgent).is_err()
-                || self.waiting_letters(&other, class)? != *numbers
+                || self.waiting_letters(&other, class, round.now.steady)? != *numbers
             {
                 continue;
             }

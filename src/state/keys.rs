@@ -1,6 +1,6 @@
 //! The keys of the store: one letter for the kind of record, then what it is about.
 
-use crate::model::{AccountId, AlertId, Fingerprint, LetterId, LetterNo, Owner, RawName, Recipient};
+use crate::model::{AccountId, AlertId, Fingerprint, LetterId, LetterNo, MuteId, Owner, RawName, Recipient};
 use sha2::{Digest, Sha256};
 
 /// The format's version.
@@ -50,6 +50,13 @@ pub(super) const SENDERS: &[u8] = b"f";
 pub(super) const COLLEAGUES: &[u8] = b"C";
 /// Since when owners' senders are remembered.
 pub(super) const MET_SINCE: &[u8] = b"F";
+
+/// All mutes.
+pub(super) const MUTES: &[u8] = b"M";
+
+pub(super) fn mute(id: MuteId) -> Vec<u8> {
+    [MUTES, &id.0.to_be_bytes()].concat()
+}
 
 /// A sender whom an owner has met.
 pub(super) fn sender(owner: &str, sender: Fingerprint) -> Vec<u8> {

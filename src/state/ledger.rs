@@ -2,9 +2,10 @@
 
 use super::alerts::AlertState;
 use super::engine::Engine;
+use super::queue::Class;
 use super::record::{AlertRecord, LetterRecord, from_bytes};
 use super::{StateError, keys};
-use crate::model::{AccountId, AlertId, AlertKind, Letter, LetterNo, Recipient, Sighting, Timestamp};
+use crate::model::{AccountId, AlertId, AlertKind, Apart, Letter, LetterNo, Recipient, Sighting, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What is asked of the ledger.
@@ -72,6 +73,16 @@ pub enum Told {
         until: Option<Timestamp>,
         /// Whether WeCom refused to reach this recipient and is asked again later.
         parked: bool,
+    },
+    /// Nothing yet: it is held for their quiet hours, a vacation or a digest's time.
+    Held {
+        /// Until then (wall clock).
+        until: Timestamp,
+    },
+    /// Nothing: they had muted it.
+    Muted {
+        /// The end of that (wall clock).
+        until: Timestamp,
     },
     /// Nothing: they knew it already, as this letter if it is still kept.
     Known {
@@ -208,7 +219,14 @@ impl Engine {
                 maybe_twice: alert.maybe_twice,
             });
         }
-        let class = super::queue::Class::of(record.sighting.urgency);
+        let class = match record.sighting.apart(recipient) {
+            Some(Apart::Muted(until)) => return Ok(Told::Muted { until }),
+            Some(Apart::Later(until)) => {
+                let waits = self.kv.get(&keys::waiting(recipient, Class::Held.byte(), no))?.is_some();
+                return Ok(if waits { Told::Held { until } } else { Told::Unknown });
+            }
+            None => Class::of(record.sighting.urgency),
+        };
         if self.kv.get(&keys::waiting(recipient, class.byte(), no))?.is_some() {
             let at = self.index.queue.get(recipient, class).map(|waiting| waiting.at);
             let later = at.map(|at| at.since(record.seen_at.steady)).filter(|later| !later.is_zero());

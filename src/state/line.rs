@@ -7,7 +7,8 @@ use super::record::{
 use super::{StateError, keys};
 use crate::clock::Anchor;
 use crate::model::{
-    AccountId, AlertId, Fingerprint, LetterId, LetterNo, Mark, RawName, Recipient, Timestamp, Told, Trouble,
+    AccountId, AlertId, Fingerprint, LetterId, LetterNo, Mark, Mute, MuteId, RawName, Recipient, Timestamp, Told,
+    Trouble,
 };
 use crate::model::{hex, unhex};
 use crate::rules::budget::Spent;
@@ -39,6 +40,7 @@ pub(super) enum Line {
     Sender { owner: String, sender: Fingerprint, met_at: Timestamp },
     Colleague { name: Fingerprint, met_at: Timestamp },
     MetSince { owner: String, since: Timestamp },
+    Mute { id: MuteId, mute: Mute },
     Aside { key: String, value: String },
 }
 
@@ -114,6 +116,7 @@ impl Line {
                 let owner = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
                 Self::MetSince { owner, since: from_bytes(value)? }
             }
+            keys::MUTES => Self::Mute { id: MuteId(number), mute: from_bytes(value)? },
             _ => return Ok(None),
         }))
     }
@@ -160,6 +163,7 @@ impl Line {
             Self::Sender { owner, sender, met_at } => batch.put(keys::sender(&owner, sender), to_bytes(&met_at)?),
             Self::Colleague { name, met_at } => batch.put(keys::colleague(name), to_bytes(&met_at)?),
             Self::MetSince { owner, since } => batch.put(keys::met_since(&owner), to_bytes(&since)?),
+            Self::Mute { id, mute } => batch.put(keys::mute(id), to_bytes(&mute)?),
             Self::Aside { key, value } => batch.put(bytes_of(&key)?, bytes_of(&value)?),
         }
         Ok(())

@@ -84,6 +84,7 @@ impl FirstItem {
             uid: 0,
             subscription: 1,
             urgency: Urgency::Normal,
+            apart: Vec::new(),
             fate: Fate::Announce(vec![recipient.clone()]),
         }
     }

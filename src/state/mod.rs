@@ -35,6 +35,7 @@ mod line;
 mod look;
 mod memory;
 mod migrate;
+mod mutes;
 mod prune;
 mod queue;
 mod record;
@@ -60,8 +61,8 @@ pub use store::Store;
 
 use crate::clock::Anchor;
 use crate::model::{
-    AccountId, AlertId, AlertKind, BusyMinutes, Fingerprint, Item, LetterId, Mark, Now, Owner, RawName, Recipient,
-    Sighting, Timestamp, Told, Trouble,
+    AccountId, AlertId, AlertKind, BusyMinutes, Fingerprint, Item, LetterId, Mark, Mute, MuteId, Now, Owner, RawName,
+    Recipient, Sighting, Timestamp, Told, Trouble,
 };
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
@@ -348,6 +349,17 @@ pub trait Ledger: Send + Sync {
     fn retry(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
     /// Writes an export to a file; `whole`: with the ledger, else what is needed to go on.
     fn export(&self, to: PathBuf, whole: bool, wall: Timestamp) -> BoxFuture<'_, Result<Summary, ExportError>>;
+    /// The mutes that are not over.
+    fn mutes(&self, wall: Timestamp) -> BoxFuture<'_, Result<Vec<(MuteId, Mute)>, StateError>>;
+    /// Notes a mute, durably; it takes the place of one of the same user about the same.
+    fn mute(&self, mute: Mute) -> BoxFuture<'_, Result<MuteId, StateError>>;
+    /// Ends these mutes of a user, or (with `None`) all of them. Answers which.
+    fn unmute(
+        &self,
+        user: &Recipient,
+        ids: Option<Vec<MuteId>>,
+        wall: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<MuteId>, StateError>>;
     /// Drops alerts that nobody is just sending, or (with `None`) all dead ones; the ledger remembers. Answers which.
     fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
 }

@@ -3,6 +3,7 @@
 use super::compose::BODY_MEMORY;
 use super::engine::Engine;
 use super::kv::{Batch, Pairs};
+use super::queue::Class;
 use super::record::{AlertRecord, Gate, LetterRecord, Remembered, from_bytes};
 use super::{StateError, keys};
 use crate::model::{AlertId, LetterNo, Recipient, Timestamp};
@@ -79,8 +80,8 @@ impl Engine {
     fn is_needed(&self, no: LetterNo, record: Option<&LetterRecord>, links: &Pairs) -> Result<bool, StateError> {
         let Some(record) = record else { return Ok(false) };
         for recipient in record.sighting.recipients() {
-            for class in [0, 1, 2] {
-                if self.kv.get(&keys::waiting(recipient, class, no))?.is_some() {
+            for class in Class::ALL {
+                if self.kv.get(&keys::waiting(recipient, class.byte(), no))?.is_some() {
                     return Ok(true);
                 }
             }

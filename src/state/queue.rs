@@ -18,9 +18,14 @@ pub(super) enum Class {
     Urgent,
     Normal,
     Digest,
+    /// Each of them until a moment of its own.
+    Held,
 }
 
 impl Class {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Urgent, Self::Normal, Self::Digest, Self::Held];
+
     pub(super) fn of(urgency: Urgency) -> Self {
         match urgency {
             Urgency::Urgent => Self::Urgent,
@@ -34,6 +39,7 @@ impl Class {
             Self::Urgent => 0,
             Self::Normal => 1,
             Self::Digest => 2,
+            Self::Held => 3,
         }
     }
 
@@ -41,6 +47,7 @@ impl Class {
         match byte {
             0 => Self::Urgent,
             2 => Self::Digest,
+            3 => Self::Held,
             _ => Self::Normal,
         }
     }
@@ -49,7 +56,7 @@ impl Class {
         match self {
             Self::Urgent => Urgency::Urgent,
             Self::Normal => Urgency::Normal,
-            Self::Digest => Urgency::Digest,
+            Self::Digest | Self::Held => Urgency::Digest,
         }
     }
 }
@@ -95,6 +102,7 @@ impl Queue {
                 count: w.count + 1,
                 at: match class {
                     Class::Digest => w.at,
+                    Class::Held => w.at.min(due),
                     _ => w.at.max(due).min(w.first.steady.plus(HOLD_MOST).max(w.at)),
                 },
                 first: w.first,

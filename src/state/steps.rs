@@ -11,7 +11,9 @@ use super::{
     Troubles, Usage,
 };
 use crate::clock::Anchor;
-use crate::model::{AccountId, AlertId, Fingerprint, LetterId, Mark, Now, Owner, RawName, Timestamp};
+use crate::model::{
+    AccountId, AlertId, Fingerprint, LetterId, Mark, Mute, MuteId, Now, Owner, RawName, Recipient, Timestamp,
+};
 use crate::rules::budget::{Allowance, Permit, Spent};
 use crate::rules::line::Line;
 use crate::rules::quota;
@@ -213,6 +215,24 @@ impl Ledger for Store {
 
     fn export(&self, to: PathBuf, whole: bool, wall: Timestamp) -> BoxFuture<'_, Result<Summary, ExportError>> {
         Box::pin(async move { export(self, &to, whole, wall).await })
+    }
+
+    fn mutes(&self, wall: Timestamp) -> BoxFuture<'_, Result<Vec<(MuteId, Mute)>, StateError>> {
+        Box::pin(self.step(false, move |engine| engine.mutes(wall)))
+    }
+
+    fn mute(&self, mute: Mute) -> BoxFuture<'_, Result<MuteId, StateError>> {
+        Box::pin(self.step(true, move |engine| engine.mute(&mute)))
+    }
+
+    fn unmute(
+        &self,
+        user: &Recipient,
+        ids: Option<Vec<MuteId>>,
+        wall: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<MuteId>, StateError>> {
+        let user = user.clone();
+        Box::pin(self.step(true, move |engine| engine.unmute(&user, ids.as_deref(), wall)))
     }
 
     fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>> {

@@ -130,7 +130,7 @@ async fn arrive(store: &Store, number: u8) -> Result<Committed, StateError> {
     let item = Item { account: account(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None };
     let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0), mailbox_id: None };
     let fate = Fate::Announce(vec![Recipient::User(format!("u{number}").into())]);
-    let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate }];
+    let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate, apart: Vec::new() }];
     let folder = RawName::new(&[number]);
     let scan = Scan {
         account: account(),

@@ -330,6 +330,7 @@ impl Cycle<'_> {
             subscription: route.map_or(0, |route| u16::try_from(route.place + 1).unwrap_or(u16::MAX)),
             urgency: route.map(|route| route.urgency).unwrap_or_default(),
             fate,
+            apart: Vec::new(),
             item: Item {
                 account: account.id.clone(),
                 folder: watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone()),

@@ -118,7 +118,7 @@ fn item(number: u64, subject: &str) -> Item {
 }
 
 fn sighting(to: Vec<Recipient>, urgency: Urgency, item: Item) -> Sighting {
-    Sighting { item, uid: 1, subscription: 1, urgency, fate: Fate::Announce(to) }
+    Sighting { item, uid: 1, subscription: 1, urgency, fate: Fate::Announce(to), apart: Vec::new() }
 }
 
 fn scan(from: Option<u32>, to: u32, letters: Vec<(Recipient, Item)>) -> Scan {

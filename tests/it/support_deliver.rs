@@ -172,6 +172,7 @@ impl Bench {
                 uid: 1,
                 subscription: 1,
                 urgency: Urgency::Normal,
+                apart: Vec::new(),
                 fate: Fate::Announce(to.iter().map(|name| Recipient::parse(name).unwrap()).collect()),
             }],
             met: Met::default(),

@@ -62,7 +62,7 @@ fn one_late(late: Late) -> Value {
     match late {
         Late::Away(from, to) => json!({ "why": why, "from": rfc3339(from), "to": rfc3339(to) }),
         Late::Unpushed(at) => json!({ "why": why, "at": rfc3339(at) }),
-        Late::Budget(d) | Late::DigestTime(d) | Late::Held(d, _) | Late::Slow(d) => {
+        Late::Budget(d) | Late::DigestTime(d) | Late::Quiet(d) | Late::Held(d, _) | Late::Slow(d) => {
             json!({ "why": why, "seconds": d.as_secs() })
         }
         Late::Tries(tries, d) => json!({ "why": why, "tries": tries, "seconds": d.as_secs() }),
@@ -71,7 +71,7 @@ fn one_late(late: Late) -> Value {
 
 fn telling(story: &Story, telling: &Telling) -> Value {
     let recipient = telling.recipient.to_string();
-    let late: Vec<_> = late::of_telling(story, &telling.what).into_iter().map(one_late).collect();
+    let late: Vec<_> = late::of_telling(story, telling).into_iter().map(one_late).collect();
     match &telling.what {
         WasTold::Waits { until, parked } => json!({
             "recipient": recipient, "outcome": "waiting", "until": until.map(rfc3339), "parked": parked,
@@ -80,6 +80,8 @@ fn telling(story: &Story, telling: &Telling) -> Value {
             "recipient": recipient, "outcome": "known", "letter": letter.map(|no| no.0),
             "account": account.as_ref().map(ToString::to_string), "folder": folder, "seen_at": seen_at.map(rfc3339),
         }),
+        WasTold::Held { until } => json!({ "recipient": recipient, "outcome": "held", "until": rfc3339(*until) }),
+        WasTold::Muted { until } => json!({ "recipient": recipient, "outcome": "muted", "until": rfc3339(*until) }),
         WasTold::Unknown => json!({ "recipient": recipient, "outcome": "unknown" }),
         WasTold::Alert { id, state, kind, letters, made_at, first_try, ended_at, tries, answer, maybe_twice } => {
             json!({

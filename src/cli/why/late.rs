@@ -1,7 +1,7 @@
 //! What held a letter up on its way from the server to WeCom, read from the times of its story. Pure.
 
-use crate::model::{AlertKind, Fate, Timestamp, Urgency};
-use crate::state::{AlertState, Story, WasTold};
+use crate::model::{AlertKind, Apart, Fate, Timestamp, Urgency};
+use crate::state::{AlertState, Story, Telling, WasTold};
 use std::time::Duration;
 
 /// A step that took less is not worth a word.
@@ -20,6 +20,8 @@ pub(super) enum Late {
     Budget(Duration),
     /// It was gathered so long for the time of digests.
     DigestTime(Duration),
+    /// It was held so long: quiet hours, a vacation, or a digest's time of day.
+    Quiet(Duration),
     /// It was stored and not tried for so long: WeCom's limits per member, the day's quota, a rest of all sends, or (true) to
     /// be put together with others.
     Held(Duration, bool),
@@ -37,6 +39,7 @@ impl Late {
             Self::Unpushed(_) => "not_pushed",
             Self::Budget(_) => "budget",
             Self::DigestTime(_) => "digest_time",
+            Self::Quiet(_) => "quiet",
             Self::Held(..) => "held",
             Self::Tries(..) => "tries",
             Self::Slow(_) => "slow",
@@ -66,16 +69,19 @@ pub(super) fn of_letter(story: &Story) -> Vec<Late> {
 
 /// What held it up from then on, for one recipient; nothing held up what was never told: that WeCom refused it, and when a
 /// person decided, is said anyway.
-pub(super) fn of_telling(story: &Story, what: &WasTold) -> Vec<Late> {
-    let WasTold::Alert { state, kind, made_at, first_try, ended_at, tries, .. } = what else { return Vec::new() };
+pub(super) fn of_telling(story: &Story, telling: &Telling) -> Vec<Late> {
+    let WasTold::Alert { state, kind, made_at, first_try, ended_at, tries, .. } = &telling.what else {
+        return Vec::new();
+    };
     let mut late = Vec::new();
     if matches!(state, AlertState::Dead | AlertState::Dropped) {
         return late;
     }
-    let gathered = story.sighting.urgency == Urgency::Digest;
+    let later = matches!(story.sighting.apart(&telling.recipient), Some(Apart::Later(_)));
+    let gathered = later || story.sighting.urgency == Urgency::Digest;
     let waited = if gathered { made_at.since(story.seen_at) } else { Duration::ZERO };
     if waited >= NOTICEABLE {
-        late.push(Late::DigestTime(waited));
+        late.push(if later { Late::Quiet(waited) } else { Late::DigestTime(waited) });
     }
     let ready_at = if gathered { *made_at } else { story.seen_at };
     let Some(first_try) = first_try else { return late };

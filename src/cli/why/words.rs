@@ -6,7 +6,8 @@ use crate::cli::passed;
 use crate::cli::table::{local, local_beside, people, plain, span};
 use crate::config::Subscription;
 use crate::model::{AlertKind, Fate, Lang, Letter, Recipient, Sighting, Silence, Timestamp, Urgency};
-use crate::state::{AlertState, Story, WasTold};
+use crate::state::{AlertState, Story, Telling, WasTold};
+use crate::watch::Passed;
 use crate::wecom::advice_on;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -48,8 +49,9 @@ impl Voice<'_> {
         let time = story.sighting.item.letter.time;
         let mut lines = vec![self.head(&story.sighting.item.letter), self.place(story)];
         let item = &story.sighting.item;
-        if self.subscriptions.len() > 1 {
-            lines.extend(passed::line(&passed::before(self.subscriptions, &item.folder, &item.letter), self.lang));
+        let passed = passed::before(self.subscriptions, &item.folder, &item.letter);
+        if passed.iter().any(|(_, why)| *why != Passed::Folder) {
+            lines.extend(passed::line(&passed, self.lang));
         }
         lines.extend(late::of_letter(story).into_iter().map(|late| self.late(late, time)));
         if let Fate::Silent(silence) = story.sighting.fate {
@@ -57,7 +59,7 @@ impl Voice<'_> {
         }
         let mut fates: Vec<(String, Vec<Recipient>)> = Vec::new();
         for telling in &story.tellings {
-            let text = self.telling(story, &telling.what);
+            let text = self.telling(story, telling);
             match fates.iter_mut().find(|(known, _)| *known == text) {
                 Some((_, same)) => same.push(telling.recipient.clone()),
                 None => fates.push((text, vec![telling.recipient.clone()])),
@@ -162,6 +164,8 @@ impl Voice<'_> {
                     for_so_long(d)
                 )
             }
+            Late::Quiet(d) if zh => format!("安静时间、休假或定时的汇总使它等待了 {}", for_so_long(d)),
+            Late::Quiet(d) => format!("quiet hours, a vacation or a digest's time held it for {}", for_so_long(d)),
             Late::DigestTime(d) if zh => format!("为定时汇总等待了 {}（urgency = \"digest\"）", for_so_long(d)),
             Late::DigestTime(d) => {
                 format!("gathered for {} until the digest's time (urgency = \"digest\")", for_so_long(d))
@@ -195,9 +199,23 @@ impl Voice<'_> {
     }
 
     /// What one recipient got.
-    fn telling(&self, story: &Story, what: &WasTold) -> String {
-        let time = story.sighting.item.letter.time;
+    fn telling(&self, story: &Story, telling: &Telling) -> String {
+        let (time, what) = (story.sighting.item.letter.time, &telling.what);
         match what {
+            WasTold::Held { until } => {
+                let said = self.lang.pick(
+                    "尚未提醒：等到 {}（安静时间、休假，或定时的汇总），届时与其他邮件一起提醒",
+                    "not announced yet: held until {} (quiet hours, a vacation, or the time of a digest), then told with others",
+                );
+                said.replace("{}", &self.at(*until, time))
+            }
+            WasTold::Muted { until } => {
+                let said = self.lang.pick(
+                    "不提醒：已静音至 {}（`mailbell mutes` 查看，`mailbell unmute` 取消）",
+                    "not announced: muted until {} (see `mailbell mutes`; `mailbell unmute` ends it)",
+                );
+                said.replace("{}", &self.at(*until, time))
+            }
             WasTold::Waits { until, parked } => self.waits(story, *until, *parked),
             WasTold::Known { folder, account, seen_at, .. } => {
                 self.known(folder.as_deref(), account.as_ref().map(|a| &*a.0), *seen_at, time)
@@ -209,7 +227,7 @@ impl Voice<'_> {
             WasTold::Alert { .. } => {
                 let mut said = self.alert(what, time);
                 let joint = self.lang.pick("；", "; ");
-                for late in late::of_telling(story, what) {
+                for late in late::of_telling(story, telling) {
                     said = format!("{said}{joint}{}", self.late(late, time));
                 }
                 if matches!(what, WasTold::Alert { maybe_twice: true, .. }) {

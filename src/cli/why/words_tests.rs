@@ -35,8 +35,14 @@ fn story(tellings: &[(&str, WasTold)]) -> Story {
     let account = AccountId::new("sales@corp.example");
     let item = Item { account, folder, letter, told_at: Timestamp(0), away: None };
     let recipients = tellings.iter().map(|(name, _)| user(name)).collect();
-    let sighting =
-        Sighting { item, uid: 7, subscription: 2, urgency: Urgency::Normal, fate: Fate::Announce(recipients) };
+    let sighting = Sighting {
+        item,
+        uid: 7,
+        subscription: 2,
+        urgency: Urgency::Normal,
+        fate: Fate::Announce(recipients),
+        apart: Vec::new(),
+    };
     let tellings = tellings.iter().map(|(name, what)| Telling { recipient: user(name), what: what.clone() }).collect();
     Story { no: LetterNo(1), sighting, seen_at: at(2 * SECOND), took_ms: 100, deferred_ms: 0, tellings }
 }
