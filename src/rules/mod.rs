@@ -12,3 +12,4 @@ pub mod pattern;
 pub mod quota;
 pub mod retry;
 pub mod scan;
+pub mod workdays;

@@ -98,7 +98,11 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("postcard", &["src/state/record.rs"], "one file knows how records are written"),
     ("mail_parser", &["src/parse/"], "headers are read in one folder"),
     ("chardetng", &["src/parse/"], "charsets are guessed in one folder"),
-    ("toml", &["src/config/", "src/sandbox/options.rs"], "files are read into checked values first"),
+    (
+        "toml",
+        &["src/config/", "src/sandbox/options.rs", "src/rules/workdays.rs"],
+        "files are read into checked values first; the working calendar is one",
+    ),
     ("prometheus", &["src/metrics.rs"], "one file knows how is counted"),
     ("clap", &["src/cli/"], "the command line is read in one folder"),
     // Backends: everybody else knows the traits.
