@@ -2,13 +2,14 @@
 //! down in the opposite order, under a deadline.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Account, Config, Imap};
+use crate::config::{Config, Imap};
 use crate::control::{self, Service};
 use crate::deliver::{self, Accounts, Delivery, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
 use crate::oauth::Tokens;
+use crate::people::People;
 use crate::state::{Ledger, Limits, Restored, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
 use crate::upkeep;
@@ -82,16 +83,13 @@ impl StartError {
 /// The service could not begin.
 pub async fn run(
     config: Config,
-    mut reload: mpsc::Receiver<Vec<Arc<Account>>>,
+    mut reload: mpsc::Receiver<Arc<Config>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
     restore(&config.state.path).await?;
     let Opened { state, ledger, clock, stuck } = open_store(&config.state.path).await?;
     tokio::pin!(stuck);
-    let listener = match &config.web {
-        Some(web) => Some(listen(web.listen).await?),
-        None => None,
-    };
+    let listener = listener(&config).await?;
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
     let other_app = client.clone();
     let recalled = state.recall(Arc::new(move |body: &[u8]| other_app.is_for_another_app(body))).await?;
@@ -100,9 +98,14 @@ pub async fn run(
     }
     state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
-    let shared = shared(&config, &state, &clock, &health).await?;
-    let service =
-        Arc::new(Service::new((state.clone(), ledger.clone()), clock.clone(), health.clone(), shared.allowance));
+    let people = people(&config, &ledger, &clock).await?;
+    let shared = shared(&config, &state, &clock, (&health, &people)).await?;
+    let service = Arc::new(Service::new(
+        (state.clone(), ledger.clone()),
+        clock.clone(),
+        (health.clone(), people.clone()),
+        shared.allowance,
+    ));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
     accounts_now.update(&config.accounts);
@@ -139,15 +142,30 @@ pub async fn run(
                 supervisor.stop(STUCK_LIMIT).await;
                 return Err(why.into());
             }
-            Some(accounts) = reload.recv() => {
-                accounts_now.update(&accounts);
-                service.update(&accounts);
-                supervisor.apply(&accounts);
+            Some(fresh) = reload.recv() => {
+                people.update(&fresh);
+                accounts_now.update(&fresh.accounts);
+                service.update(&fresh.accounts);
+                supervisor.apply(&fresh.accounts);
             }
             _ = life.tick() => supervisor.check_life(),
         }
     }
     Ok(end(supervisor, &state).await)
+}
+
+async fn listener(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    match &config.web {
+        Some(web) => Ok(Some(listen(web.listen).await?)),
+        None => Ok(None),
+    }
+}
+
+/// How people want to be told: by the config, and by what they have muted.
+async fn people(config: &Config, ledger: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Result<Arc<People>, StartError> {
+    let people = Arc::new(People::new(config));
+    people.set_mutes(ledger.mutes(clock.wall()).await?);
+    Ok(people)
 }
 
 /// What the outbox keeps to.
@@ -179,7 +197,7 @@ async fn shared(
     config: &Config,
     state: &Arc<dyn State>,
     clock: &Arc<dyn Clock>,
-    health: &Arc<Health>,
+    (health, people): (&Arc<Health>, &Arc<People>),
 ) -> Result<Shared, StartError> {
     Ok(Shared {
         imap: config.imap,
@@ -189,6 +207,7 @@ async fn shared(
         state: state.clone(),
         clock: clock.clone(),
         health: health.clone(),
+        people: people.clone(),
         hosts: Arc::new(Hosts::new(config.limits.logins_per_second_per_host)),
         connections: config.limits.connections_per_account,
         last_beat: state.last_beat().await?,

@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod model;
 pub mod oauth;
 pub mod parse;
+pub mod people;
 pub mod rules;
 pub mod sandbox;
 pub mod state;

@@ -7,10 +7,11 @@ use crate::config::{Account, Config, Imap};
 use crate::health::{AccountState, Health};
 use crate::imap::MailSource;
 use crate::model::{AccountId, Owner, Timestamp};
+use crate::people::People;
 use crate::rules::budget::Allowance;
 use crate::rules::life::Deadlines;
 use crate::state::State;
-use crate::watch::{Hosts, OwnerBudget, Watcher, log_name};
+use crate::watch::{Hosts, OwnerBudget, Rules, Watcher, log_name};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Where states are shown.
     pub health: Arc<Health>,
+    /// How people want to be told.
+    pub people: Arc<People>,
     /// The pace of logins.
     pub hosts: Arc<Hosts>,
     /// The most connections of one account at one time.
@@ -64,12 +67,19 @@ impl Shared {
     }
 }
 
+/// The worker of one account.
+struct Worker {
+    account: Arc<Account>,
+    rules: Arc<Rules>,
+    stop: CancellationToken,
+}
+
 /// The running tasks.
 pub struct Supervisor {
     shared: Arc<Shared>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    workers: HashMap<AccountId, (Arc<Account>, CancellationToken)>,
+    workers: HashMap<AccountId, Worker>,
     owners: HashMap<Owner, Arc<OwnerBudget>>,
     /// Whether the first accounts are watched: those that come or change later were not away with the service.
     begun: bool,
@@ -101,25 +111,33 @@ impl Supervisor {
         });
     }
 
-    /// Brings the workers in line with the accounts of a config: who is gone stops, who is new or changed begins, the
-    /// others keep their connections.
+    /// Brings the workers in line with the accounts of a config: who is gone stops, who is new or connects otherwise begins,
+    /// the others keep their connections, and get their new rules.
     pub fn apply(&mut self, accounts: &[Arc<Account>]) {
         let wanted: HashMap<&AccountId, &Arc<Account>> = accounts.iter().map(|a| (&a.id, a)).collect();
-        let gone: Vec<_> = self
-            .workers
-            .iter()
-            .filter(|(id, (account, _))| wanted.get(id).is_none_or(|now| ***now != **account))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let stays =
+            |id: &AccountId, worker: &Worker| wanted.get(id).is_some_and(|now| now.connects_as(&worker.account));
+        let gone: Vec<_> =
+            self.workers.iter().filter(|(id, worker)| !stays(id, worker)).map(|(id, _)| id.clone()).collect();
         for id in &gone {
-            if let Some((_, stop)) = self.workers.remove(id) {
-                stop.cancel();
+            if let Some(worker) = self.workers.remove(id) {
+                worker.stop.cancel();
                 self.shared.health.remove(id);
             }
         }
+        let mut changed = 0;
+        for (id, worker) in &mut self.workers {
+            let Some(now) = wanted.get(id).filter(|now| ****now != *worker.account) else { continue };
+            worker.account = (*now).clone();
+            worker.rules.change((*now).clone());
+            if let Some(budget) = self.owners.get(&now.owner) {
+                budget.wake();
+            }
+            changed += 1;
+        }
         let fresh: Vec<_> = accounts.iter().filter(|a| !self.workers.contains_key(&a.id)).cloned().collect();
-        if !gone.is_empty() || !fresh.is_empty() {
-            info!(stopped = gone.len(), started = fresh.len(), "accounts");
+        if !gone.is_empty() || !fresh.is_empty() || changed > 0 {
+            info!(stopped = gone.len(), started = fresh.len(), changed, "accounts");
         }
         for account in fresh {
             self.watch(account);
@@ -149,7 +167,7 @@ impl Supervisor {
             }
         });
         for id in hanging {
-            let Some((account, stop)) = self.workers.remove(&id) else { continue };
+            let Some(Worker { account, stop, .. }) = self.workers.remove(&id) else { continue };
             error!(account = %log_name(&id.0, self.shared.personal), "a worker hangs and begins anew. Please report this");
             stop.cancel();
             self.watch(account);
@@ -165,11 +183,15 @@ impl Supervisor {
         });
         let (budget, stop_worker) = (budget.clone(), stop.clone());
         let last_alive = shared.last_beat.filter(|_| !self.begun);
-        self.workers.insert(account.id.clone(), (account.clone(), stop.clone()));
+        let rules = Arc::new(Rules::new(account.clone()));
+        let worker = Worker { account: account.clone(), rules: rules.clone(), stop: stop.clone() };
+        self.workers.insert(account.id.clone(), worker);
         shared.health.add(&account.id, shared.clock.steady());
         self.run("watch", stop, move || {
             let watcher = Watcher {
                 account: account.clone(),
+                rules: rules.clone(),
+                people: shared.people.clone(),
                 imap: shared.imap,
                 personal: shared.personal,
                 source: shared.source.clone(),

@@ -6,6 +6,7 @@ mod alerts;
 mod check;
 mod explain;
 mod folders;
+mod mute;
 mod passed;
 mod records;
 mod run;
@@ -79,6 +80,16 @@ enum Command {
     /// The store as JSON lines, and back (导出、导入数据)
     #[command(subcommand)]
     State(state::StateCommand),
+    /// Mutes a sender, a thread, a list, a folder or all for a while (静音、休假)
+    Mute(mute::MuteArgs),
+    /// What is muted, and until when (列出静音)
+    Mutes {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ends mutes before their time (取消静音)
+    Unmute(mute::UnmuteArgs),
     /// Sends one test alert (发送一条测试提醒)
     TestAlert {
         /// Whom: a userid, party:ID or tag:ID
@@ -147,6 +158,9 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
         Command::State(command) => state::state(file, lang, command).await,
+        Command::Mute(args) => mute::mute(file, lang, args).await,
+        Command::Mutes { json } => mute::mutes(file, lang, json).await,
+        Command::Unmute(args) => mute::unmute(file, lang, args).await,
         Command::TestAlert { user } => test_alert::test_alert(file, lang, &user).await,
         Command::Sandbox { listen, options, corp_id, secret, agent_id, account_cap, members } => {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, account_cap, members };

@@ -64,7 +64,7 @@ async fn watch_signals(
     mut hangup: Signal,
     started_with: &Config,
     lang: Lang,
-    to_app: mpsc::Sender<Vec<std::sync::Arc<config::Account>>>,
+    to_app: mpsc::Sender<std::sync::Arc<Config>>,
 ) {
     loop {
         tokio::select! {
@@ -73,10 +73,10 @@ async fn watch_signals(
             _ = hangup.recv() => match config::load(&started_with.file) {
                 Ok(fresh) => {
                     if !same_outside_accounts(started_with, &fresh) {
-                        warn!("only changes of [[account]] and [provider] are applied now; others at the next start");
+                        warn!("only changes of accounts, providers, users, lists and times are applied now; others at the next start");
                     }
                     info!("the config was read anew");
-                    if to_app.try_send(fresh.accounts).is_err() {
+                    if to_app.try_send(std::sync::Arc::new(fresh)).is_err() {
                         warn!("the service is still busy with an earlier change; send SIGHUP again");
                     }
                 }
@@ -87,10 +87,14 @@ async fn watch_signals(
     info!("stopping");
 }
 
-/// Whether only accounts differ. Secrets print alike, so a changed secret of the app is compared by itself.
+/// Whether only what can be applied at once differs. Secrets print alike, so a changed secret of the app is compared by
+/// itself.
 fn same_outside_accounts(before: &Config, now: &Config) -> bool {
     let rest = |c: &Config| {
-        format!("{:?} {:?} {:?} {:?} {:?} {:?} {:?}", c.wecom, c.alerts, c.state, c.limits, c.imap, c.web, c.log)
+        let a = &c.alerts;
+        // The times of `[alerts]` are applied.
+        let alerts = format!("{:?} {:?} {:?} {:?}", a.lang, a.time_zone, a.digest_every, a.first_time_after);
+        format!("{:?} {alerts} {:?} {:?} {:?} {:?} {:?}", c.wecom, c.state, c.limits, c.imap, c.web, c.log)
     };
     rest(before) == rest(now) && before.wecom.secret == now.wecom.secret
 }

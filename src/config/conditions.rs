@@ -68,6 +68,21 @@ fn test(r: &Reader<'_>, key: &'static str, depth: usize) -> Option<Test> {
         }
         "not" => Test::Not(Box::new(inner(r, key, &r.section(key, &keys::CONDITION)?, depth)?)),
         key => {
+            let is_tables = |value: &DeValue<'_>| {
+                let list = value.as_array().filter(|list| !list.is_empty());
+                list.is_some_and(|list| list.iter().all(|item| item.get_ref().is_table()))
+            };
+            if !is_tables(r.value(key)?) {
+                let example = r.example(key);
+                r.wrong(
+                    key,
+                    say(
+                        format!("must be a list of tables with conditions; write for example: {example}"),
+                        format!("应为由条件组成的列表；请写，例如：{example}"),
+                    ),
+                );
+                return None;
+            }
             let sections = r.sections(key, &keys::CONDITION)?;
             let filters: Vec<_> = sections.iter().map(|section| inner(r, key, section, depth)).collect();
             let filters = filters.into_iter().collect::<Option<Vec<_>>>()?;

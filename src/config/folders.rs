@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::reading::{Said, quoted, say};
 use super::used::Subscription;
 use super::words::nearest;
-use super::{conditions, keys};
+use super::{conditions, keys, times};
 use crate::model::Urgency;
 
 /// The special uses that a pattern can name: RFC 6154 section 2, RFC 8457, and the INBOX.
@@ -44,11 +44,14 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
     let recipients = recipients(r);
     let urgency = r.choice("urgency", &Urgency::ALL.map(|urgency| (urgency.word(), Some(urgency))));
     let realtime = r.flag("realtime");
+    let card = r.choice("card", &times::CARDS);
+    let times = times::times(r);
     // A value that is there and cannot be used was told.
     let doubtful = |key: &str, is_none: bool| r.has(key) && is_none;
     if doubtful("recipients", recipients.is_none())
         || doubtful("urgency", urgency.is_none())
         || doubtful("realtime", realtime.is_none())
+        || doubtful("card", card.is_none())
     {
         return None;
     }
@@ -58,6 +61,8 @@ fn subscription(r: &Reader<'_>) -> Option<Subscription> {
         recipients,
         urgency: urgency.unwrap_or_default(),
         realtime,
+        card,
+        times: times?,
     })
 }
 

@@ -84,9 +84,26 @@ pub(super) static ALERTS: Section = section(
         now("lang", r#""zh-CN""#),
         now("time_zone", r#""Asia/Shanghai""#),
         now("digest_every", r#""1h""#),
+        now("quiet_hours", r#"["22:00-08:00"]"#),
+        now("work_hours", r#"["workday 09:00-18:30"]"#),
+        now("digest_at", r#"["09:00", "14:00", "17:30"]"#),
+        now("workdays_file", r#""workdays-cn.toml""#),
         now("own_domains", r#"["corp.example"]"#),
         now("trusted_authserv", r#"["mx.corp.example"]"#),
         now("first_time_after", r#""7d""#),
+    ],
+);
+
+pub(super) static USER: Section = section(
+    "user",
+    Form::Named,
+    &[
+        now("lang", r#""en""#),
+        now("time_zone", r#""Europe/Berlin""#),
+        now("card", r#""text""#),
+        now("quiet_hours", r#"["22:00-08:00"]"#),
+        now("work_hours", r#"["workday 09:00-18:30"]"#),
+        now("digest_at", r#"["09:00", "14:00", "17:30"]"#),
     ],
 );
 
@@ -223,7 +240,10 @@ pub(super) static SUBSCRIPTION: Section = section(
         now("recipients", r#"["zhangsan"]"#),
         now("urgency", r#""normal""#),
         now("realtime", "true"),
-        later("card", r#""template_card""#),
+        now("quiet_hours", r#"["22:00-08:00"]"#),
+        now("work_hours", r#"["workday 09:00-18:30"]"#),
+        now("digest_at", r#"["09:00", "14:00", "17:30"]"#),
+        now("card", r#""template_card""#),
     ],
 );
 
@@ -252,9 +272,10 @@ pub(super) static CONDITION: Section = section(
 );
 
 /// All sections, in the order of the contract.
-pub(super) static ALL: [&Section; 13] = [
+pub(super) static ALL: [&Section; 14] = [
     &WECOM,
     &ALERTS,
+    &USER,
     &RECIPIENTS,
     &ADMIN,
     &STATE,

@@ -20,6 +20,7 @@ mod secret;
 mod sections;
 mod server;
 mod syntax;
+mod times;
 mod used;
 mod words;
 
@@ -29,7 +30,7 @@ pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use used::{
     Account, Admin, Alerts, Auth, Card, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
-    OauthFlow, Problem, Problems, Provider, Proxy, Server, State, Subscription, Tls, Web, Wecom,
+    OauthFlow, Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, Wecom,
 };
 
 use keys::{Form, Section};
@@ -164,6 +165,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
     let providers = provider::Providers::read(&providers);
     let oauths = oauth::Oauths::read(&oauths);
+    let users = times::people(&found.named(&keys::USER));
     let accounts = account::accounts(&found.accounts, &providers, &oauths, alerts.as_ref());
     Some(Config {
         file: file.to_owned(),
@@ -175,6 +177,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
         imap,
         web: web.flatten(),
         log,
+        users,
         accounts,
         warnings: Vec::new(),
     })

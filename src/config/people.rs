@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::reading::{Lists, quoted, say};
 use super::words::nearest;
-use crate::model::Recipient;
+use crate::model::{Lang, Recipient};
 
 /// What may stand before a list's name.
 const LIST: &str = "list:";
@@ -20,6 +20,19 @@ pub(super) fn lists(sections: &[(&str, Reader<'_>)]) -> Lists {
         lists.insert((*name).to_owned(), members);
     }
     lists
+}
+
+/// The member, department or tag that a section is named after.
+pub(super) fn one_user(r: &Reader<'_>, name: &str) -> Option<Recipient> {
+    let found = Recipient::parse(name);
+    if let Err(error) = &found {
+        r.cx.mistake(
+            r.at,
+            format!("user.{}", super::reading::key_part(name)),
+            say(error.text(Lang::En), error.text(Lang::ZhCn)),
+        );
+    }
+    found.ok()
 }
 
 /// `recipients`, without repetitions; `None` if something is wrong, which is told.

@@ -250,6 +250,14 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// The same, where the list may be empty.
+    pub fn texts_or_none(&self, key: &str) -> Option<Vec<(usize, &'a str)>> {
+        match self.value(key)? {
+            DeValue::Array(list) if list.is_empty() => Some(Vec::new()),
+            _ => self.texts(key),
+        }
+    }
+
     /// A list of texts, each with its place; at least one, none blank.
     pub fn texts(&self, key: &str) -> Option<Vec<(usize, &'a str)>> {
         let wanted = ("a list of texts", "文字列表");

@@ -2,11 +2,11 @@
 
 use super::duration;
 use super::net;
-use super::reader::{Choice, Reader};
+use super::reader::Reader;
 use super::reading::{quoted, say};
-use super::secret;
-use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
+use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Times, Web, Wecom};
 use super::words::nearest;
+use super::{secret, times};
 use crate::model::{BusyMinutes, Lang};
 use std::time::Duration;
 use url::Url;
@@ -54,9 +54,7 @@ pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
         false => Url::parse("https://qyapi.weixin.qq.com").ok(),
     };
     let proxy = net::proxy(r, "proxy");
-    let cards: [Choice<Card>; 4] =
-        [("textcard", Some(Card::Textcard)), ("text", Some(Card::Text)), ("template_card", None), ("markdown", None)];
-    let card = r.choice("card", &cards).unwrap_or(Card::Textcard);
+    let card = r.choice("card", &times::CARDS).unwrap_or(Card::Textcard);
     let link = net::page(r, "link");
     Some(Wecom {
         corp_id: corp_id?,
@@ -72,14 +70,25 @@ pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
 
 /// `[alerts]`
 pub(super) fn alerts(r: &Reader<'_>) -> Option<Alerts> {
-    let langs = [("zh-CN", Some(Lang::ZhCn)), ("en", Some(Lang::En))];
-    let lang = r.choice("lang", &langs).unwrap_or(Lang::ZhCn);
+    let lang = r.choice("lang", &times::LANGS).unwrap_or(Lang::ZhCn);
     let name = if r.has("time_zone") { r.text("time_zone") } else { Some("Asia/Shanghai") };
     let digest_every = r.span("digest_every", secs(600)..=secs(86_400)).unwrap_or(secs(3600));
     let (own_domains, trusted_authserv) = (domains(r, "own_domains")?.into(), domains(r, "trusted_authserv")?.into());
     let first_time_after = r.span("first_time_after", Duration::ZERO..=secs(30 * 86_400)).unwrap_or(secs(7 * 86_400));
-    let time_zone = time_zone(r, name?)?;
-    Some(Alerts { lang, time_zone, digest_every, own_domains, trusted_authserv, first_time_after })
+    let (time_zone, times, workdays) = (time_zone(r, name?), times::times(r), times::workdays(r));
+    let Times { quiet_hours, work_hours, digest_at } = times?;
+    Some(Alerts {
+        lang,
+        time_zone: time_zone?,
+        quiet_hours: quiet_hours.unwrap_or_default(),
+        work_hours: work_hours.unwrap_or_default(),
+        digest_at: digest_at.unwrap_or_default(),
+        workdays: workdays?,
+        digest_every,
+        own_domains,
+        trusted_authserv,
+        first_time_after,
+    })
 }
 
 /// Names of domains or hosts, in lower case.
@@ -107,7 +116,7 @@ fn domains(r: &Reader<'_>, key: &'static str) -> Option<Vec<String>> {
     Some(found)
 }
 
-fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
+pub(super) fn time_zone(r: &Reader<'_>, name: &str) -> Option<jiff::tz::TimeZone> {
     if let Ok(zone) = jiff::tz::TimeZone::get(name)
         && !zone.is_unknown()
     {

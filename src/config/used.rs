@@ -2,6 +2,9 @@
 
 use crate::model::{AccountId, BusyMinutes, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use crate::rules::filter::Filter;
+use crate::rules::hours::Hours;
+use crate::rules::workdays::Workdays;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// `[log]`
     pub log: Log,
+    /// `[user.NAME]`
+    pub users: BTreeMap<Recipient, Person>,
     /// `[[account]]`
     pub accounts: Vec<Arc<Account>>,
     /// What is allowed but unwise, for example a password file that others can read.
@@ -88,6 +93,14 @@ pub struct Alerts {
     pub own_domains: Arc<[String]>,
     /// The servers whose Authentication-Results are believed, in lower case.
     pub trusted_authserv: Arc<[String]>,
+    /// When nobody is rung, but for what is urgent.
+    pub quiet_hours: Hours,
+    /// When people are rung; none: always.
+    pub work_hours: Hours,
+    /// When letters of urgency digest are told, by times of day ("09:00"); none: by `digest_every`.
+    pub digest_at: Vec<String>,
+    /// Which days are worked.
+    pub workdays: Arc<Workdays>,
     /// A sender is told as a stranger once senders are remembered for so long.
     pub first_time_after: Duration,
 }
@@ -315,13 +328,49 @@ pub struct Subscription {
     pub urgency: Urgency,
     /// Whether they deserve a connection of their own where the server has no NOTIFY; `None`: the INBOX does.
     pub realtime: Option<bool>,
+    /// The form of their cards; `None`: the recipient's.
+    pub card: Option<Card>,
+    /// When they ring nobody, and when they ring; `None`: as the recipient has it.
+    pub times: Times,
+}
+
+/// When somebody is rung, as far as it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// `quiet_hours`
+    pub quiet_hours: Option<Hours>,
+    /// `work_hours`
+    pub work_hours: Option<Hours>,
+    /// `digest_at`
+    pub digest_at: Option<Vec<String>>,
+}
+
+/// How one recipient is told (`[user.NAME]`), as far as it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The language of their alerts.
+    pub lang: Option<Lang>,
+    /// The zone of their times.
+    pub time_zone: Option<jiff::tz::TimeZone>,
+    /// The form of their cards.
+    pub card: Option<Card>,
+    /// When they are rung.
+    pub times: Times,
 }
 
 impl Subscription {
     /// The short form: to the account's recipients, of urgency normal.
     pub fn to<S: AsRef<str>>(folders: &[S]) -> Self {
         let folders = folders.iter().map(|name| name.as_ref().to_owned()).collect();
-        Self { folders, filter: Filter::default(), recipients: None, urgency: Urgency::Normal, realtime: None }
+        Self {
+            folders,
+            filter: Filter::default(),
+            recipients: None,
+            urgency: Urgency::Normal,
+            realtime: None,
+            card: None,
+            times: Times::default(),
+        }
     }
 }
 
@@ -353,6 +402,16 @@ pub struct Account {
     pub trusted_authserv: Arc<[String]>,
     /// Whose mail is one's own (`alerts.own_domains`).
     pub own_domains: Arc<[String]>,
+}
+
+impl Account {
+    /// Whether connections to this account are made as to the other one, and belong to the same: only rules differ.
+    pub fn connects_as(&self, other: &Self) -> bool {
+        let connection = |a: &Self| {
+            (a.id.clone(), a.login.clone(), a.auth, a.credential.clone(), a.owner.clone(), a.mode, a.provider.clone())
+        };
+        connection(self) == connection(other)
+    }
 }
 
 /// One mistake (or one warning) in the config, told so that a person can mend it.

@@ -15,7 +15,7 @@ pub use records::{AlertList, FolderMark, Records};
 pub use server::serve;
 pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status, WecomStatus};
 
-use crate::model::{AccountId, AlertId};
+use crate::model::{AccountId, AlertId, Mute, MuteId, Recipient};
 use crate::state::{AlertState, Why};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -82,6 +82,20 @@ pub enum Request {
         to: PathBuf,
         /// With the ledger; else only what is needed to go on.
         whole: bool,
+    },
+    /// The mutes that are not over: their numbers, and what they are.
+    Mutes,
+    /// Mutes something for a user: the number.
+    Mute {
+        /// What, for whom, until when.
+        mute: Mute,
+    },
+    /// Ends mutes of a user: the numbers of those that were ended.
+    Unmute {
+        /// Whose.
+        user: Recipient,
+        /// These; `None`: all.
+        ids: Option<Vec<MuteId>>,
     },
     /// How far the folders of an account have been read: [`FolderMark`]s.
     Marks {

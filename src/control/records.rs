@@ -4,6 +4,7 @@ use super::server::answered;
 use super::{OutboxStatus, Refusal, Request};
 use crate::clock::Clock;
 use crate::model::{AccountId, Mark, RawName};
+use crate::people::People;
 use crate::state::{AlertState, AlertView, Ledger, Outbox, State, StateError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub struct Records {
     state: Arc<dyn State>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    people: Option<Arc<People>>,
 }
 
 /// Alerts, and how much there is of all.
@@ -36,7 +38,13 @@ pub struct FolderMark {
 impl Records {
     /// The records of a store, by its two faces.
     pub fn new(state: Arc<dyn State>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { state, ledger, clock }
+        Self { state, ledger, clock, people: None }
+    }
+
+    /// The same, of a service that has workers who are to know of mutes.
+    #[must_use]
+    pub fn with_people(self, people: Arc<People>) -> Self {
+        Self { people: Some(people), ..self }
     }
 
     /// Answers a question about the records: the line to send.
@@ -49,8 +57,21 @@ impl Records {
             Request::Why { letters } => answered(self.ledger.why(letters).await),
             Request::Export { to, whole } => answered(self.ledger.export(to, whole, self.clock.wall()).await),
             Request::Marks { account } => answered(self.marks(&account).await),
+            Request::Mutes => answered(self.ledger.mutes(self.clock.wall()).await),
+            Request::Mute { mute } => answered(self.told(self.ledger.mute(mute).await).await),
+            Request::Unmute { user, ids } => {
+                answered(self.told(self.ledger.unmute(&user, ids, self.clock.wall()).await).await)
+            }
             Request::Status { .. } => Err(Refusal::Failed("no service is running".to_owned())),
         }
+    }
+
+    /// Tells the workers of mutes that have changed.
+    async fn told<T>(&self, changed: Result<T, StateError>) -> Result<T, StateError> {
+        if let (Ok(_), Some(people)) = (&changed, &self.people) {
+            people.set_mutes(self.ledger.mutes(self.clock.wall()).await?);
+        }
+        changed
     }
 
     async fn alerts(&self, state: Option<AlertState>, most: usize) -> Result<AlertList, StateError> {

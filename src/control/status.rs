@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Account;
 use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
 use crate::model::{AccountId, Lang, Owner, Timestamp};
+use crate::people::People;
 use crate::rules::budget::{self, Allowance};
 use crate::state::{Ledger, Outbox, State, StateError, Usage};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -139,11 +140,11 @@ impl Service {
     pub fn new(
         (state, ledger): (Arc<dyn State>, Arc<dyn Ledger>),
         clock: Arc<dyn Clock>,
-        health: Arc<Health>,
+        (health, people): (Arc<Health>, Arc<People>),
         allowance: Allowance,
     ) -> Self {
         let started = clock.steady();
-        let records = Records::new(state.clone(), ledger, clock.clone());
+        let records = Records::new(state.clone(), ledger, clock.clone()).with_people(people);
         Self { records, state, clock, health, allowance, started, accounts: RwLock::new(Arc::from([])) }
     }
 

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod busy;
 pub mod filter;
 pub mod governor;
+pub mod hours;
 pub mod life;
 pub mod line;
 pub mod pattern;

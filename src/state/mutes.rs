@@ -22,14 +22,19 @@ impl Engine {
         Ok(found)
     }
 
-    /// One more; one of the same user about the same takes its place.
+    /// One more; one of the same user about the same gives way to it, and those that are over are forgotten.
     pub(super) fn mute(&mut self, mute: &Mute) -> Result<MuteId, StateError> {
         let mut batch = Batch::default();
-        for (id, other) in self.mutes(mute.since)? {
-            if (&other.user, &other.what) == (&mute.user, &mute.what) {
-                batch.delete(keys::mute(id));
+        all(&*self.kv, keys::MUTES, |pairs| {
+            for (key, value) in pairs {
+                let stays =
+                    |other: Mute| other.until > mute.since && (&other.user, &other.what) != (&mute.user, &mute.what);
+                if !from_bytes::<Mute>(&value).is_ok_and(stays) {
+                    batch.delete(key);
+                }
             }
-        }
+            Ok(())
+        })?;
         let id = MuteId(self.number()?);
         batch.put(keys::mute(id), to_bytes(mute)?);
         self.apply(batch)?;
@@ -56,18 +61,5 @@ impl Engine {
         }
         self.apply(batch)?;
         Ok(ended)
-    }
-
-    /// Forgets those that are over.
-    pub(super) fn prune_mutes(&mut self, wall: Timestamp, batch: &mut Batch) -> Result<(), StateError> {
-        let there: Vec<_> = self.mutes(wall)?.into_iter().map(|(id, _)| id).collect();
-        all(&*self.kv, keys::MUTES, |pairs| {
-            for (key, _) in pairs {
-                if !keys::number_of(&key).is_some_and(|id| there.contains(&MuteId(id))) {
-                    batch.delete(key);
-                }
-            }
-            Ok(())
-        })
     }
 }

@@ -14,7 +14,7 @@ fn sender(letter: &Letter) -> Option<Fingerprint> {
 impl Cycle<'_> {
     /// Notes in letters, which stand in the order of their coming, whose senders are strangers.
     pub(super) async fn acquaint(&mut self, letters: &mut [Letter]) -> Result<(), End> {
-        let (watcher, account) = (self.watcher, &self.watcher.account);
+        let (watcher, account) = (self.watcher, self.rules.clone());
         let senders: Vec<_> = letters.iter().filter_map(sender).collect();
         let names: Vec<_> = letters.iter().filter_map(|letter| stranger(letter, &account.own_domains)).collect();
         if senders.is_empty() {
@@ -34,7 +34,7 @@ impl Cycle<'_> {
 
     /// Who is met by letters that are to be stored.
     pub(super) fn met(&self, letters: &[Sighting]) -> Met {
-        let account = &self.watcher.account;
+        let account = &self.rules;
         let letters = || letters.iter().map(|sighting| &sighting.item.letter);
         Met {
             owner: Some(account.owner.clone()),

@@ -96,6 +96,8 @@ pub(super) struct Moment {
 /// See the module's text.
 pub(super) struct Cycle<'a> {
     pub(super) watcher: &'a Watcher,
+    /// The account's rules, as the folders' subscriptions mean them.
+    pub(super) rules: std::sync::Arc<crate::config::Account>,
     pub(super) memory: &'a mut Memory,
     pub(super) session: Box<dyn MailSession>,
     pub(super) bells: &'a Bells,
@@ -138,6 +140,7 @@ impl<'a> Cycle<'a> {
         let now = watcher.clock.steady();
         let mut cycle = Self {
             watcher,
+            rules: watcher.rules.now(),
             memory,
             session,
             bells,
@@ -194,6 +197,7 @@ impl<'a> Cycle<'a> {
     pub(super) async fn run(mut self) -> Result<std::convert::Infallible, End> {
         let mut waits_since = None;
         loop {
+            self.take_rules().await?;
             let mut permit_at = None;
             let now = self.watcher.clock.steady();
             if self.pushed_at.is_some() || self.sweep_at <= now {

@@ -20,7 +20,8 @@ impl Cycle<'_> {
     /// Lists the folders where the patterns need it; known ones stay, with what is known of them. Whether something
     /// changed.
     pub(super) async fn find_folders(&mut self) -> Result<bool, End> {
-        let subscriptions = &self.watcher.account.subscriptions;
+        let rules = self.rules.clone();
+        let subscriptions = &rules.subscriptions;
         let marks = self.watcher.state.marks(&self.watcher.account.id).await?;
         let (listing_at, before) = (self.watcher.clock.wall(), self.memory.listed_at);
         let chosen = if let Some(inbox) = folders::inbox_only(subscriptions) {
@@ -66,7 +67,8 @@ impl Cycle<'_> {
     fn leave_missing(&mut self, there: &HashSet<RawName>) -> bool {
         let main = self.folders.get(self.main).map(|watched| watched.folder.raw.clone());
         let before = self.folders.len();
-        let patterns = || self.watcher.account.subscriptions.iter().flat_map(|s| &s.folders);
+        let rules = self.rules.clone();
+        let patterns = || rules.subscriptions.iter().flat_map(|s| &s.folders);
         self.folders.retain_mut(|watched| {
             watched.missing = if there.contains(&watched.folder.raw) { 0 } else { watched.missing + 1 };
             let named = watched.folder.is_inbox() || patterns().any(|p| **p == *watched.folder.shown);
@@ -82,7 +84,7 @@ impl Cycle<'_> {
 
     /// Whether folders may have come, or gone, that the patterns take.
     pub(super) fn may_find_more(&self) -> bool {
-        let mut patterns = self.watcher.account.subscriptions.iter().flat_map(|s| &s.folders);
+        let mut patterns = self.rules.subscriptions.iter().flat_map(|s| &s.folders);
         self.memory.told_missing || patterns.any(|p| pattern::is_wild(p))
     }
 

@@ -15,18 +15,21 @@ mod owner;
 mod quiet;
 mod read;
 mod route;
+mod rules;
 mod scan;
 mod sync;
 
 pub use hosts::Hosts;
 pub use owner::{OwnerBudget, Seat};
 pub use route::{Passed, Route, passed, route};
+pub use rules::Rules;
 
 use crate::clock::Clock;
 use crate::config::{Account, Imap};
 use crate::health::{AccountState, Health};
 use crate::imap::{ImapError, LoginTrouble, MailSource};
 use crate::model::{RawName, Timestamp};
+use crate::people::People;
 use crate::rules::backoff::Backoff;
 use crate::state::{State, StateError};
 use bells::Bells;
@@ -64,8 +67,12 @@ const STORE_AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Dura
 
 /// What a worker works with.
 pub struct Watcher {
-    /// The account.
+    /// The account, as its connections are made.
     pub account: Arc<Account>,
+    /// Its rules, which may change while it is watched.
+    pub rules: Arc<Rules>,
+    /// How people want to be told.
+    pub people: Arc<People>,
     /// How IMAP is spoken.
     pub imap: Imap,
     /// Whether addresses and folders may stand in the log.

@@ -70,6 +70,12 @@ impl OwnerBudget {
         seat
     }
 
+    /// Wakes the workers of all accounts: their rules may have changed.
+    pub fn wake(&self) {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.iter().filter_map(Weak::upgrade).for_each(|seat| seat.wake.notify_one());
+    }
+
     /// Asks for a sync. A permit that another account of the owner has just got is shared by all who waited.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 use super::cycle::{Cycle, Moment, Watched};
 use super::quiet::Quiet;
 use super::read::{self, Fragile};
+use super::route::Route;
 use super::{End, folders, route};
 use crate::imap::{Detail, ImapError, RawLetter, UidSet};
 use crate::metrics;
-use crate::model::{Fate, Item, Letter, Look, Mark, Sighting, Silence, Timestamp, Uid};
+use crate::model::{Apart, Fate, Item, Letter, Look, Mark, Recipient, Sighting, Silence, Timestamp, Uid};
 use crate::parse::{self, Source};
+use crate::people::About;
 use crate::rules::scan::{self, OLD_AFTER, Plan};
 use crate::state::{Committed, Scan};
 use std::collections::HashSet;
@@ -291,7 +293,7 @@ impl Cycle<'_> {
 
     /// A letter as it is known now.
     pub(super) fn read(&self, look: &Look, raw: &RawLetter, (mark, moment): (&Mark, Moment)) -> Letter {
-        let account = &self.watcher.account;
+        let account = &self.rules;
         parse::letter(&Source {
             account: &account.id,
             uid_validity: look.uid_next.and(look.uid_validity.or(Some(mark.uid_validity))).unwrap_or(0),
@@ -315,7 +317,7 @@ impl Cycle<'_> {
         silence: Option<Silence>,
         moment: Moment,
     ) -> Sighting {
-        let account = &self.watcher.account;
+        let account = &self.rules;
         let watched = self.folders.get(at);
         let uid = look.uid_next.and(raw.uid).unwrap_or(0);
         let places = watched.map(|watched| watched.subscriptions.clone()).unwrap_or_default();
@@ -325,20 +327,32 @@ impl Cycle<'_> {
             (None, None) => Fate::Silent(Silence::Unmatched),
             (None, Some(route)) => Fate::Announce(route.recipients.to_vec()),
         };
+        let folder: std::sync::Arc<str> = watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone());
+        let apart = match (&fate, &route) {
+            (Fate::Announce(_), Some(route)) => self.apart(route, &folder, &letter),
+            _ => Vec::new(),
+        };
         Sighting {
             uid,
             subscription: route.map_or(0, |route| u16::try_from(route.place + 1).unwrap_or(u16::MAX)),
             urgency: route.map(|route| route.urgency).unwrap_or_default(),
             fate,
-            apart: Vec::new(),
+            apart,
             item: Item {
                 account: account.id.clone(),
-                folder: watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone()),
+                folder,
                 letter,
                 told_at: moment.told_at,
                 away: self.away(at, raw.internal_date),
             },
         }
+    }
+
+    /// Which of a letter's recipients are told otherwise than its urgency says.
+    fn apart(&self, route: &Route<'_>, folder: &str, letter: &Letter) -> Vec<(Recipient, Apart)> {
+        let Some(subscription) = self.rules.subscriptions.get(route.place) else { return Vec::new() };
+        let about = About { account: &self.rules.id, folder, letter, subscription };
+        self.watcher.people.apart(route.recipients, &about, self.watcher.clock.wall())
     }
 
     /// The UIDs began anew: letters since the last good look are news, unless they are known by their sameness.

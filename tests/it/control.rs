@@ -42,7 +42,12 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let state = Arc::new(Store::in_place(MemoryKv::open(&Disk::default())).unwrap());
         let (health, clock) = (Arc::new(Health::default()), Arc::new(PausedClock::new()));
-        let service = Arc::new(Service::new((state.clone(), state.clone()), clock.clone(), health.clone(), ALLOWANCE));
+        let service = Arc::new(Service::new(
+            (state.clone(), state.clone()),
+            clock.clone(),
+            (health.clone(), Arc::default()),
+            ALLOWANCE,
+        ));
         let accounts = [Arc::new(account()), Arc::new(shared())];
         service.update(&accounts);
         for account in &accounts {

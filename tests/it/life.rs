@@ -43,6 +43,7 @@ impl House {
     async fn during<T>(&self, mailbox: &Mailbox, story: impl Future<Output = T>) -> T {
         let stop = CancellationToken::new();
         let shared = Shared {
+            people: Arc::default(),
             imap: imap(),
             personal: true,
             allowance: Allowance { syncs: 50, free: 25, settle: secs(1) },

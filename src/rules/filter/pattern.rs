@@ -4,6 +4,7 @@ use super::view::{Person, Text, folded};
 use crate::model::Lang;
 use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
+use std::fmt;
 
 /// Longer patterns are a slip.
 const MAX_CHARS: usize = 1000;
@@ -38,7 +39,7 @@ impl PatternError {
 }
 
 /// How one pattern finds what it means.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum How {
     /// The text holds this.
     Holds(Box<Finder<'static>>),
@@ -53,11 +54,17 @@ enum How {
     Expression(Regex),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Pattern {
     /// As it was written, without the `!`, folded unless it is an expression.
     text: String,
     how: How,
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
 }
 
 impl PartialEq for Pattern {

@@ -154,6 +154,7 @@ fn judge(world: &World, key: &(Recipient, usize), claim: Claim, shown: &[(i64, u
             WasTold::Alert { .. } if alert.is_some() => broken("two alerts hold it"),
             WasTold::Alert { .. } => alert = Some(word),
             WasTold::Known { .. } => {}
+            WasTold::Held { .. } | WasTold::Muted { .. } => broken("nobody asked for quiet"),
             WasTold::Waits { .. } => broken("it waits still"),
             WasTold::Unknown => broken("the ledger does not know"),
         }

@@ -46,6 +46,7 @@ impl Service {
         state.govern(limits, clock.now()).await.unwrap();
         let health = Arc::new(Health::default());
         let shared = Shared {
+            people: Arc::default(),
             imap: config.imap,
             personal: false,
             allowance: Shared::allowance(config),

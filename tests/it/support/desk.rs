@@ -8,7 +8,7 @@ use mailbell::imap::MailSource;
 use mailbell::model::Item;
 use mailbell::rules::budget::Allowance;
 use mailbell::state::{Story, Why};
-use mailbell::watch::{Hosts, OwnerBudget, Seat, Watcher};
+use mailbell::watch::{Hosts, OwnerBudget, Rules, Seat, Watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,8 @@ impl Watch {
         let owner = self.account.owner.clone();
         let budget = OwnerBudget::new(owner, self.allowance, self.state.clone(), self.clock.clone());
         let watcher = Watcher {
+            rules: Arc::new(Rules::new(Arc::new(self.account.clone()))),
+            people: Arc::default(),
             account: Arc::new(self.account.clone()),
             imap: self.imap,
             personal: true,
