@@ -9,6 +9,7 @@ mod copied;
 mod damaged;
 mod exports;
 mod full;
+mod held;
 mod killed;
 mod ledger;
 mod limits;
