@@ -19,6 +19,7 @@ mod restore;
 mod rival;
 mod service;
 mod status;
+mod subscriptions;
 mod why;
 mod world;
 mod worst;
