@@ -91,11 +91,7 @@ pub async fn run(
     tokio::pin!(stuck);
     let listener = listener(&config).await?;
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
-    let other_app = client.clone();
-    let recalled = state.recall(Arc::new(move |body: &[u8]| other_app.is_for_another_app(body))).await?;
-    if recalled > 0 {
-        info!(alerts = recalled, "alerts of another agent_id are composed anew");
-    }
+    recall(&state, &client).await?;
     state.govern(limits(&config), clock.now()).await?;
     let health = Arc::new(Health::default());
     let people = people(&config, &ledger, &clock).await?;
@@ -107,8 +103,7 @@ pub async fn run(
         shared.allowance,
     ));
     let mut supervisor = Supervisor::new(shared, stop.clone());
-    let accounts_now = Arc::new(Accounts::default());
-    accounts_now.update(&config.accounts);
+    let accounts_now = Arc::new(Accounts::of(&config.accounts));
     let compose = deliver::composer(&config, client.clone(), accounts_now.clone());
     let delivery = Delivery {
         state: state.clone(),
@@ -122,7 +117,7 @@ pub async fn run(
     };
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
-    upkeep::spawn(&supervisor, &state, &clock, &stop);
+    upkeep::spawn(&supervisor, (&state, &people), &clock, &stop);
     upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
     service.update(&config.accounts);
     spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
@@ -152,6 +147,16 @@ pub async fn run(
         }
     }
     Ok(end(supervisor, &state).await)
+}
+
+/// What was made for another app is made anew.
+async fn recall(state: &Arc<dyn State>, client: &Arc<Client>) -> Result<(), StateError> {
+    let other_app = client.clone();
+    let recalled = state.recall(Arc::new(move |body: &[u8]| other_app.is_for_another_app(body))).await?;
+    if recalled > 0 {
+        info!(alerts = recalled, "alerts of another agent_id are composed anew");
+    }
+    Ok(())
 }
 
 async fn listener(config: &Config) -> Result<Option<TcpListener>, StartError> {

@@ -20,6 +20,8 @@ struct Manners {
     zone: Option<TimeZone>,
     days: Arc<Workdays>,
     users: BTreeMap<Recipient, Person>,
+    /// Whether any hours are about workdays.
+    asks_calendar: bool,
 }
 
 /// A mute, ready to be asked.
@@ -62,6 +64,18 @@ impl People {
         *self.manners.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manners(config));
     }
 
+    /// A year that the working calendar does not know, though somebody's hours ask it: this year, or next year in December.
+    /// Its days are taken as the week has them.
+    pub fn missing_year(&self, now: Timestamp) -> Option<i16> {
+        let manners = self.manners.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let zone = manners.zone.clone().unwrap_or(TimeZone::UTC);
+        let day = jiff::Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone).date();
+        let next = (day.month() == 12).then(|| day.year() + 1);
+        manners
+            .asks_calendar
+            .then(|| std::iter::once(day.year()).chain(next).find(|year| !manners.days.knows(*year)))?
+    }
+
     /// These are muted, and nothing else.
     pub fn set_mutes(&self, mutes: Vec<(MuteId, Mute)>) {
         let mut ready: HashMap<Recipient, Vec<Ready>> = HashMap::new();
@@ -89,7 +103,12 @@ impl People {
 
 fn manners(config: &Config) -> Manners {
     let alerts = &config.alerts;
+    let of_people = config.users.values().map(|person| &person.times);
+    let of_accounts = config.accounts.iter().flat_map(|account| &account.subscriptions).map(|s| &s.times);
+    let asks = |hours: &Option<Hours>| hours.as_ref().is_some_and(Hours::use_workdays);
+    let some_ask = of_people.chain(of_accounts).any(|times| asks(&times.quiet_hours) || asks(&times.work_hours));
     Manners {
+        asks_calendar: some_ask || alerts.quiet_hours.use_workdays() || alerts.work_hours.use_workdays(),
         quiet_hours: alerts.quiet_hours.clone(),
         work_hours: alerts.work_hours.clone(),
         digest_at: alerts.digest_at.clone(),

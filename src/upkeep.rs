@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config;
 use crate::model::Timestamp;
+use crate::people::People;
 use crate::state::{Ledger, State, exports};
 use crate::supervise::Supervisor;
 use std::path::Path;
@@ -17,16 +18,25 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// The first export after a start: not while all accounts log in.
 const FIRST_EXPORT: Duration = Duration::from_secs(300);
 const NO_EXPORT: Duration = Duration::from_secs(2);
+/// How often it is looked whether the working calendar knows the year.
+const CALENDAR_EVERY: Duration = Duration::from_secs(86_400);
 /// How often it is noted that the service lives.
 const BEAT_EVERY: Duration = Duration::from_secs(30);
 
-/// Notes that the service lives, and forgets old records.
-pub(crate) fn spawn(supervisor: &Supervisor, state: &Arc<dyn State>, clock: &Arc<dyn Clock>, stop: &CancellationToken) {
-    let (state, clock, stop_token) = (state.clone(), clock.clone(), stop.clone());
-    supervisor.run("upkeep", stop.clone(), move || upkeep(state.clone(), clock.clone(), stop_token.clone()));
+/// Notes that the service lives, forgets old records, and says when the working calendar ends.
+pub(crate) fn spawn(
+    supervisor: &Supervisor,
+    (state, people): (&Arc<dyn State>, &Arc<People>),
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) {
+    let (state, people, clock, stop_token) = (state.clone(), people.clone(), clock.clone(), stop.clone());
+    supervisor
+        .run("upkeep", stop.clone(), move || upkeep(state.clone(), people.clone(), clock.clone(), stop_token.clone()));
 }
 
-async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+async fn upkeep(state: Arc<dyn State>, people: Arc<People>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut calendar_at = clock.steady();
     let mut prune_at = clock.steady().plus(PRUNE_NEXT);
     let mut beat_at = clock.steady();
     while !stop.is_cancelled() {
@@ -36,6 +46,15 @@ async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>, stop: Cancellation
                 warn!(%reason, "that the service lives cannot be noted");
             }
             beat_at = now.steady.plus(BEAT_EVERY);
+        }
+        if now.steady >= calendar_at {
+            if let Some(year) = people.missing_year(now.wall) {
+                warn!(
+                    year,
+                    "the working calendar does not know this year: Monday to Friday count as workdays; put the year into alerts.workdays_file"
+                );
+            }
+            calendar_at = now.steady.plus(CALENDAR_EVERY);
         }
         if now.steady >= prune_at {
             let more = state.prune(now.steady).await.unwrap_or_else(|reason| {

@@ -9,6 +9,7 @@ use crate::config::{Account, Config, Imap, Mode, Subscription};
 use crate::imap::{ImapError, ImapSource, Listed, MailSource, Offer, TcpDial};
 use crate::model::{Lang, RawName, Timestamp};
 use crate::oauth::Tokens;
+use crate::people::People;
 use crate::rules::pattern;
 use crate::state::{Store, could_be_opened};
 use crate::watch::folders::{self, Chosen};
@@ -66,6 +67,7 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
         Err(code) => return code,
     };
     let mut findings = vec![check_config(&config, lang)];
+    findings.extend(check_calendar(&config, lang));
     findings.extend(
         config.warnings.iter().map(|warning| Finding::warning("config", warning.line_for(&config.file, lang), "")),
     );
@@ -107,6 +109,23 @@ fn check_config(config: &Config, lang: Lang) -> Finding {
         Lang::En => format!("{}, {} account(s)", config.file.display(), config.accounts.len()),
     };
     Finding::ok("config", text)
+}
+
+/// Whether the working calendar knows the year, where somebody's hours ask it.
+fn check_calendar(config: &Config, lang: Lang) -> Option<Finding> {
+    let year = People::new(config).missing_year(crate::app::wall())?;
+    let (text, advice) = match lang {
+        Lang::ZhCn => (
+            format!("没有 {year} 年的节假日与调休，按周一至周五为工作日"),
+            "把该年写进一个文件（格式同 config/workdays-cn.toml），用 [alerts] workdays_file 指定".to_owned(),
+        ),
+        Lang::En => (
+            format!("no holidays and make-up workdays of {year} are known: Monday to Friday count as workdays"),
+            "write the year into a file as config/workdays-cn.toml has it, and name it in [alerts] workdays_file"
+                .to_owned(),
+        ),
+    };
+    Some(Finding::warning("calendar", text, advice))
 }
 
 /// Whether the store can be opened; a directory that is not there yet is not made.

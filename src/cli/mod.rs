@@ -3,6 +3,7 @@
 
 mod advice;
 mod alerts;
+mod backtest;
 mod check;
 mod explain;
 mod folders;
@@ -80,6 +81,8 @@ enum Command {
     /// The store as JSON lines, and back (导出、导入数据)
     #[command(subcommand)]
     State(state::StateCommand),
+    /// The last days' letters under the rules of a new --config: who would be told, and what differs (用新规则重演)
+    Backtest(backtest::BacktestArgs),
     /// Mutes a sender, a thread, a list, a folder or all for a while (静音、休假)
     Mute(mute::MuteArgs),
     /// What is muted, and until when (列出静音)
@@ -158,6 +161,7 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
         Command::State(command) => state::state(file, lang, command).await,
+        Command::Backtest(args) => backtest::backtest(file, lang, args).await,
         Command::Mute(args) => mute::mute(file, lang, args).await,
         Command::Mutes { json } => mute::mutes(file, lang, json).await,
         Command::Unmute(args) => mute::unmute(file, lang, args).await,

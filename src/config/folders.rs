@@ -7,10 +7,14 @@ use super::used::Subscription;
 use super::words::nearest;
 use super::{conditions, keys, times};
 use crate::model::Urgency;
+use crate::rules::pattern;
 
 /// The special uses that a pattern can name: RFC 6154 section 2, RFC 8457, and the INBOX.
 const USES: [&str; 9] =
     ["\\Inbox", "\\Junk", "\\Sent", "\\Drafts", "\\Trash", "\\Archive", "\\Flagged", "\\All", "\\Important"];
+
+/// More subscriptions of one account are not compared with each other.
+const MOST_COMPARED: usize = 1000;
 
 /// Reads the short or the long form; `None` if something is wrong, which is told.
 pub(super) fn subscriptions(r: &Reader<'_>) -> Option<Vec<Subscription>> {
@@ -31,8 +35,41 @@ pub(super) fn subscriptions(r: &Reader<'_>) -> Option<Vec<Subscription>> {
         };
     }
     // All are read before one that is wrong ends it: every mistake is told.
-    let list: Vec<_> = r.sections("subscription", &keys::SUBSCRIPTION)?.iter().map(subscription).collect();
-    if short.is_some() { None } else { list.into_iter().collect() }
+    let sections = r.sections("subscription", &keys::SUBSCRIPTION)?;
+    let list: Vec<_> = sections.iter().map(subscription).collect();
+    let list: Vec<_> = if short.is_some() { None } else { list.into_iter().collect() }?;
+    warn_of_idle_ones(&sections, &list);
+    Some(list)
+}
+
+/// Tells of subscriptions that take no letter: because their conditions contradict each other, or because one before them
+/// takes all that they would.
+fn warn_of_idle_ones(sections: &[Reader<'_>], list: &[Subscription]) {
+    for (at, (section, own)) in sections.iter().zip(list).enumerate().take(MOST_COMPARED) {
+        if own.filter.is_impossible() {
+            section.warn(
+                "folders",
+                say(
+                    "this subscription never takes a letter: its conditions contradict each other",
+                    "这个订阅不会选中任何邮件：它的条件互相矛盾",
+                ),
+            );
+            continue;
+        }
+        let before = list.iter().take(at);
+        let covers =
+            |other: &&Subscription| pattern::covers(&other.folders, &own.folders) && other.filter.covers(&own.filter);
+        if let Some(place) = before.clone().position(|other| covers(&other)) {
+            let number = place + 1;
+            section.warn(
+                "folders",
+                say(
+                    format!("this subscription never takes a letter: number {number} before it takes them all; put it first, or remove it"),
+                    format!("这个订阅不会选中任何邮件：它之前的第 {number} 个订阅已全部选中；请把它移到前面，或删去"),
+                ),
+            );
+        }
+    }
 }
 
 fn subscription(r: &Reader<'_>) -> Option<Subscription> {

@@ -65,6 +65,13 @@ pub struct Delivery {
 pub struct Accounts(RwLock<HashMap<AccountId, Arc<Account>>>);
 
 impl Accounts {
+    /// These, at the beginning.
+    pub fn of(accounts: &[Arc<Account>]) -> Self {
+        let all = Self::default();
+        all.update(accounts);
+        all
+    }
+
     /// Takes the place of those before.
     pub fn update(&self, accounts: &[Arc<Account>]) {
         let fresh = accounts.iter().map(|account| (account.id.clone(), account.clone())).collect();

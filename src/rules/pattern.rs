@@ -18,6 +18,18 @@ pub fn is_wild(pattern: &str) -> bool {
     pattern.contains(['*', '?']) || pattern.trim_start_matches('!').starts_with('\\')
 }
 
+/// Whether each folder that `other` takes is taken by `patterns`, as far as their words show that.
+pub fn covers(patterns: &[String], other: &[String]) -> bool {
+    let out = |list: &[String]| list.iter().filter_map(|p| p.strip_prefix('!').map(str::to_owned)).collect::<Vec<_>>();
+    let wider = |own: &str, theirs: &str| {
+        own == theirs || own == "*" || !own.starts_with('\\') && !is_wild(theirs) && matches(own, theirs)
+    };
+    let (out_here, out_there) = (out(patterns), out(other));
+    let mut theirs = other.iter().filter(|p| !p.starts_with('!'));
+    let taken = |theirs: &String| patterns.iter().filter(|p| !p.starts_with('!')).any(|own| wider(own, theirs));
+    theirs.all(taken) && out_here.iter().all(|own| out_there.iter().any(|theirs| wider(theirs, own)))
+}
+
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (fold_inbox(pattern), fold_inbox(name));
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
@@ -84,6 +96,17 @@ mod tests {
         assert!(takes(&["Inbox/归档".to_owned()], &["归档", "INBOX/归档"], &[]));
         assert!(takes(&["?目*".to_owned()], &["项目/甲"], &[]));
         assert!(!takes(&["!x".to_owned()], &["y"], &[]));
+    }
+
+    #[test]
+    fn one_list_may_take_all_that_another_does() {
+        let covers = |one: &[&str], other: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
+            super::covers(&owned(one), &owned(other))
+        };
+        assert!(covers(&["*"], &["INBOX", "项目/*", "\\Junk"]) && covers(&["INBOX"], &["inbox"]));
+        assert!(covers(&["项目/*"], &["项目/甲", "项目/*"]) && covers(&["*", "!a"], &["b", "!a"]));
+        assert!(!covers(&["*", "!a"], &["*"]) && !covers(&["INBOX"], &["*"]) && !covers(&["项目/甲"], &["项目/*"]));
     }
 
     proptest! {

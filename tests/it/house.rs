@@ -34,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("watch", &["model", "metrics", "clock", "rules", "config", "people", "health", "parse", "imap", "state"]),
     ("deliver", &["model", "metrics", "clock", "rules", "config", "health", "parse", "wecom", "state"]),
     ("supervise", &["model", "clock", "rules", "config", "people", "health", "imap", "state", "watch"]),
-    ("upkeep", &["model", "clock", "config", "state", "supervise"]),
+    ("upkeep", &["model", "clock", "config", "people", "state", "supervise"]),
     ("control", &["model", "clock", "rules", "config", "people", "health", "state"]),
     ("web", &["model", "metrics", "clock", "health", "state"]),
     (
@@ -66,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
             "rules",
             "config",
+            "people",
             "health",
             "parse",
             "telemetry",

@@ -167,3 +167,36 @@ async fn what_is_muted_is_not_told_until_it_is_unmuted() {
     let (code, text) = said(&world, &["unmute", "zhangsan", "77"]);
     assert!(code == 1 && text.contains("mailbell mutes"), "{text}");
 }
+
+/// New rules are tried on what came: with a config beside the service's own, while it runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_tried_on_what_came() {
+    let world = world().await;
+    for subject in ["one", "two", "three"] {
+        deliver(&world, "zhangsan", &mail("a@partner.example", subject, "")).await;
+    }
+    deliver(&world, "zhangsan", &mail("boss@corp.example", "from-the-boss", "")).await;
+    world.sees("zhangsan", &["one", "two", "three", "from-the-boss"]).await;
+    let new = world.dir.path().join("new.toml");
+    let rules =
+        config(&world, "[]").replace("subject = [\"发票\", \"报销\"]\nhas_attachment = true", "subject = \"t\"");
+    std::fs::write(&new, rules.replace("from = [\"boss@corp.example\"]", "from = \"nobody@corp.example\"")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mailbell"));
+        let out =
+            command.args(args).arg("--config").arg(&new).env_remove("LANG").env_remove("LC_ALL").output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let account = address("zhangsan");
+    let told: Value = serde_json::from_str(&run(&["backtest", &account, "--days", "3", "--json"])).unwrap();
+    assert_eq!((&told["letters"], told["differ"].as_array().unwrap().len()), (&4.into(), 3), "{told}");
+    let line =
+        |who: &str| told["recipients"].as_array().unwrap().iter().find(|l| l["recipient"] == who).unwrap().clone();
+    assert_eq!(line("wangwu")["after"]["normal"], 3, "the two with a t, and the boss");
+    assert_eq!((&line("zhangsan")["before"]["urgent"], &line("zhangsan")["after"]["urgent"]), (&1.into(), &0.into()));
+    let text = run(&["backtest", &account, "--lang", "zh-CN"]);
+    for words in ["接收人", "按新规则", "不同的有 3 封", "from-the-boss", "urgent zhangsan (1)"] {
+        assert!(text.contains(words), "{words} is missing in\n{text}");
+    }
+}

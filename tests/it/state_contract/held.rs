@@ -1,6 +1,6 @@
 //! Letters that are held for a recipient until a moment of their own, and letters that were muted.
 
-use super::{ALL, Place, T0, account, after, at, claim, counts, item, mark, on_both_backends, sighting, texts, user};
+use super::{ALL, Place, account, after, at, claim, counts, item, mark, on_both_backends, sighting, texts, user};
 use mailbell::model::{Apart, Mute, MuteId, Muted, RawName, Recipient, Timestamp, Urgency};
 use mailbell::rules::retry::Next;
 use mailbell::state::{Ledger, Met, Scan, State, Store, WasTold, Why};
