@@ -92,7 +92,7 @@ impl Hours {
         spans.filter(|(begin, end)| *begin <= at && at < *end).map(|(_, end)| end).max()
     }
 
-    /// When the next window begins, if before `last`.
+    /// When the next window begins, looked for up to the day of `last`.
     fn next_begin(&self, at: Moment, last: Moment, place: &Place<'_>) -> Option<Moment> {
         let (today, last_day) = (place.zone.to_datetime(at).date(), place.zone.to_datetime(last).date());
         let mut dates =
@@ -101,7 +101,7 @@ impl Hours {
             let begins = self.0.iter().filter_map(|window| window.span(date, place)).map(|(begin, _)| begin);
             begins.filter(|begin| *begin > at).min()
         };
-        dates.find_map(next_on).filter(|begin| *begin < last)
+        dates.find_map(next_on)
     }
 }
 
@@ -133,11 +133,10 @@ impl Window {
         if self.days.have(date, days) { Some((at(self.begin)?, at(self.end)?)) } else { None }
     }
 
-    /// The moments from which and before which the window of this day holds.
+    /// The moments from which and before which the window of this day holds; the same twice if all of it is left out.
     fn span(&self, date: Date, place: &Place<'_>) -> Option<(Moment, Moment)> {
         let (begin, end) = self.civil(date, place.days)?;
-        let span = (moment(begin, Which::First, place.zone)?, moment(end, Which::Second, place.zone)?);
-        Some(span).filter(|(begin, end)| begin < end)
+        Some((moment(begin, Which::First, place.zone)?, moment(end, Which::Second, place.zone)?))
     }
 }
 

@@ -141,6 +141,17 @@ fn outside_work_hours_it_is_quiet() {
             ("2026-11-27T20:00:00+08", Some("2026-11-30T10:00:00+08")),
         ],
     );
+    // The first of several begins is the next.
+    let halves =
+        quiet("Asia/Shanghai", &[], Some(&["mon-fri 13:00-18:00", "mon-fri 09:00-12:00", "mon-fri 15:00-19:00"]));
+    ends(
+        &halves,
+        &[
+            ("2026-11-23T08:00:00+08", Some("2026-11-23T09:00:00+08")),
+            ("2026-11-23T12:00:00+08", Some("2026-11-23T13:00:00+08")),
+            ("2026-11-23T18:30:00+08", None),
+        ],
+    );
     // None given: by nothing, or by an empty list.
     for none in [None, Some(&[][..])] {
         ends(&quiet("Asia/Shanghai", &[], none), &[("2026-11-23T03:00:00+08", None)]);
@@ -405,7 +416,7 @@ fn quiets() -> impl Strategy<Value = (Quiet, i64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// For four days, which has all edges that there are in it; longer waits are rows of the tables above.
     #[test]
