@@ -20,7 +20,7 @@ use text::{WEEK, Wrong};
 /// Nobody is left alone for longer than this, whatever the hours say.
 pub const LONGEST_QUIET: Duration = Duration::from_secs(14 * 86_400);
 /// More windows in one list are refused: nobody wrote these by hand.
-pub const MOST_WINDOWS: usize = 100;
+pub const MOST_WINDOWS: usize = 50;
 
 const DAY: u16 = 24 * 60;
 /// Clocks were set by as much as a day, where a country changed its side of the date line.
