@@ -4,7 +4,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, Imap};
 use crate::control::{self, Service};
-use crate::deliver::{self, Accounts, Delivery, Reporter};
+use crate::deliver::{self, Accounts, Delivery, Looks, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
@@ -106,7 +106,7 @@ pub async fn run(
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::default());
     accounts_now.update(&config.accounts);
-    let compose = deliver::composer(&config, client.clone(), accounts_now.clone());
+    let compose = deliver::composer(&config, client.clone(), accounts_now.clone(), Arc::new(Looks::of_all(&config)));
     let delivery = Delivery {
         state: state.clone(),
         push: client.clone(),

@@ -6,7 +6,7 @@ use super::{FAILED, fail, load};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
-use crate::deliver::{Accounts, composer};
+use crate::deliver::{Accounts, Looks, composer};
 use crate::model::{Attachment, Item, Kind, Lang, Letter, Method, Recipient, Start, Timestamp, Urgency, Verdict};
 use crate::parse::{self, Source};
 use crate::rules::pattern;
@@ -222,8 +222,10 @@ fn alert(
         letter: letter.clone(),
         told_at: Timestamp(0),
         away: None,
+        card: None,
     };
-    let drafts = composer(config, client, accounts)(to, Content::Letters(&[item]), Shape::default());
+    let looks = Arc::new(Looks::of_all(config));
+    let drafts = composer(config, client, accounts, looks)(to, Content::Letters(&[item]), Shape::default());
     let body = drafts.first().map(|draft| draft.body.as_slice()).unwrap_or_default();
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }

@@ -5,9 +5,9 @@ use super::net;
 use super::reader::{Choice, Reader};
 use super::reading::{quoted, say};
 use super::secret;
-use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Web, Wecom};
+use super::used::{Admin, Alerts, Imap, Limits, Log, LogFormat, State, Web, Wecom};
 use super::words::nearest;
-use crate::model::{BusyMinutes, Lang};
+use crate::model::{BusyMinutes, Card, Lang};
 use std::time::Duration;
 use url::Url;
 
@@ -54,8 +54,7 @@ pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
         false => Url::parse("https://qyapi.weixin.qq.com").ok(),
     };
     let proxy = net::proxy(r, "proxy");
-    let cards: [Choice<Card>; 4] =
-        [("textcard", Some(Card::Textcard)), ("text", Some(Card::Text)), ("template_card", None), ("markdown", None)];
+    let cards: [Choice<Card>; 4] = Card::ALL.map(|card| (card.word(), Some(card)));
     let card = r.choice("card", &cards).unwrap_or(Card::Textcard);
     let link = net::page(r, "link");
     Some(Wecom {

@@ -1,6 +1,6 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, BusyMinutes, Lang, Locale, Owner, Recipient, Secret, Urgency};
+use crate::model::{AccountId, BusyMinutes, Card, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,15 +63,6 @@ impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Proxy({}:{:?})", self.0.host_str().unwrap_or_default(), self.0.port())
     }
-}
-
-/// The form of an alert for one letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Card {
-    /// `textcard` (p90236).
-    Textcard,
-    /// `text`.
-    Text,
 }
 
 /// How alerts speak.

@@ -29,6 +29,36 @@ pub fn cut_front(text: &str, most: usize) -> String {
     format!("{ELLIPSIS}{}", text.get(start..).unwrap_or_default())
 }
 
+/// As [`cut`], to a length in characters (Unicode scalar values), which is how WeCom states the lengths of template cards.
+pub fn cut_characters(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else { return String::new() };
+    let end = taken(text.graphemes(true), room);
+    format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default().trim_end())
+}
+
+/// As [`cut_front`], to a length in characters.
+pub fn cut_front_characters(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else { return String::new() };
+    let start = text.len().saturating_sub(taken(text.graphemes(true).rev(), room));
+    format!("{ELLIPSIS}{}", text.get(start..).unwrap_or_default())
+}
+
+/// The bytes of as many of the graphemes as have no more than `room` characters together.
+fn taken<'a>(graphemes: impl Iterator<Item = &'a str>, room: usize) -> usize {
+    let sums = graphemes.scan((0, 0), |(bytes, characters), grapheme| {
+        *bytes += grapheme.len();
+        *characters += grapheme.chars().count();
+        Some((*bytes, *characters))
+    });
+    sums.take_while(|(_, characters)| *characters <= room).last().map_or(0, |(bytes, _)| bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 //! What holds of the alerts for any letters at all: each letter in exactly one, within WeCom's limits, nothing of a
 //! sender's is markup, the newest first, no two alike.
 
-use super::tests::{TODAY, link, plain, shape, style};
+use super::tests::{TODAY, link, style};
 use super::*;
 use crate::model::{AccountId, Attachment, Invitation, Kind, Letter, LetterId, Method, Sender, Start, Verdict};
+use crate::wecom::Notice;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -40,6 +41,28 @@ fn hostile() -> impl Strategy<Value = String> {
         "జ్ఞా",
         "שלום",
         "@corp.example",
+        "**",
+        "*",
+        "_",
+        "`",
+        "~~",
+        "[x](http://evil)",
+        "![x](",
+        "](",
+        "]",
+        "# ",
+        "> ",
+        "- ",
+        "1. ",
+        "|",
+        "\\*",
+        "<font color=\"warning\">",
+        "</font>",
+        "<@all>",
+        "https://evil.example/",
+        "WWW.evil.example",
+        "【紧急】",
+        "👍🏽\u{200d}",
     ]);
     prop_oneof![
         proptest::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat()),
@@ -113,20 +136,35 @@ fn an_item() -> impl Strategy<Value = Item> {
     let account = prop_oneof![Just("zhangsan@corp.example".to_owned()), "[a-c]{1,2}@corp.example", hostile()];
     let folder = prop_oneof![Just("INBOX".to_owned()), "项目/[甲乙丙]", hostile()];
     let away = proptest::option::weighted(0.5, (-5000_i64..0, 0_i64..3000));
-    (a_full_letter(), account, folder, away).prop_map(|(letter, account, folder, away)| Item {
+    let card = proptest::option::weighted(0.3, a_card());
+    (a_full_letter(), account, folder, away, card).prop_map(|(letter, account, folder, away, card)| Item {
         account: AccountId::new(&account),
         folder: folder.as_str().into(),
         letter,
         told_at: Timestamp(0),
+        card,
         away: away.map(|(from, long)| (Timestamp(TODAY + 60_000 * from), Timestamp(TODAY + 60_000 * (from + long)))),
     })
 }
 
+fn a_card() -> impl Strategy<Value = Card> {
+    proptest::sample::select(Card::ALL.to_vec())
+}
+
 fn a_style() -> impl Strategy<Value = Style> {
-    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, own)| Style {
+    (any::<bool>(), a_card(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, text_only, own)| Style {
+        text_only: text_only && card == Card::Text,
         own_domains: if own { vec!["corp.example".to_owned()].into() } else { Vec::new().into() },
         first_time_after: Duration::from_secs(7 * 86_400),
-        ..style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
+        ..style(if zh { Lang::ZhCn } else { Lang::En }, card)
+    })
+}
+
+fn a_shape() -> impl Strategy<Value = Shape> {
+    (0_u32..200, proptest::bool::weighted(0.3), any::<bool>()).prop_map(|(number, plain, urgent)| Shape {
+        number,
+        plain,
+        urgent,
     })
 }
 
@@ -158,15 +196,21 @@ fn sound(message: &Message, limit: usize) -> Result<(), TestCaseError> {
     let texts = match message {
         Message::Text { content } => {
             prop_assert!(content.len() <= limit, "{} bytes", content.len());
-            vec![content]
+            vec![content.as_str()]
         }
         Message::Textcard { title, description, url, button } => {
             prop_assert!(title.len() <= 128 && description.len() <= 512 && url.len() <= 2048);
             prop_assert!(button.chars().count() <= 4);
             prop_assert!(description.ends_with("</div>") && !title.contains('\n'));
             prop_assert_eq!(description.matches("<div").count(), description.matches("</div>").count());
-            vec![title, description]
+            vec![title.as_str(), description]
         }
+        Message::Markdown { content } => {
+            prop_assert!(content.len() <= limit, "{} bytes", content.len());
+            prop_assert!(!content.contains(|c: char| c.is_control() && c != '\n'), "{content:?}");
+            return ours_alone(content);
+        }
+        Message::Template(notice) => sound_notice(notice)?,
     };
     for text in texts {
         prop_assert!(!text.trim().is_empty());
@@ -177,6 +221,164 @@ fn sound(message: &Message, limit: usize) -> Result<(), TestCaseError> {
             prop_assert!(!theirs.contains(entity), "{text:?}");
         }
     }
+    Ok(())
+}
+
+/// Its texts, each within its length (wecom-api 3.6, 3.7).
+fn sound_notice(notice: &Notice) -> Result<Vec<&str>, TestCaseError> {
+    let (big, what) = notice.emphasis.as_ref().map_or(("", ""), |(title, desc)| (title, desc));
+    let mut texts = vec![
+        (notice.source.as_str(), 20),
+        (&notice.title, 36),
+        (&notice.desc, 44),
+        (big, 14),
+        (what, 22),
+        (&notice.sub_title, 160),
+    ];
+    for (name, value) in &notice.rows {
+        prop_assert!(!name.is_empty() && !value.is_empty());
+        texts.extend([(name.as_str(), 5), (value.as_str(), 30)]);
+    }
+    prop_assert!(notice.rows.len() <= 6 && notice.url == "https://mail.corp.example");
+    prop_assert!(!notice.title.trim().is_empty() && !notice.source.is_empty());
+    for (text, most) in &texts {
+        prop_assert!(text.chars().count() <= *most && !text.contains('\n'), "{text:?}");
+    }
+    Ok(texts.into_iter().map(|(text, _)| text).filter(|text| !text.is_empty()).collect())
+}
+
+/// What any reader of markdown could take for markup, however lenient it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Mark<'a> {
+    Quote,
+    Bold(&'a str),
+    Font(&'a str, &'a str),
+    Link(&'a str, &'a str),
+    /// The beginning of a line that is no plain text.
+    Line(&'a str),
+    /// A sign with a meaning that stands for no more than itself here.
+    Sign(&'a str),
+    /// What becomes a link by itself.
+    Address(&'a str),
+}
+
+fn marks(content: &str) -> Vec<Mark<'_>> {
+    let mut found = Vec::new();
+    for line in content.split('\n') {
+        let mut rest = line;
+        while let Some(quoted) = rest.strip_prefix('>') {
+            found.push(Mark::Quote);
+            rest = quoted.trim_start();
+        }
+        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let bullet = ["#", "- ", "+ ", "* ", "---", "===", "***", "    ", "\t", ":", "```"];
+        if bullet.iter().any(|sign| rest.starts_with(sign))
+            || (digits.len() < rest.len() && digits.starts_with(['.', ')']))
+        {
+            found.push(Mark::Line(rest));
+        }
+        inline(rest, &mut found);
+    }
+    found
+}
+
+fn inline<'a>(text: &'a str, found: &mut Vec<Mark<'a>>) {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let bold = || rest.strip_prefix("**")?.split_once("**");
+        let font = || {
+            let (colour, rest) = rest.strip_prefix("<font color=\"")?.split_once("\">")?;
+            let (inner, rest) = rest.split_once("</font>")?;
+            Some((colour, inner, rest))
+        };
+        let link = || {
+            let (label, rest) = rest.strip_prefix('[')?.split_once("](")?;
+            let (url, rest) = rest.split_once(')')?;
+            Some((label, url, rest))
+        };
+        let sign = rest.get(..c.len_utf8()).unwrap();
+        let mut next = rest.get(c.len_utf8()..).unwrap();
+        if let Some((inner, after)) = bold() {
+            found.push(Mark::Bold(inner));
+            inline(inner, found);
+            next = after;
+        } else if let Some((colour, inner, after)) = font() {
+            found.push(Mark::Font(colour, inner));
+            inline(inner, found);
+            next = after;
+        } else if let Some((label, url, after)) = link() {
+            found.push(Mark::Link(label, url));
+            inline(label, found);
+            next = after;
+        } else if "*_`~[]<>\\|".contains(c) || (c == '&' && rest.starts_with("&#")) {
+            found.push(Mark::Sign(sign));
+        } else if rest.starts_with("://") || rest.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) {
+            found.push(Mark::Address(rest));
+        }
+        rest = next;
+    }
+}
+
+/// The only markup is ours: colours around our words, a subject that is bold from its first to its last character, lines
+/// that are quoted, a link at the end.
+fn ours_alone(content: &str) -> Result<(), TestCaseError> {
+    let words = [
+        "紧急邮件",
+        "Urgent mail",
+        "发件人：",
+        "From: ",
+        "时间：",
+        "At: ",
+        "文件夹：",
+        "In: ",
+        "⚠ ",
+        "发件人已验证",
+        "sender verified",
+        "外部发件人",
+        "external sender",
+        "首次来信",
+        "first mail from them",
+        "邮件自称写于 ",
+        "says it was written ",
+        "邮铃离线期间（",
+        "Came while mailbell was away, ",
+        "会议邀请",
+        "invitation",
+        "加密邮件",
+        "encrypted",
+        "带数字签名",
+        "signed",
+        "群发邮件",
+        "bulk mail",
+        "自动发送",
+        "sent by a program",
+        "退信",
+        "not delivered",
+    ];
+    let is_size = |text: &str| {
+        let size = [" B", " KB", " MB"].iter().find_map(|unit| text.strip_suffix(unit));
+        size.is_some_and(|size| size.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    };
+    let days = |text: &str| text.trim_start_matches(|c: char| c.is_ascii_digit()) == " 天来首次来信";
+    let is_ours = |text: &str| words.iter().any(|ours| text.starts_with(ours)) || is_size(text) || days(text);
+    let (mut quotes, mut bold, mut links) = (0, Vec::new(), 0);
+    for mark in marks(content) {
+        match mark {
+            Mark::Quote => quotes += 1,
+            Mark::Bold(text) => bold.push(text),
+            Mark::Font(colour, text) => {
+                prop_assert!(["info", "comment", "warning"].contains(&colour) && is_ours(text), "{colour} {text:?}");
+            }
+            Mark::Link("打开邮箱" | "Open mailbox", "https://mail.corp.example") => links += 1,
+            other => prop_assert!(false, "{other:?} in {content:?}"),
+        }
+    }
+    prop_assert!(bold.len() == 1 && links <= 1 && content.ends_with(')') == (links == 1), "{content:?}");
+    prop_assert!(!bold[0].is_empty() && bold[0].trim() == bold[0], "{content:?}");
+    let mut lines = content.split('\n').filter(|line| !line.starts_with('>'));
+    let first = lines.find(|line| !line.starts_with("<font")).unwrap_or_default();
+    prop_assert_eq!(first, format!("**{}**", bold[0]));
+    prop_assert_eq!(quotes, content.split('\n').filter(|line| line.starts_with('>')).count());
     Ok(())
 }
 
@@ -197,8 +399,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), number in 0_u32..200, form in any::<bool>()) {
-        let shape = if form { plain(number) } else { shape(number) };
+    fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), shape in a_shape()) {
         let rendered = render(&items, &style, &link, shape);
         let told: Vec<_> = rendered.iter().flat_map(|r| r.items.clone()).collect();
         let mut sorted = told.clone();
@@ -207,16 +408,19 @@ proptest! {
         // The newest first, over all messages.
         prop_assert!(told.is_sorted_by_key(|at| std::cmp::Reverse(items[*at].letter.time)));
         for r in &rendered {
-            sound(&r.message, if form { 512 } else { 2048 })?;
+            sound(&r.message, if shape.plain { 512 } else { 2048 })?;
             prop_assert!(!r.items.is_empty());
+            // Text is all that some people see, and what was refused is sent as text.
+            let must = style.text_only || shape.plain || items.len() > 1;
+            prop_assert!(!must || matches!(r.message, Message::Text { .. }), "{:?}", r.message);
         }
-        let catch_up = items.len() > 60 && !form;
+        let catch_up = items.len() > 60 && !shape.plain;
         prop_assert!(!catch_up || (rendered.len() == 1 && rendered[0].kind == AlertKind::CatchUp));
     }
 
     #[test]
-    fn what_is_named_is_what_was_written(items in items(), style in a_style()) {
-        for r in render(&items, &style, &|_| None, shape(0)) {
+    fn what_is_named_is_what_was_written(items in items(), style in a_style(), urgent in any::<bool>()) {
+        for r in render(&items, &style, &|_| None, Shape { urgent, ..Shape::default() }) {
             let Message::Text { content } = &r.message else { continue };
             if r.kind == AlertKind::Letter {
                 continue;
@@ -248,16 +452,16 @@ proptest! {
     }
 
     #[test]
-    fn numbers_make_alerts_differ(items in items(), style in a_style(), form in any::<bool>(), report_text in hostile()) {
+    fn numbers_make_alerts_differ(items in items(), style in a_style(), shape in a_shape(), report_text in hostile()) {
         let mut seen = HashSet::new();
         for number in [0, 1, 2, 99, u32::MAX] {
-            let shape = Shape { number, plain: form };
+            let shape = Shape { number, ..shape };
             for r in render(&items, &style, &link, shape) {
                 sound(&r.message, 2048)?;
                 prop_assert!(seen.insert(format!("{:?}", r.message)), "{:?}", r.message);
             }
             let told = report(&report_text, shape).message;
-            if form {
+            if shape.plain {
                 sound(&told, 512)?;
             }
             prop_assert!(seen.insert(format!("{told:?}")), "{told:?}");

@@ -331,6 +331,7 @@ impl Cycle<'_> {
                 letter,
                 told_at: moment.told_at,
                 away: self.away(at, raw.internal_date),
+                card: None,
             },
         }
     }

@@ -5,7 +5,7 @@ use super::office::Servers;
 use super::time::Time;
 use mailbell::clock::Clock;
 use mailbell::config::Config;
-use mailbell::deliver::{self, Accounts, Delivery, Reporter};
+use mailbell::deliver::{self, Accounts, Delivery, Looks, Reporter};
 use mailbell::health::Health;
 use mailbell::model::Now;
 use mailbell::state::{Limits, State, Store};
@@ -61,12 +61,13 @@ impl Service {
         let mut supervisor = Supervisor::new(shared, stop.clone());
         let accounts = Arc::new(Accounts::default());
         accounts.update(&config.accounts);
+        let looks = Arc::new(Looks::of_all(config));
         let delivery = Delivery {
             state: state.clone(),
             push: client.clone(),
             clock: clock.clone(),
             health: health.clone(),
-            compose: deliver::composer(config, client, accounts.clone()),
+            compose: deliver::composer(config, client, accounts.clone(), looks),
             lang: config.alerts.lang,
             time_zone: config.alerts.time_zone.clone(),
             admins: config.admin.recipients.clone(),
