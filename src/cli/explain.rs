@@ -163,7 +163,7 @@ fn report(
     });
     let alert = match &taker {
         Some((.., urgency, recipients)) if *urgency != Urgency::Silent => {
-            Some(alert(config, account, folder, &letter, recipients)?)
+            Some(alert(config, account, folder, &letter, (recipients, *urgency))?)
         }
         _ => None,
     };
@@ -210,7 +210,7 @@ fn alert(
     account: &Account,
     folder: &str,
     letter: &Letter,
-    to: &[Recipient],
+    (to, urgency): (&[Recipient], Urgency),
 ) -> Result<serde_json::Value, String> {
     let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
     let client = Arc::new(Client::new(&config.wecom, clock)?);
@@ -224,8 +224,9 @@ fn alert(
         away: None,
         card: None,
     };
+    let shape = Shape { urgent: urgency == Urgency::Urgent, ..Shape::default() };
     let looks = Arc::new(Looks::of_all(config));
-    let drafts = composer(config, client, accounts, looks)(to, Content::Letters(&[item]), Shape::default());
+    let drafts = composer(config, client, accounts, looks)(to, Content::Letters(&[item]), shape);
     let body = drafts.first().map(|draft| draft.body.as_slice()).unwrap_or_default();
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }

@@ -74,6 +74,17 @@ mod tests {
     }
 
     #[test]
+    fn lengths_may_be_told_in_characters() {
+        assert_eq!((cut_characters("会议通知", 4), cut_characters("会议通知", 3)), ("会议通知".into(), "会议…".into()));
+        assert_eq!((cut_characters("会 议通知", 3), cut_characters("会议", 0)), ("会…".into(), String::new()));
+        assert_eq!(cut_characters("ab👨‍👩‍👧cd", 7), "ab…", "five characters, one sign");
+        assert_eq!(cut_characters("ab👨‍👩‍👧cd", 8), "ab👨‍👩‍👧…");
+        assert_eq!(cut_front_characters("zhangsan@corp.example", 14), "…@corp.example");
+        assert_eq!(cut_front_characters("cd👨‍👩‍👧ab", 7), "…ab");
+        assert_eq!((cut_front_characters("abc", 3), cut_front_characters("abc", 0)), ("abc".into(), String::new()));
+    }
+
+    #[test]
     fn chinese_is_cut_between_characters() {
         let text = "会".repeat(50);
         assert_eq!(cut(&text, 100), format!("{}…", "会".repeat(32)));
@@ -148,6 +159,17 @@ mod tests {
                 prop_assert!(borders.any(|at| (kept.len()..=cut_away).contains(&at)), "{:?} of {:?}", short, text);
             } else {
                 prop_assert!(short.is_empty() && most < 3, "{:?} of {:?}", short, text);
+            }
+        }
+
+        #[test]
+        fn characters_fit_from_either_end(text in text(), most in 0_usize..60) {
+            for short in [cut_characters(&text, most), cut_front_characters(&text, most)] {
+                prop_assert!(short.chars().count() <= most);
+                let whole = text.chars().count() <= most;
+                prop_assert!(whole == (short == text) || text.contains('…'), "{:?} of {:?}", short, text);
+                let kept = short.trim_end_matches('…').trim_start_matches('…');
+                prop_assert!(text.contains(kept));
             }
         }
 

@@ -113,6 +113,9 @@ fn newest_first(items: &[Item]) -> Vec<usize> {
 }
 
 #[cfg(test)]
+#[path = "render_form_tests.rs"]
+mod forms;
+#[cfg(test)]
 #[path = "render_property_tests.rs"]
 mod properties;
 #[cfg(test)]

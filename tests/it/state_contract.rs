@@ -12,6 +12,7 @@ mod full;
 mod killed;
 mod ledger;
 mod limits;
+mod looks;
 mod met;
 mod opening;
 mod outbox;

@@ -91,7 +91,7 @@ fn textcard(facts: &Facts, lang: Lang, url: String, mark: &str) -> Message {
 
 /// An urgent one says so in a line of its own, which no subject can be.
 fn text(facts: Facts, lang: Lang, link: Option<String>, mark: &str, urgent: bool) -> Message {
-    let loud = urgent.then(|| words::urgent(lang).to_owned());
+    let loud = urgent.then(|| words::urgent(lang).trim_end().to_owned());
     let title = title(&facts, mark);
     let more: Vec<_> = facts.more().collect();
     let lines = loud.into_iter().chain([title, facts.from, facts.time, facts.place]).chain(more);
