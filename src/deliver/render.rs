@@ -116,6 +116,9 @@ fn newest_first(items: &[Item]) -> Vec<usize> {
 #[path = "render_form_tests.rs"]
 mod forms;
 #[cfg(test)]
+#[path = "render_marks_tests.rs"]
+mod marks;
+#[cfg(test)]
 #[path = "render_property_tests.rs"]
 mod properties;
 #[cfg(test)]
