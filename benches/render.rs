@@ -2,15 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mailbell::config::Card;
 use mailbell::deliver::render::{Style, render};
-use mailbell::model::{AccountId, Item, Lang, Letter, LetterId, Sender, Timestamp};
+use mailbell::model::{AccountId, Card, Item, Lang, Letter, LetterId, Sender, Timestamp};
 use mailbell::state::Shape;
 use std::hint::black_box;
 use std::time::Duration;
 
 fn shape(number: u32) -> Shape {
-    Shape { number, plain: false }
+    Shape { number, ..Shape::default() }
 }
 
 fn items(count: u8) -> Vec<Item> {
@@ -30,6 +29,7 @@ fn items(count: u8) -> Vec<Item> {
         },
         told_at: Timestamp(0),
         away: None,
+        card: None,
     };
     (0..count).map(item).collect()
 }
@@ -40,6 +40,7 @@ fn messages(c: &mut Criterion) {
         lang: Lang::ZhCn,
         time_zone,
         card: Card::Textcard,
+        text_only: false,
         own_domains: Vec::new().into(),
         first_time_after: Duration::ZERO,
     };

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use common::{BOTH, Growing, user};
 use mailbell::clock::{Clock, SystemClock};
 use mailbell::config;
-use mailbell::deliver::{self, Accounts, Delivery};
+use mailbell::deliver::{self, Accounts, Delivery, Looks};
 use mailbell::health::Health;
 use mailbell::model::{Lang, Timestamp};
 use mailbell::state::{State, Store};
@@ -73,12 +73,13 @@ async fn run(name: &str, letters: u32, members: u32, answer_after: Duration) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(None, Timestamp(BOTH.steady.0 + 1000)));
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).unwrap());
     client.ready().await.unwrap();
+    let looks = Arc::new(Looks::of_config(&config));
     let delivery = Delivery {
         state: store.clone(),
         push: client.clone(),
         clock,
         health: Arc::new(Health::default()),
-        compose: deliver::composer(&config, client, Arc::new(Accounts::default())),
+        compose: deliver::composer(&config, client, Arc::new(Accounts::default()), looks),
         lang: Lang::ZhCn,
         time_zone: jiff::tz::TimeZone::UTC,
         admins: Vec::new(),

@@ -4,7 +4,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Imap};
 use crate::control::{self, Service};
-use crate::deliver::{self, Accounts, Delivery, Reporter};
+use crate::deliver::{self, Accounts, Delivery, Looks, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{Lang, Timestamp};
@@ -104,7 +104,8 @@ pub async fn run(
     ));
     let mut supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::of(&config.accounts));
-    let compose = deliver::composer(&config, client.clone(), accounts_now.clone());
+    let looks = Arc::new(Looks::of_config(&config));
+    let compose = deliver::composer(&config, client.clone(), accounts_now.clone(), looks.clone());
     let delivery = Delivery {
         state: state.clone(),
         push: client.clone(),
@@ -139,6 +140,7 @@ pub async fn run(
             }
             Some(fresh) = reload.recv() => {
                 people.update(&fresh);
+                looks.follow(&fresh);
                 accounts_now.update(&fresh.accounts);
                 service.update(&fresh.accounts);
                 supervisor.apply(&fresh.accounts);

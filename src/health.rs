@@ -1,7 +1,7 @@
 //! What each account and the channel to WeCom are doing now, for `/readyz`, logs and `status`.
 
-use crate::model::{AccountId, Lang, Timestamp};
-use std::collections::BTreeMap;
+use crate::model::{AccountId, Lang, Recipient, Timestamp};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -280,9 +280,44 @@ pub struct Health {
     accounts: Mutex<BTreeMap<AccountId, AccountHealth>>,
     channel: Mutex<Channel>,
     token: AtomicBool,
+    reached: Mutex<HashMap<Recipient, Reached>>,
+}
+
+/// What WeCom last said of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It took a message for them.
+    Yes,
+    /// It refuses to reach them, since when (steady clock), in its words.
+    No(Timestamp, String),
 }
 
 impl Health {
+    /// WeCom took a message for a recipient, or (with its words) refused to reach them.
+    pub fn reached(&self, recipient: &Recipient, refused: Option<&str>, now: Timestamp) {
+        let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        match (known.get(recipient), refused) {
+            (Some(Reached::No(..)), Some(_)) | (Some(Reached::Yes), None) => {}
+            (_, Some(reason)) => drop(known.insert(recipient.clone(), Reached::No(now, reason.to_owned()))),
+            (_, None) => drop(known.insert(recipient.clone(), Reached::Yes)),
+        }
+    }
+
+    /// What is known of a recipient.
+    pub fn is_reached(&self, recipient: &Recipient) -> Option<Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(recipient).cloned()
+    }
+
+    /// Whom WeCom refuses to reach, since when, in its words.
+    pub fn unreached(&self) -> Vec<(Recipient, Timestamp, String)> {
+        let known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = known.iter().filter_map(|(recipient, reached)| match reached {
+            Reached::No(since, reason) => Some((recipient.clone(), *since, reason.clone())),
+            Reached::Yes => None,
+        });
+        refused.collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountId, AccountHealth>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -89,7 +89,7 @@ impl Growing {
             readable: true,
             ..Letter::default()
         };
-        Item { account: self.account.clone(), folder: "INBOX".into(), letter, told_at: NOW, away: None }
+        Item { account: self.account.clone(), folder: "INBOX".into(), letter, told_at: NOW, away: None, card: None }
     }
 }
 
@@ -102,7 +102,7 @@ pub fn user(name: &str) -> Recipient {
 pub fn compose(to: &[Recipient], content: Content<'_>, Shape { number, .. }: Shape) -> Vec<Draft> {
     let Content::Letters(items) = content else { return Vec::new() };
     let body = format!("{to:?} {number} {}", "邮".repeat(250)).into_bytes();
-    vec![Draft { kind: AlertKind::Letter, body, items: (0..items.len()).collect() }]
+    vec![Draft { to: to.to_vec(), kind: AlertKind::Letter, body, items: (0..items.len()).collect() }]
 }
 
 /// A line of `/proc/self/status`, in KiB.

@@ -6,8 +6,8 @@ use super::{FAILED, fail, load, passed};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
-use crate::deliver::{Accounts, composer};
-use crate::model::{Attachment, Item, Kind, Lang, Letter, Method, Recipient, Start, Timestamp, Urgency, Verdict};
+use crate::deliver::{Accounts, Looks, composer};
+use crate::model::{Attachment, Card, Item, Kind, Lang, Letter, Method, Recipient, Start, Timestamp, Urgency, Verdict};
 use crate::parse::{self, Source};
 use crate::rules::pattern;
 use crate::state::{Content, Shape};
@@ -168,8 +168,9 @@ fn report(
         (place, pattern.cloned(), urgency, recipients.to_vec())
     });
     let alert = match &taker {
-        Some((.., urgency, recipients)) if *urgency != Urgency::Silent => {
-            Some(alert(config, account, folder, &letter, recipients)?)
+        Some((place, _, urgency, recipients)) if *urgency != Urgency::Silent => {
+            let card = account.subscriptions.get(*place).and_then(|subscription| subscription.card);
+            Some(alert(config, account, folder, &letter, (recipients, *urgency, card))?)
         }
         _ => None,
     };
@@ -218,7 +219,7 @@ fn alert(
     account: &Account,
     folder: &str,
     letter: &Letter,
-    to: &[Recipient],
+    (to, urgency, card): (&[Recipient], Urgency, Option<Card>),
 ) -> Result<serde_json::Value, String> {
     let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
     let client = Arc::new(Client::new(&config.wecom, clock)?);
@@ -230,8 +231,11 @@ fn alert(
         letter: letter.clone(),
         told_at: Timestamp(0),
         away: None,
+        card,
     };
-    let drafts = composer(config, client, accounts)(to, Content::Letters(&[item]), Shape::default());
+    let shape = Shape { urgent: urgency == Urgency::Urgent, ..Shape::default() };
+    let looks = Arc::new(Looks::of_config(config));
+    let drafts = composer(config, client, accounts, looks)(to, Content::Letters(&[item]), shape);
     let body = drafts.first().map(|draft| draft.body.as_slice()).unwrap_or_default();
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }

@@ -29,8 +29,8 @@ pub use duration::{parse as parse_duration, show as show_duration};
 pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use used::{
-    Account, Admin, Alerts, Auth, Card, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
-    OauthFlow, Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, Wecom,
+    Account, Admin, Alerts, Auth, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth, OauthFlow,
+    Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, Wecom,
 };
 
 use keys::{Form, Section};

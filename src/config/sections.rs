@@ -4,10 +4,10 @@ use super::duration;
 use super::net;
 use super::reader::Reader;
 use super::reading::{quoted, say};
-use super::used::{Admin, Alerts, Card, Imap, Limits, Log, LogFormat, State, Times, Web, Wecom};
+use super::used::{Admin, Alerts, Imap, Limits, Log, LogFormat, State, Times, Web, Wecom};
 use super::words::nearest;
 use super::{secret, times};
-use crate::model::{BusyMinutes, Lang};
+use crate::model::{BusyMinutes, Card, Lang};
 use std::time::Duration;
 use url::Url;
 

@@ -4,8 +4,8 @@ use super::people::one_user;
 use super::reader::{Choice, Reader};
 use super::reading::{quoted, say};
 use super::sections;
-use super::used::{Card, Person, Times};
-use crate::model::{Lang, Recipient};
+use super::used::{Person, Times};
+use crate::model::{Card, Lang, Recipient};
 use crate::rules::hours::{Digests, Hours, HoursError};
 use crate::rules::workdays::Workdays;
 use jiff::tz::TimeZone;
@@ -13,8 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The forms of a card, as the config writes them.
-pub(super) const CARDS: [Choice<Card>; 4] =
-    [("textcard", Some(Card::Textcard)), ("text", Some(Card::Text)), ("template_card", None), ("markdown", None)];
+pub(super) const CARDS: [Choice<Card>; 4] = [
+    ("textcard", Some(Card::Textcard)),
+    ("template_card", Some(Card::TemplateCard)),
+    ("markdown", Some(Card::Markdown)),
+    ("text", Some(Card::Text)),
+];
 
 /// The languages, as the config writes them.
 pub(super) const LANGS: [Choice<Lang>; 2] = [("zh-CN", Some(Lang::ZhCn)), ("en", Some(Lang::En))];

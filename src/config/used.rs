@@ -1,6 +1,6 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, BusyMinutes, Lang, Locale, Owner, Recipient, Secret, Urgency};
+use crate::model::{AccountId, BusyMinutes, Card, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use crate::rules::filter::Filter;
 use crate::rules::hours::Hours;
 use crate::rules::workdays::Workdays;
@@ -69,15 +69,6 @@ impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Proxy({}:{:?})", self.0.host_str().unwrap_or_default(), self.0.port())
     }
-}
-
-/// The form of an alert for one letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Card {
-    /// `textcard` (p90236).
-    Textcard,
-    /// `text`.
-    Text,
 }
 
 /// How alerts speak.
@@ -405,6 +396,12 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether letters of this account may be told to this recipient.
+    pub fn tells(&self, recipient: &Recipient) -> bool {
+        let of_some = |s: &Subscription| s.recipients.as_ref().is_some_and(|list| list.contains(recipient));
+        self.recipients.contains(recipient) || self.subscriptions.iter().any(of_some)
+    }
+
     /// Whether connections to this account are made as to the other one, and belong to the same: only rules differ.
     pub fn connects_as(&self, other: &Self) -> bool {
         let connection = |a: &Self| {

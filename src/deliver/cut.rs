@@ -29,6 +29,36 @@ pub fn cut_front(text: &str, most: usize) -> String {
     format!("{ELLIPSIS}{}", text.get(start..).unwrap_or_default())
 }
 
+/// As [`cut`], to a length in characters (Unicode scalar values), which is how WeCom states the lengths of template cards.
+pub fn cut_characters(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else { return String::new() };
+    let end = taken(text.graphemes(true), room);
+    format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default().trim_end())
+}
+
+/// As [`cut_front`], to a length in characters.
+pub fn cut_front_characters(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else { return String::new() };
+    let start = text.len().saturating_sub(taken(text.graphemes(true).rev(), room));
+    format!("{ELLIPSIS}{}", text.get(start..).unwrap_or_default())
+}
+
+/// The bytes of as many of the graphemes as have no more than `room` characters together.
+fn taken<'a>(graphemes: impl Iterator<Item = &'a str>, room: usize) -> usize {
+    let sums = graphemes.scan((0, 0), |(bytes, characters), grapheme| {
+        *bytes += grapheme.len();
+        *characters += grapheme.chars().count();
+        Some((*bytes, *characters))
+    });
+    sums.take_while(|(_, characters)| *characters <= room).last().map_or(0, |(bytes, _)| bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +71,17 @@ mod tests {
         assert_eq!(cut_front("张三@公司.example", 16), "…司.example");
         assert_eq!(cut_front("abcdef", 3), "…");
         assert_eq!(cut_front("abcdef", 2), "");
+    }
+
+    #[test]
+    fn lengths_may_be_told_in_characters() {
+        assert_eq!((cut_characters("会议通知", 4), cut_characters("会议通知", 3)), ("会议通知".into(), "会议…".into()));
+        assert_eq!((cut_characters("会 议通知", 3), cut_characters("会议", 0)), ("会…".into(), String::new()));
+        assert_eq!(cut_characters("ab👨‍👩‍👧cd", 7), "ab…", "five characters, one sign");
+        assert_eq!(cut_characters("ab👨‍👩‍👧cd", 8), "ab👨‍👩‍👧…");
+        assert_eq!(cut_front_characters("zhangsan@corp.example", 14), "…@corp.example");
+        assert_eq!(cut_front_characters("cd👨‍👩‍👧ab", 7), "…ab");
+        assert_eq!((cut_front_characters("abc", 3), cut_front_characters("abc", 0)), ("abc".into(), String::new()));
     }
 
     #[test]
@@ -118,6 +159,17 @@ mod tests {
                 prop_assert!(borders.any(|at| (kept.len()..=cut_away).contains(&at)), "{:?} of {:?}", short, text);
             } else {
                 prop_assert!(short.is_empty() && most < 3, "{:?} of {:?}", short, text);
+            }
+        }
+
+        #[test]
+        fn characters_fit_from_either_end(text in text(), most in 0_usize..60) {
+            for short in [cut_characters(&text, most), cut_front_characters(&text, most)] {
+                prop_assert!(short.chars().count() <= most);
+                let whole = text.chars().count() <= most;
+                prop_assert!(whole == (short == text) || text.contains('…'), "{:?} of {:?}", short, text);
+                let kept = short.trim_end_matches('…').trim_start_matches('…');
+                prop_assert!(text.contains(kept));
             }
         }
 

@@ -3,10 +3,12 @@
 
 mod channel;
 pub mod cut;
+mod looks;
 pub mod render;
 mod report;
 mod report_text;
 
+pub use looks::{Look, Looks};
 pub use report::Reporter;
 
 use crate::clock::Clock;
@@ -20,7 +22,7 @@ use crate::state::{Claim, Compose, Content, Draft, Settled, Shape, State, StateE
 use crate::wecom::{Push, Sent, advice_for, advice_on};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use render::{Style, render};
+use render::{Rendered, Style, render};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -82,29 +84,34 @@ impl Accounts {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
     }
 
+    fn all(&self) -> Vec<Arc<Account>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     fn link(&self, account: &AccountId) -> Option<String> {
         self.get(account)?.provider.server.webmail.as_ref().map(ToString::to_string)
     }
 }
 
-/// How messages are made under a config.
-pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>) -> Arc<Compose> {
-    let style = Style {
-        lang: config.alerts.lang,
-        time_zone: config.alerts.time_zone.clone(),
-        card: config.wecom.card,
-        own_domains: config.alerts.own_domains.clone(),
-        first_time_after: config.alerts.first_time_after,
-    };
+/// How messages are made under a config: recipients to whom alerts look otherwise get messages of their own.
+pub fn composer(config: &Config, push: Arc<dyn Push>, accounts: Arc<Accounts>, looks: Arc<Looks>) -> Arc<Compose> {
     let general = config.wecom.link.as_ref().map(ToString::to_string);
     Arc::new(move |to: &[Recipient], content: Content<'_>, shape: Shape| {
         let link = |item: &Item| accounts.link(&item.account).or_else(|| general.clone());
-        let rendered = match content {
-            Content::Letters(items) => render(items, &style, &link, shape),
-            Content::Text(text) => vec![render::report(text, shape)],
+        let draft = |to: &[Recipient], r: Rendered| {
+            let body = push.encode(to, &r.message);
+            Draft { to: to.to_vec(), kind: r.kind, body, items: r.items }
         };
-        let draft = |r: render::Rendered| Draft { kind: r.kind, body: push.encode(to, &r.message), items: r.items };
-        rendered.into_iter().map(draft).collect()
+        let items = match content {
+            Content::Letters(items) => items,
+            Content::Text(text) => return vec![draft(to, render::report(text, shape))],
+        };
+        let groups = looks.groups(to, |style| render::look(items, style, &link, shape));
+        let alerts = |(style, to): (Style, Vec<Recipient>)| {
+            let rendered = render(items, &style, &link, shape);
+            rendered.into_iter().map(|r| draft(&to, r)).collect::<Vec<_>>()
+        };
+        groups.into_iter().flat_map(alerts).collect()
     })
 }
 
@@ -256,6 +263,7 @@ async fn write_down(delivery: &Delivery, id: AlertId, settled: Settled, now: Now
 /// What came of a try, for metrics and the log.
 fn tell(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now: Timestamp) {
     let (alert, tries) = (claim.id, claim.tries);
+    reached(delivery, claim, outcome, next, now);
     let dead = |reason: &str| {
         metrics::alert(AlertOutcome::Dead);
         let advice = advice_for(outcome, delivery.lang).unwrap_or_default();
@@ -282,6 +290,21 @@ fn tell(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now:
             metrics::alert(AlertOutcome::Again);
             debug!(%alert, tries, ?outcome, "to be sent again");
         }
+    }
+}
+
+/// Notes whom WeCom reaches, and whom it refuses to.
+fn reached(delivery: &Delivery, claim: &Claim, outcome: &Outcome, next: &Next, now: Timestamp) {
+    let refused: HashMap<&Recipient, &str> = match (outcome, next) {
+        (_, Next::Partly(refused)) => refused.iter().map(|(who, reason)| (who, reason.as_str())).collect(),
+        (Outcome::Recipient(reason), Next::Dead(_)) => {
+            claim.recipients.iter().map(|who| (who, reason.as_str())).collect()
+        }
+        (_, Next::Done) => HashMap::new(),
+        _ => return,
+    };
+    for recipient in &claim.recipients {
+        delivery.health.reached(recipient, refused.get(recipient).copied(), now);
     }
 }
 

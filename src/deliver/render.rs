@@ -3,13 +3,15 @@
 mod catch_up;
 mod digest;
 mod head;
+mod markdown;
+mod notice;
 mod plain;
+mod single;
 mod truth;
 mod words;
 
 use super::cut::cut;
-use crate::config::Card;
-use crate::model::{AlertKind, Item, Lang, Timestamp};
+use crate::model::{AlertKind, Card, Item, Lang, Timestamp};
 use crate::state::Shape;
 use crate::wecom::Message;
 use head::Head;
@@ -34,6 +36,8 @@ pub struct Style {
     pub time_zone: TimeZone,
     /// The form for one letter.
     pub card: Card,
+    /// Whether there is to be no other form than `text`, whatever else is asked for.
+    pub text_only: bool,
     /// Whose mail is one's own.
     pub own_domains: Arc<[String]>,
     /// A sender is told as a stranger once senders are remembered for so long.
@@ -54,17 +58,16 @@ pub struct Rendered {
 /// Makes messages of one recipient's items; every item is in exactly one of them, newest first. `link` is where an
 /// account's letters are read. A number above 0 is shown in each, so that two alerts are never equal.
 pub fn render(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<String>, shape: Shape) -> Vec<Rendered> {
-    let Shape { number, plain } = shape;
     let order = newest_first(items);
     match items {
         [] => Vec::new(),
-        _ if plain => plain::letters(items, &order, style, number),
+        _ if shape.plain => plain::letters(items, &order, style, shape),
         [one] => {
-            let message = single(one, style, link(one).filter(|l| l.len() <= URL_BYTES), number);
+            let message = single::single(one, style, usable(one, link), shape);
             vec![Rendered { kind: AlertKind::Letter, message, items: order }]
         }
         many => {
-            let head = Head::new(many, style, link, number);
+            let head = Head::new(many, style, link, shape);
             if many.len() <= DIGEST_LETTERS {
                 digest::digest(many, &order, style, &head)
             } else {
@@ -72,6 +75,24 @@ pub fn render(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<Stri
             }
         }
     }
+}
+
+/// What of a look makes a difference to the alerts for these items; where it is the same, so are the alerts.
+pub fn look(
+    items: &[Item],
+    style: &Style,
+    link: &dyn Fn(&Item) -> Option<String>,
+    shape: Shape,
+) -> (Lang, TimeZone, Option<Card>) {
+    let card = match items {
+        [one] if !shape.plain => Some(single::form(one, style, usable(one, link).is_some(), shape.urgent)),
+        _ => None,
+    };
+    (style.lang, style.time_zone.clone(), card)
+}
+
+fn usable(item: &Item, link: &dyn Fn(&Item) -> Option<String>) -> Option<String> {
+    link(item).filter(|link| link.len() <= URL_BYTES)
 }
 
 /// The text of a report; the number stands at its end whatever is cut.
@@ -85,53 +106,6 @@ pub fn report(text: &str, shape: Shape) -> Rendered {
     Rendered { kind: AlertKind::Report, message, items: Vec::new() }
 }
 
-fn single(item: &Item, style: &Style, link: Option<String>, number: u32) -> Message {
-    let (letter, lang) = (&item.letter, style.lang);
-    let mark = words::numbered(number);
-    let title = cut(&words::subject(letter, lang), TITLE_BYTES.saturating_sub(mark.len())) + &mark;
-    let time = words::exact(letter.time, style);
-    let from = words::from(letter, style);
-    let place = words::place(item, lang);
-    let invitation = truth::invitation(letter, style);
-    let about = [words::size(letter.size), truth::kinds(letter, lang), truth::attachments(letter, lang)];
-    let about = about.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let truth = truth::line(item, style);
-    let late = item.away.map(|away| came_late(away, letter.time, style));
-    match (style.card, link) {
-        (Card::Textcard, Some(url)) => {
-            let mut description = format!(
-                "<div class=\"gray\">{time}</div><div class=\"normal\">{from}</div><div class=\"gray\">{place}</div>"
-            );
-            for line in [invitation, truth, late, Some(about)].into_iter().flatten().filter(|line| !line.is_empty()) {
-                let line = format!("<div class=\"gray\">{line}</div>");
-                if description.len() + line.len() <= DESCRIPTION_BYTES {
-                    description += &line;
-                }
-            }
-            Message::Textcard { title, description, url, button: lang.pick("打开邮箱", "Open").to_owned() }
-        }
-        (_, link) => {
-            let lines = [Some(title), Some(from), Some(time), Some(place), invitation, truth, late, Some(about)];
-            let lines: Vec<_> = lines.into_iter().flatten().filter(|line| !line.is_empty()).collect();
-            let mut content = lines.join("\n");
-            if let Some(url) = link.filter(|url| content.len() + url.len() + 40 <= TEXT_BYTES) {
-                content += &format!("\n<a href=\"{url}\">{}</a>", lang.pick("打开邮箱", "Open mailbox"));
-            }
-            Message::Text { content: cut(&content, TEXT_BYTES) }
-        }
-    }
-}
-
-/// Why a single letter was not announced at once.
-fn came_late((from, to): (Timestamp, Timestamp), time: Timestamp, style: &Style) -> String {
-    let day = words::zoned(time, style).date();
-    let span = words::span(&words::zoned(from, style), &words::zoned(to, style), Some(day), style.lang);
-    match style.lang {
-        Lang::ZhCn => format!("邮铃离线期间（{span}）收到"),
-        Lang::En => format!("Came while mailbell was away, {span}"),
-    }
-}
-
 fn newest_first(items: &[Item]) -> Vec<usize> {
     let mut order: Vec<(Timestamp, usize)> = items.iter().enumerate().map(|(i, item)| (item.letter.time, i)).collect();
     order.sort_by(|a, b| b.cmp(a));
@@ -139,8 +113,14 @@ fn newest_first(items: &[Item]) -> Vec<usize> {
 }
 
 #[cfg(test)]
+#[path = "render_form_tests.rs"]
+mod forms;
+#[cfg(test)]
+#[path = "render_marks_tests.rs"]
+mod marks;
+#[cfg(test)]
 #[path = "render_property_tests.rs"]
 mod properties;
 #[cfg(test)]
 #[path = "render_tests.rs"]
-mod tests;
+pub(crate) mod tests;

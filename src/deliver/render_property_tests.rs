@@ -1,7 +1,8 @@
 //! What holds of the alerts for any letters at all: each letter in exactly one, within WeCom's limits, nothing of a
 //! sender's is markup, the newest first, no two alike.
 
-use super::tests::{TODAY, link, plain, shape, style};
+use super::marks::{ours_alone, sound_notice};
+use super::tests::{TODAY, link, style};
 use super::*;
 use crate::model::{AccountId, Attachment, Invitation, Kind, Letter, LetterId, Method, Sender, Start, Verdict};
 use proptest::prelude::*;
@@ -40,6 +41,28 @@ fn hostile() -> impl Strategy<Value = String> {
         "జ్ఞా",
         "שלום",
         "@corp.example",
+        "**",
+        "*",
+        "_",
+        "`",
+        "~~",
+        "[x](http://evil)",
+        "![x](",
+        "](",
+        "]",
+        "# ",
+        "> ",
+        "- ",
+        "1. ",
+        "|",
+        "\\*",
+        "<font color=\"warning\">",
+        "</font>",
+        "<@all>",
+        "https://evil.example/",
+        "WWW.evil.example",
+        "【紧急】",
+        "👍🏽\u{200d}",
     ]);
     prop_oneof![
         proptest::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat()),
@@ -113,20 +136,35 @@ fn an_item() -> impl Strategy<Value = Item> {
     let account = prop_oneof![Just("zhangsan@corp.example".to_owned()), "[a-c]{1,2}@corp.example", hostile()];
     let folder = prop_oneof![Just("INBOX".to_owned()), "项目/[甲乙丙]", hostile()];
     let away = proptest::option::weighted(0.5, (-5000_i64..0, 0_i64..3000));
-    (a_full_letter(), account, folder, away).prop_map(|(letter, account, folder, away)| Item {
+    let card = proptest::option::weighted(0.3, a_card());
+    (a_full_letter(), account, folder, away, card).prop_map(|(letter, account, folder, away, card)| Item {
         account: AccountId::new(&account),
         folder: folder.as_str().into(),
         letter,
         told_at: Timestamp(0),
+        card,
         away: away.map(|(from, long)| (Timestamp(TODAY + 60_000 * from), Timestamp(TODAY + 60_000 * (from + long)))),
     })
 }
 
+fn a_card() -> impl Strategy<Value = Card> {
+    proptest::sample::select(Card::ALL.to_vec())
+}
+
 fn a_style() -> impl Strategy<Value = Style> {
-    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, own)| Style {
+    (any::<bool>(), a_card(), any::<bool>(), any::<bool>()).prop_map(|(zh, card, text_only, own)| Style {
+        text_only: text_only && card == Card::Text,
         own_domains: if own { vec!["corp.example".to_owned()].into() } else { Vec::new().into() },
         first_time_after: Duration::from_secs(7 * 86_400),
-        ..style(if zh { Lang::ZhCn } else { Lang::En }, if card { Card::Textcard } else { Card::Text })
+        ..style(if zh { Lang::ZhCn } else { Lang::En }, card)
+    })
+}
+
+fn a_shape() -> impl Strategy<Value = Shape> {
+    (0_u32..200, proptest::bool::weighted(0.3), any::<bool>()).prop_map(|(number, plain, urgent)| Shape {
+        number,
+        plain,
+        urgent,
     })
 }
 
@@ -158,15 +196,21 @@ fn sound(message: &Message, limit: usize) -> Result<(), TestCaseError> {
     let texts = match message {
         Message::Text { content } => {
             prop_assert!(content.len() <= limit, "{} bytes", content.len());
-            vec![content]
+            vec![content.as_str()]
         }
         Message::Textcard { title, description, url, button } => {
             prop_assert!(title.len() <= 128 && description.len() <= 512 && url.len() <= 2048);
             prop_assert!(button.chars().count() <= 4);
             prop_assert!(description.ends_with("</div>") && !title.contains('\n'));
             prop_assert_eq!(description.matches("<div").count(), description.matches("</div>").count());
-            vec![title, description]
+            vec![title.as_str(), description]
         }
+        Message::Markdown { content } => {
+            prop_assert!(content.len() <= limit, "{} bytes", content.len());
+            prop_assert!(!content.contains(|c: char| c.is_control() && c != '\n'), "{content:?}");
+            return ours_alone(content);
+        }
+        Message::Template(notice) => sound_notice(notice)?,
     };
     for text in texts {
         prop_assert!(!text.trim().is_empty());
@@ -194,11 +238,25 @@ fn named(content: &str, lang: Lang) -> Vec<&str> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn one_letter_is_sound_in_any_form(item in an_item(), style in a_style(), shape in a_shape(), linked in any::<bool>()) {
+        let link = |item: &Item| if linked { link(item) } else { None };
+        let rendered = render(std::slice::from_ref(&item), &style, &link, shape);
+        prop_assert_eq!(rendered.len(), 1);
+        sound(&rendered[0].message, if shape.plain { 512 } else { 2048 })?;
+        let next = Shape { number: shape.number + 1, ..shape };
+        let again = render(std::slice::from_ref(&item), &style, &link, next);
+        prop_assert_ne!(&rendered[0].message, &again[0].message);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), number in 0_u32..200, form in any::<bool>()) {
-        let shape = if form { plain(number) } else { shape(number) };
+    fn every_letter_is_in_exactly_one_alert(items in items(), style in a_style(), shape in a_shape()) {
         let rendered = render(&items, &style, &link, shape);
         let told: Vec<_> = rendered.iter().flat_map(|r| r.items.clone()).collect();
         let mut sorted = told.clone();
@@ -207,16 +265,19 @@ proptest! {
         // The newest first, over all messages.
         prop_assert!(told.is_sorted_by_key(|at| std::cmp::Reverse(items[*at].letter.time)));
         for r in &rendered {
-            sound(&r.message, if form { 512 } else { 2048 })?;
+            sound(&r.message, if shape.plain { 512 } else { 2048 })?;
             prop_assert!(!r.items.is_empty());
+            // Text is all that some people see, and what was refused is sent as text.
+            let must = style.text_only || shape.plain || items.len() > 1;
+            prop_assert!(!must || matches!(r.message, Message::Text { .. }), "{:?}", r.message);
         }
-        let catch_up = items.len() > 60 && !form;
+        let catch_up = items.len() > 60 && !shape.plain;
         prop_assert!(!catch_up || (rendered.len() == 1 && rendered[0].kind == AlertKind::CatchUp));
     }
 
     #[test]
-    fn what_is_named_is_what_was_written(items in items(), style in a_style()) {
-        for r in render(&items, &style, &|_| None, shape(0)) {
+    fn what_is_named_is_what_was_written(items in items(), style in a_style(), urgent in any::<bool>()) {
+        for r in render(&items, &style, &|_| None, Shape { urgent, ..Shape::default() }) {
             let Message::Text { content } = &r.message else { continue };
             if r.kind == AlertKind::Letter {
                 continue;
@@ -248,16 +309,16 @@ proptest! {
     }
 
     #[test]
-    fn numbers_make_alerts_differ(items in items(), style in a_style(), form in any::<bool>(), report_text in hostile()) {
+    fn numbers_make_alerts_differ(items in items(), style in a_style(), shape in a_shape(), report_text in hostile()) {
         let mut seen = HashSet::new();
         for number in [0, 1, 2, 99, u32::MAX] {
-            let shape = Shape { number, plain: form };
+            let shape = Shape { number, ..shape };
             for r in render(&items, &style, &link, shape) {
                 sound(&r.message, 2048)?;
                 prop_assert!(seen.insert(format!("{:?}", r.message)), "{:?}", r.message);
             }
             let told = report(&report_text, shape).message;
-            if form {
+            if shape.plain {
                 sound(&told, 512)?;
             }
             prop_assert!(seen.insert(format!("{told:?}")), "{told:?}");

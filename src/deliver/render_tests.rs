@@ -8,16 +8,17 @@ pub(super) const TODAY: i64 = 1_795_327_400_000;
 const MINUTE: i64 = 60_000;
 
 pub(super) fn shape(number: u32) -> Shape {
-    Shape { number, plain: false }
+    Shape { number, ..Shape::default() }
 }
 
 pub(super) fn plain(number: u32) -> Shape {
-    Shape { number, plain: true }
+    Shape { number, plain: true, ..Shape::default() }
 }
 
-pub(super) fn style(lang: Lang, card: Card) -> Style {
+pub(in crate::deliver) fn style(lang: Lang, card: Card) -> Style {
     let time_zone = TimeZone::get("Asia/Shanghai").unwrap();
-    Style { lang, time_zone, card, own_domains: Vec::new().into(), first_time_after: Duration::from_secs(7 * 86_400) }
+    let own_domains = Vec::new().into();
+    Style { lang, time_zone, card, text_only: false, own_domains, first_time_after: Duration::from_secs(7 * 86_400) }
 }
 
 fn zh() -> Style {
@@ -46,6 +47,7 @@ pub(super) fn item(minutes: i64, subject: &str, name: &str, folder: &str) -> Ite
         },
         told_at: Timestamp(0),
         away: None,
+        card: None,
     }
 }
 
@@ -65,7 +67,8 @@ fn none(_: &Item) -> Option<String> {
 fn content(message: &Message) -> &str {
     match message {
         Message::Text { content } => content,
-        Message::Textcard { .. } => panic!("a card"),
+        Message::Markdown { content } => content,
+        other => panic!("{other:?} is a card"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::cut::cut;
 use super::report_text::{self as text, Case};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::health::{AccountState, Health};
+use crate::health::{AccountState, Health, Reached};
 use crate::model::{AccountId, Lang, Recipient, Timestamp, Told, Trouble};
 use crate::rules::life::Deadlines;
 use crate::state::{Report, State, StateError, Troubles};
@@ -174,12 +174,23 @@ impl Reporter {
                 well.insert(id.clone(), fresh);
             }
         });
+        for (recipient, at, reason) in self.health.unreached() {
+            let case = Case { since: wall.minus(now.since(at)), until: None, reason: Some(reason) };
+            for account in self.accounts.all().iter().filter(|account| account.tells(&recipient)) {
+                troubles.insert((account.id.clone(), Trouble::Recipient(recipient.clone())), case.clone());
+            }
+        }
         for (key, told) in told {
             let Some(account) = self.accounts.get(&key.0) else {
                 seen.gone.push(key.clone());
                 continue;
             };
             let is_over = match (&key.1, well.get(&account.id)) {
+                (Trouble::Recipient(recipient), _) if !account.tells(recipient) => {
+                    seen.gone.push(key.clone());
+                    continue;
+                }
+                (Trouble::Recipient(recipient), _) => self.health.is_reached(recipient) == Some(Reached::Yes),
                 (_, None) => false,
                 (Trouble::Folder(shown), Some(fresh)) => fresh.contains(shown),
                 (Trouble::Blind | Trouble::LoginRefused, Some(_)) => true,
@@ -212,7 +223,12 @@ impl Reporter {
             "people are told of an account's trouble"
         );
         let content = text::for_user(&account, trouble, case, self.lang, &self.time_zone);
-        self.put(report, &account.recipients, &content);
+        // Who is not reached cannot be told so.
+        let is_the_one = |recipient: &&Recipient| *trouble == Trouble::Recipient((*recipient).clone());
+        let to: Vec<_> = account.recipients.iter().filter(|recipient| !is_the_one(recipient)).cloned().collect();
+        if !to.is_empty() {
+            self.put(report, &to, &content);
+        }
     }
 
     /// One message for all that was gathered, and in the store that it was told.

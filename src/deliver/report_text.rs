@@ -35,6 +35,16 @@ pub(super) fn for_user(account: &Account, trouble: &Trouble, case: &Case, lang: 
             (_, Lang::ZhCn) => format!("邮箱 {name}"),
             (_, Lang::En) => format!("mailbox {name}"),
         };
+        if let Trouble::Recipient(recipient) = trouble {
+            return match lang {
+                Lang::ZhCn => {
+                    format!("【邮铃】接收人 {recipient} 又能收到邮箱 {name} 的提醒了（中断：{since} 至 {until}）。")
+                }
+                Lang::En => format!(
+                    "[mailbell] {recipient} is reached again with alerts of {name} (interrupted from {since} to {until})."
+                ),
+            };
+        }
         return match lang {
             Lang::ZhCn => {
                 format!("【邮铃】{what} 已恢复监视。\n中断时间：{since} 至 {until}\n期间收到的新邮件会照常提醒。")
@@ -64,6 +74,12 @@ pub(super) fn for_user(account: &Account, trouble: &Trouble, case: &Case, lang: 
         (Trouble::Folder(folder), Lang::En) => format!(
             "[mailbell] The folder \"{}\" of {name} cannot be read since {since}: new mail in it cannot be announced for now; the other folders are not affected.\nIf it was deleted or renamed, have the administrator change the subscription.",
             safe(folder)
+        ),
+        (Trouble::Recipient(recipient), Lang::ZhCn) => format!(
+            "【邮铃】邮箱 {name} 的提醒发不到接收人 {recipient}（{since}）：企业微信拒绝发送。\n请确认其未离职、userid 无误、在应用的可见范围内，或请管理员从订阅中移除；没有送到的提醒保留在 mailbell alerts list 中。"
+        ),
+        (Trouble::Recipient(recipient), Lang::En) => format!(
+            "[mailbell] Alerts of {name} do not reach {recipient} ({since}): WeCom refuses to send them.\nCheck that they have not left, that the userid is right and within the app's visible range, or have the administrator take them out of the subscription. What was not delivered is kept: see mailbell alerts list."
         ),
     };
     let mut text = head;
@@ -134,6 +150,9 @@ fn line(account: &AccountId, trouble: &Trouble, case: &Case, lang: Lang, zone: &
     let what = match trouble {
         Trouble::Blind => lang.pick("无应答", "blind").to_owned(),
         Trouble::LoginRefused => lang.pick("登录被拒绝", "login refused").to_owned(),
+        Trouble::Recipient(recipient) => {
+            format!("{}{recipient}", lang.pick("接收人收不到提醒：", "recipient not reached: "))
+        }
         Trouble::Folder(folder) => {
             format!("{}{}", lang.pick("文件夹无法读取：", "folder not readable: "), safe(folder))
         }
@@ -178,7 +197,12 @@ mod tests {
         let reason = format!("login: refused: ERR.LOGIN.REQCODE <a href=\"x\">\u{202e}{}", "长".repeat(900));
         for provider in ["exmail", "qq", "netease-qiye", "aliyun", "gmail"] {
             for lang in [Lang::ZhCn, Lang::En] {
-                for trouble in [Trouble::Blind, Trouble::LoginRefused, Trouble::Folder("项目/<b>".into())] {
+                for trouble in [
+                    Trouble::Blind,
+                    Trouble::LoginRefused,
+                    Trouble::Folder("项目/<b>".into()),
+                    Trouble::Recipient(crate::model::Recipient::Party(7)),
+                ] {
                     let case = Case { since: Timestamp(0), until: None, reason: Some(reason.clone()) };
                     let text = for_user(&account(provider), &trouble, &case, lang, &TimeZone::UTC);
                     assert!(text.len() <= 2048, "{} bytes: {text}", text.len());

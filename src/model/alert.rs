@@ -1,6 +1,6 @@
 //! An alert: one message in WeCom, and the letters waiting to be put into one.
 
-use super::{AccountId, Letter, Timestamp};
+use super::{AccountId, Card, Letter, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Item {
     pub told_at: Timestamp,
     /// The outage in which it came, from and to (wall clock): mailbell did not look meanwhile.
     pub away: Option<(Timestamp, Timestamp)>,
+    /// The form that its subscription wants; `None`: the recipient's.
+    pub card: Option<Card>,
 }
 
 /// What form an alert takes.

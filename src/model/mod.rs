@@ -2,6 +2,7 @@
 
 mod alert;
 mod busy_minutes;
+mod card;
 mod fingerprint;
 mod folder;
 mod id;
@@ -19,6 +20,7 @@ mod urgency;
 
 pub use alert::{AlertId, AlertKind, Item, LetterNo};
 pub use busy_minutes::BusyMinutes;
+pub use card::Card;
 pub use fingerprint::Fingerprint;
 pub use folder::{Folder, RawName};
 pub use id::{AccountId, LetterId, Owner, Recipient, RecipientError, Uid, UidValidity};

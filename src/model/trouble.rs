@@ -1,6 +1,6 @@
 //! What can be wrong with an account so that people are told of it, once.
 
-use super::Timestamp;
+use super::{Recipient, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub enum Trouble {
     LoginRefused,
     /// One folder, by its name for people, could not be looked at within the deadline.
     Folder(Arc<str>),
+    /// WeCom refuses to reach one of those who are told of its letters.
+    Recipient(Recipient),
 }
 
 /// That people were told of a trouble.

@@ -12,8 +12,10 @@ use crate::model::{Kind, Priority, Verdict};
 /// Conditions that all have to hold. Without any it takes every letter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// In the order in which they are asked, the cheap ones first.
+    /// As they were given.
     conditions: Vec<Condition>,
+    /// Their places in the order in which they are asked: the cheap ones first.
+    order: Vec<usize>,
 }
 
 /// One condition, by the key that it was written with.
@@ -108,9 +110,11 @@ impl Test {
 
 impl Filter {
     /// All of these have to hold.
-    pub fn new(mut conditions: Vec<Condition>) -> Self {
-        conditions.sort_by_key(|condition| condition.test.cost());
-        Self { conditions }
+    pub fn new(conditions: Vec<Condition>) -> Self {
+        let cost = |at: &usize| conditions.get(*at).map(|condition| condition.test.cost());
+        let mut order: Vec<usize> = (0..conditions.len()).collect();
+        order.sort_by_key(cost);
+        Self { conditions, order }
     }
 
     /// Whether it takes every letter.
@@ -120,7 +124,8 @@ impl Filter {
 
     /// Whether it takes this one.
     pub fn takes(&self, view: &View<'_>) -> bool {
-        self.conditions.iter().all(|condition| condition.test.holds(view))
+        let mut asked = self.order.iter().filter_map(|at| self.conditions.get(*at));
+        asked.all(|condition| condition.test.holds(view))
     }
 
     /// The key of the first condition that does not hold.

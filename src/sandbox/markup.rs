@@ -132,6 +132,15 @@ pub(super) fn markdown(content: &str) -> String {
     html
 }
 
+/// A line of `markdown.content` without its bold and its colours, for where there is neither.
+pub(super) fn bare(line: &str) -> String {
+    let mut bare = line.replace("**", "").replace("</font>", "");
+    for colour in ["info", "comment", "warning"] {
+        bare = bare.replace(&format!("<font color=\"{colour}\">"), "");
+    }
+    bare
+}
+
 fn inline(text: &str, depth: usize) -> String {
     let mut html = String::new();
     let mut rest = text;

@@ -22,7 +22,8 @@
 //!  "newest_seq": 1, "forgotten": 0}
 //! ```
 //!
-//! The object named by the msgtype is as sent; its `title`, `description`, `content` and `url` are repeated beside
+//! The object named by the msgtype is as sent; its `title`, `description`, `content` and `url` (of a template card, its main
+//! title and what a tap opens) are repeated beside
 //! it; `shown` is the object after WeCom's truncation. `toparty` and `totag` appear when they were sent.
 //! `forgotten` counts messages and events that are no longer kept (see [`Options::keep`]).
 //!

@@ -174,6 +174,7 @@ pub(super) fn preview(sent: &Sent) -> String {
         .unwrap_or_default();
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let line = line.trim_start_matches(['#', '>', ' ']);
+    let line = if sent.msgtype == "markdown" { markup::bare(line) } else { line.to_owned() };
     line.chars().take(PREVIEW_CHARS).collect()
 }
 

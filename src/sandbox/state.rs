@@ -122,6 +122,12 @@ impl Message {
                     entry.insert(key.to_owned(), value.clone());
                 }
             }
+            // Of a template card, what stands for the same.
+            for (key, path) in [("title", "/main_title/title"), ("url", "/card_action/url")] {
+                if let Some(value) = sent.sent.pointer(path) {
+                    entry.insert(key.to_owned(), value.clone());
+                }
+            }
             entry.insert(sent.msgtype.clone(), sent.sent.clone());
         }
         entry

@@ -6,10 +6,10 @@ use super::index::{Open, letter_no, readable};
 use super::queue::{Class, HOLD};
 use super::record::{AlertRecord, LetterRecord, WaitingRecord, from_bytes, to_bytes};
 use super::{Compose, Content, Draft, Shape, StateError, keys};
-use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient, Timestamp};
+use crate::model::{AlertId, AlertKind, Item, LetterNo, Now, Recipient, Timestamp, Urgency};
 use crate::rules::quota;
 use crate::unwind::caught;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tracing::error;
 
@@ -54,7 +54,8 @@ impl Engine {
         if letters.is_empty() {
             return Ok(());
         }
-        let drafts = self.unlike_any_sent(round, &recipients, Content::Letters(&items), false, compose)?;
+        let shape = Shape { urgent: class == Class::Urgent, ..Shape::default() };
+        let drafts = self.unlike_any_sent(round, &recipients, Content::Letters(&items), shape, compose)?;
         let base = AlertRecord {
             told_at: items.iter().map(|item| item.told_at).min().unwrap_or(round.now.steady),
             ..AlertRecord::new(recipients, class.urgency(), letters, round.now)
@@ -81,11 +82,12 @@ impl Engine {
             round.gone.push((id, true));
             return Ok(());
         }
-        let drafts = self.unlike_any_sent(round, &record.recipients, content, record.plain, compose)?;
+        let shape = Shape { plain: record.plain, urgent: record.urgency == Urgency::Urgent, ..Shape::default() };
+        let drafts = self.unlike_any_sent(round, &record.recipients, content, shape, compose)?;
         self.open_drafts(round, Some(id), &AlertRecord { letters, ..record }, drafts)
     }
 
-    /// Makes alerts of drafts; the first one is `id`, if that is given.
+    /// Makes alerts of drafts, each for exactly those whom its draft is for; the first one is `id`, if that is given.
     fn open_drafts(
         &mut self,
         round: &mut Round,
@@ -93,17 +95,15 @@ impl Engine {
         base: &AlertRecord,
         drafts: Vec<Draft>,
     ) -> Result<(), StateError> {
-        let named: HashSet<_> = drafts.iter().flat_map(|draft| draft.items.iter()).collect();
-        if base.text.is_none() && named.len() < base.letters.len() {
-            return Err(StateError::Record(format!("{} letters are in no alert", base.letters.len() - named.len())));
-        }
+        each_gets_all(base, &drafts)?;
         for draft in drafts {
             let id = match id.take() {
                 Some(id) => id,
                 None => AlertId(self.number()?),
             };
             let letters: Vec<_> = draft.items.iter().filter_map(|at| base.letters.get(*at).copied()).collect();
-            let record = AlertRecord { kind: draft.kind, body: draft.body, letters, ..base.clone() };
+            let record =
+                AlertRecord { recipients: draft.to, kind: draft.kind, body: draft.body, letters, ..base.clone() };
             record.link(id, &mut round.batch);
             let class = Class::of(record.urgency);
             let nobody_waits = record.kind == AlertKind::CatchUp;
@@ -199,11 +199,11 @@ impl Engine {
         round: &mut Round,
         recipients: &[Recipient],
         content: Content<'_>,
-        plain: bool,
+        shape: Shape,
         compose: &Compose,
     ) -> Result<Vec<Draft>, StateError> {
         for number in 0..MOST_NUMBERED {
-            let drafts = composed(compose, recipients, content, Shape { number, plain })?;
+            let drafts = composed(compose, recipients, content, Shape { number, ..shape })?;
             let digests: Vec<_> = drafts.iter().map(|d| keys::body(&d.body)).collect();
             let distinct: HashSet<_> = digests.iter().collect();
             let mut used = distinct.len() < digests.len();
@@ -227,6 +227,37 @@ impl Engine {
             Some(bytes) => now.steady.since(from_bytes(&bytes)?) <= BODY_MEMORY,
             None => false,
         })
+    }
+}
+
+/// Holds the composer to its word: of the alert's letters, or of its text, each recipient gets everything, once, and
+/// nobody else gets anything.
+fn each_gets_all(base: &AlertRecord, drafts: &[Draft]) -> Result<(), StateError> {
+    let nothing = || (0_usize, vec![false; base.letters.len()]);
+    let mut got: HashMap<&Recipient, (usize, Vec<bool>)> = base.recipients.iter().map(|to| (to, nothing())).collect();
+    for draft in drafts {
+        if draft.to.is_empty() {
+            return Err(StateError::Record("a message is for nobody".to_owned()));
+        }
+        for to in &draft.to {
+            let Some((messages, letters)) = got.get_mut(to) else {
+                return Err(StateError::Record("a message is for somebody who is not to get it".to_owned()));
+            };
+            *messages += 1;
+            for at in &draft.items {
+                let is_new = letters.get_mut(*at).is_some_and(|named| !std::mem::replace(named, true));
+                if !is_new {
+                    return Err(StateError::Record("a letter is in two alerts, or is none of theirs".to_owned()));
+                }
+            }
+        }
+    }
+    match got.values().find(|(messages, letters)| *messages == 0 || letters.contains(&false)) {
+        Some((_, letters)) => {
+            let missing = letters.iter().filter(|named| !**named).count();
+            Err(StateError::Record(format!("{missing} letters are in no alert for one of its recipients")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -50,7 +50,14 @@ fn arrive(engine: &mut Engine, number: u8) -> Result<Committed, StateError> {
         ..Letter::default()
     };
     let account = AccountId::new("zhangsan@corp.example");
-    let item = Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None };
+    let item = Item {
+        account: account.clone(),
+        folder: "INBOX".into(),
+        letter,
+        told_at: Timestamp(0),
+        away: None,
+        card: None,
+    };
     let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0), mailbox_id: None };
     let fate = Fate::Announce(vec![Recipient::User("zhangsan".into())]);
     let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate, apart: Vec::new() }];
@@ -122,10 +129,10 @@ fn at(ms: i64) -> Now {
     Now { steady: Timestamp(ms), wall: Timestamp(ms) }
 }
 
-fn together(_: &[Recipient], content: Content<'_>, _: Shape) -> Vec<Draft> {
+fn together(to: &[Recipient], content: Content<'_>, _: Shape) -> Vec<Draft> {
     let Content::Letters(items) = content else { return Vec::new() };
     let items = (0..items.len()).collect();
-    vec![Draft { kind: crate::model::AlertKind::Letter, body: b"body".to_vec(), items }]
+    vec![Draft { to: to.to_vec(), kind: crate::model::AlertKind::Letter, body: b"body".to_vec(), items }]
 }
 
 #[test]

@@ -80,6 +80,7 @@ impl FirstItem {
                 letter: Letter { id, from, subject, time, size, attachment, seen, readable, ..Letter::default() },
                 told_at: self.told_at,
                 away: None,
+                card: None,
             },
             uid: 0,
             subscription: 1,

@@ -56,10 +56,15 @@ fn first(disk: &Disk) {
     kv.sync().unwrap();
 }
 
-fn compose(_: &[Recipient], content: Content<'_>, _: Shape) -> Vec<Draft> {
+fn compose(to: &[Recipient], content: Content<'_>, _: Shape) -> Vec<Draft> {
     let Content::Letters(items) = content else { return Vec::new() };
     let subjects: Vec<_> = items.iter().filter_map(|item| item.letter.subject.clone()).collect();
-    vec![Draft { kind: AlertKind::Digest, body: subjects.join("+").into_bytes(), items: (0..items.len()).collect() }]
+    vec![Draft {
+        to: to.to_vec(),
+        kind: AlertKind::Digest,
+        body: subjects.join("+").into_bytes(),
+        items: (0..items.len()).collect(),
+    }]
 }
 
 fn at(ms: i64) -> Now {

@@ -172,6 +172,8 @@ impl From<Next> for Settled {
 /// One message made of waiting items.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// Whom it is for, of those who were asked about; one at least.
+    pub to: Vec<Recipient>,
     /// Its form.
     pub kind: AlertKind,
     /// Its request body.
@@ -196,9 +198,12 @@ pub struct Shape {
     pub number: u32,
     /// Short, and nothing special in it: WeCom refused it otherwise.
     pub plain: bool,
+    /// Of urgent letters.
+    pub urgent: bool,
 }
 
-/// Makes messages for these recipients, the same for all of them; every item is in one of them.
+/// Makes messages for these recipients, of whom some may get others than the rest do: for each recipient, every item is in
+/// exactly one of the messages that are for them, and there is one such message at least.
 pub type Compose = dyn Fn(&[Recipient], Content<'_>, Shape) -> Vec<Draft> + Send + Sync;
 
 /// Whether a stored body can never be taken any more.

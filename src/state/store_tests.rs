@@ -127,7 +127,8 @@ async fn arrive(store: &Store, number: u8) -> Result<Committed, StateError> {
         readable: true,
         ..Letter::default()
     };
-    let item = Item { account: account(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None };
+    let item =
+        Item { account: account(), folder: "INBOX".into(), letter, told_at: Timestamp(0), away: None, card: None };
     let to = Mark { uid_validity: 1, next: 2, bound_at: Timestamp(0), looked_at: Timestamp(0), mailbox_id: None };
     let fate = Fate::Announce(vec![Recipient::User(format!("u{number}").into())]);
     let letters = vec![Sighting { item, uid: 1, subscription: 1, urgency: Urgency::Normal, fate, apart: Vec::new() }];
@@ -149,7 +150,7 @@ async fn claim(store: &Store) -> Result<Vec<Claim>, StateError> {
     let compose: Arc<Compose> = Arc::new(|to: &[Recipient], content: Content<'_>, _: Shape| {
         let Content::Letters(items) = content else { return Vec::new() };
         let body = format!("{} {}", to[0], items[0].letter.subject.as_deref().unwrap()).into_bytes();
-        vec![Draft { kind: AlertKind::Letter, body, items: (0..items.len()).collect() }]
+        vec![Draft { to: to.to_vec(), kind: AlertKind::Letter, body, items: (0..items.len()).collect() }]
     });
     store.claim(LATER, 100, compose).await
 }

@@ -327,6 +327,7 @@ impl Cycle<'_> {
             (None, None) => Fate::Silent(Silence::Unmatched),
             (None, Some(route)) => Fate::Announce(route.recipients.to_vec()),
         };
+        let card = route.and_then(|route| self.rules.subscriptions.get(route.place)?.card);
         let folder: std::sync::Arc<str> = watched.map_or_else(|| "".into(), |watched| watched.folder.shown.clone());
         let apart = match (&fate, &route) {
             (Fate::Announce(_), Some(route)) => self.apart(route, &folder, &letter),
@@ -344,6 +345,7 @@ impl Cycle<'_> {
                 letter,
                 told_at: moment.told_at,
                 away: self.away(at, raw.internal_date),
+                card,
             },
         }
     }

@@ -35,6 +35,34 @@ pub enum Message {
         /// At most 4 characters.
         button: String,
     },
+    /// `markdown` (p90236).
+    Markdown {
+        /// At most 2,048 bytes; headings, bold, links, code, quotes and `<font color>` are markup.
+        content: String,
+    },
+    /// `template_card` of the type text_notice (p90236).
+    Template(Box<Notice>),
+}
+
+/// A text_notice (wecom-api 3.6, 3.7). Lengths are in characters; nothing is markup. What is empty is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// Who speaks, above all else: at most 20.
+    pub source: String,
+    /// Whether that is red rather than grey.
+    pub red: bool,
+    /// At most 36.
+    pub title: String,
+    /// Below the title: at most 44.
+    pub desc: String,
+    /// Large, at most 14, and what it is, at most 22.
+    pub emphasis: Option<(String, String)>,
+    /// At most 160.
+    pub sub_title: String,
+    /// At most 6, each a name of at most 5 and a value of at most 30.
+    pub rows: Vec<(String, String)>,
+    /// http or https, at most 2,048 bytes.
+    pub url: String,
 }
 
 /// Sends alerts.

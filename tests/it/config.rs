@@ -9,7 +9,7 @@ mod login;
 mod oauth;
 mod random;
 
-use mailbell::config::{self, Auth, Card, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
+use mailbell::config::{self, Auth, Config, Credential, LogFormat, MinTls, Mode, Problems, Subscription, Tls};
 use mailbell::model::{BusyMinutes, Lang, Owner, Recipient, Secret};
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn the_smallest_file_loads_with_the_defaults() {
     let config = good(SMALLEST);
     assert_eq!(config.wecom.api_base.as_str(), "https://qyapi.weixin.qq.com/");
     assert_eq!(config.wecom.secret.expose(), SECRET);
-    assert_eq!((config.wecom.agent_id, config.wecom.card), (1_000_002, Card::Textcard));
+    assert_eq!((config.wecom.agent_id, config.wecom.card), (1_000_002, mailbell::model::Card::Textcard));
     assert!(config.wecom.proxy.is_none() && config.wecom.link.is_none() && config.web.is_none());
     assert_eq!(config.alerts.lang, Lang::ZhCn);
     assert_eq!(config.alerts.time_zone.iana_name(), Some("Asia/Shanghai"));

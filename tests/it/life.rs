@@ -96,10 +96,10 @@ impl House {
     async fn told(&self) -> Vec<(String, String)> {
         let mut told = Vec::new();
         let now = Clock::now(&*self.clock);
-        let compose = |_: &[Recipient], content: Content<'_>, shape: Shape| {
+        let compose = |to: &[Recipient], content: Content<'_>, shape: Shape| {
             let Content::Text(text) = content else { return Vec::new() };
             let body = text.to_owned() + &" ".repeat(usize::try_from(shape.number).unwrap());
-            vec![Draft { kind: AlertKind::Report, body: body.into_bytes(), items: Vec::new() }]
+            vec![Draft { to: to.to_vec(), kind: AlertKind::Report, body: body.into_bytes(), items: Vec::new() }]
         };
         for claim in self.state.claim(now, 1000, Arc::new(compose)).await.unwrap() {
             for recipient in &claim.recipients {

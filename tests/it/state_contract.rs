@@ -13,6 +13,7 @@ mod held;
 mod killed;
 mod ledger;
 mod limits;
+mod looks;
 mod met;
 mod opening;
 mod outbox;
@@ -115,7 +116,7 @@ fn item(number: u64, subject: &str) -> Item {
         readable: true,
         ..Letter::default()
     };
-    Item { account: account(), folder: "INBOX".into(), letter, told_at: T0, away: None }
+    Item { account: account(), folder: "INBOX".into(), letter, told_at: T0, away: None, card: None }
 }
 
 fn sighting(to: Vec<Recipient>, urgency: Urgency, item: Item) -> Sighting {
@@ -156,9 +157,10 @@ fn body(to: &[Recipient], items: &[Item], shape: Shape) -> Vec<u8> {
 }
 
 fn report(to: &[Recipient], text: &str) -> Vec<Draft> {
+    let asked = to.to_vec();
     let to: Vec<_> = to.iter().map(ToString::to_string).collect();
     let body = format!("{}: {text}", to.join("|")).into_bytes();
-    vec![Draft { kind: AlertKind::Report, body, items: Vec::new() }]
+    vec![Draft { to: asked, kind: AlertKind::Report, body, items: Vec::new() }]
 }
 
 /// One message for all that waits.
@@ -167,7 +169,7 @@ fn together() -> Arc<Compose> {
         Content::Text(text) => report(to, text),
         Content::Letters(items) => {
             let kind = if items.len() > 1 { AlertKind::Digest } else { AlertKind::Letter };
-            vec![Draft { kind, body: body(to, items, shape), items: (0..items.len()).collect() }]
+            vec![Draft { to: to.to_vec(), kind, body: body(to, items, shape), items: (0..items.len()).collect() }]
         }
     })
 }
@@ -178,7 +180,7 @@ fn each() -> Arc<Compose> {
         let Content::Letters(items) = content else { return Vec::new() };
         let draft = |(at, item): (usize, &Item)| {
             let body = body(to, std::slice::from_ref(item), shape);
-            Draft { kind: AlertKind::Letter, body, items: vec![at] }
+            Draft { to: to.to_vec(), kind: AlertKind::Letter, body, items: vec![at] }
         };
         items.iter().enumerate().map(draft).collect()
     })

@@ -160,8 +160,14 @@ impl Bench {
             ..Letter::default()
         };
         let account = AccountId::new("zhangsan@corp.example");
-        let item =
-            Item { account: account.clone(), folder: "INBOX".into(), letter, told_at: clock.steady(), away: None };
+        let item = Item {
+            account: account.clone(),
+            folder: "INBOX".into(),
+            letter,
+            told_at: clock.steady(),
+            away: None,
+            card: None,
+        };
         let scan = Scan {
             account,
             folder: RawName::new(&self.letters.to_be_bytes()),
@@ -249,20 +255,20 @@ impl Drop for Bench {
 
 /// All that waits for one recipient in one message.
 fn compose() -> Arc<Compose> {
-    Arc::new(|to, content, Shape { number, plain }| {
+    Arc::new(|asked: &[Recipient], content, Shape { number, plain, .. }| {
         let items = match content {
             Content::Letters(items) => items,
             Content::Text(text) => {
                 let body = format!("{text}{}", " ".repeat(number as usize)).into_bytes();
-                return vec![Draft { kind: AlertKind::Report, body, items: Vec::new() }];
+                return vec![Draft { to: asked.to_vec(), kind: AlertKind::Report, body, items: Vec::new() }];
             }
         };
-        let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+        let to: Vec<_> = asked.iter().map(ToString::to_string).collect();
         let to = to.join("|");
         let subjects: Vec<_> = items.iter().map(|item| item.letter.subject.clone().unwrap_or_default()).collect();
         let count = if number == 0 { String::new() } else { format!(" #{number}") };
         let plain = if plain { " plain" } else { "" };
         let body = format!("{to}: {}{count}{plain}", subjects.join(" + ")).into_bytes();
-        vec![Draft { kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
+        vec![Draft { to: asked.to_vec(), kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
     })
 }

@@ -10,7 +10,7 @@ mod sandboxed;
 mod secrets;
 
 use mailbell::clock::Clock;
-use mailbell::config::{Card, Proxy, Wecom};
+use mailbell::config::{Proxy, Wecom};
 use mailbell::model::{Recipient, Secret, Timestamp};
 use mailbell::wecom::{Client, Message, Push};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ fn config(base: &str) -> Wecom {
         api_base: Url::parse(base).unwrap(),
         proxy: None,
         account_cap: None,
-        card: Card::Textcard,
+        card: mailbell::model::Card::Textcard,
         link: None,
     }
 }

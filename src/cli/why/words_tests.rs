@@ -33,7 +33,7 @@ fn story(tellings: &[(&str, WasTold)]) -> Story {
     };
     let folder = Arc::from("项目/甲");
     let account = AccountId::new("sales@corp.example");
-    let item = Item { account, folder, letter, told_at: Timestamp(0), away: None };
+    let item = Item { account, folder, letter, told_at: Timestamp(0), away: None, card: None };
     let recipients = tellings.iter().map(|(name, _)| user(name)).collect();
     let sighting = Sighting {
         item,

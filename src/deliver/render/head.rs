@@ -1,8 +1,9 @@
 //! The first lines of an alert for several letters: how many, since when, where from.
 
 use super::Style;
-use super::words::{account, folder, in_inbox, numbered, place, span, zoned};
+use super::words::{account, folder, in_inbox, numbered, place, span, urgent, zoned};
 use crate::model::{Item, Lang, Timestamp};
+use crate::state::Shape;
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ pub(super) struct Head {
     away: Option<String>,
     /// Of only some of them: a line of its own.
     some_away: Option<String>,
-    number: u32,
+    shape: Shape,
     lang: Lang,
     /// Where they are, as far as that is the same for all: a line of its own.
     pub(super) place: Option<String>,
@@ -41,7 +42,7 @@ pub(super) enum Places {
 }
 
 impl Head {
-    pub(super) fn new(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<String>, number: u32) -> Self {
+    pub(super) fn new(items: &[Item], style: &Style, link: &dyn Fn(&Item) -> Option<String>, shape: Shape) -> Self {
         let (count, lang) = (items.len(), style.lang);
         let days: BTreeSet<Date> = items.iter().map(|item| zoned(item.letter.time, style).date()).collect();
         let day = days.first().copied().filter(|_| days.len() == 1);
@@ -54,24 +55,25 @@ impl Head {
         });
         let (place, places) = places(items, lang);
         let away = away.filter(|_| all);
-        Self { count, away, some_away: some, number, lang, place, places, link: common_link(items, link, lang) }
+        Self { count, away, some_away: some, shape, lang, place, places, link: common_link(items, link, lang) }
     }
 
     /// The first line (and a second one where an outage concerns only some of the letters). `part` and `of`: the
     /// message's place among those that it takes.
     pub(super) fn first(&self, part: usize, of: usize) -> String {
-        let Self { count, number, .. } = self;
+        let Self { count, shape, .. } = self;
+        let loud = if shape.urgent { urgent(self.lang) } else { "" };
         let part = match self.lang {
             _ if of < 2 => String::new(),
             Lang::ZhCn => format!("（{part}/{of}）"),
             Lang::En => format!(" ({part}/{of})"),
         };
-        let end = part + &numbered(*number);
+        let end = part + &numbered(shape.number);
         let first = match (self.lang, &self.away) {
-            (Lang::ZhCn, Some(span)) => format!("邮铃离线期间（{span}）：{count} 封新邮件{end}"),
-            (Lang::En, Some(span)) => format!("while mailbell was away, {span}: {count} letters{end}"),
-            (Lang::ZhCn, None) => format!("{count} 封新邮件{end}"),
-            (Lang::En, None) => format!("{count} new letters{end}"),
+            (Lang::ZhCn, Some(span)) => format!("{loud}邮铃离线期间（{span}）：{count} 封新邮件{end}"),
+            (Lang::En, Some(span)) => format!("{loud}while mailbell was away, {span}: {count} letters{end}"),
+            (Lang::ZhCn, None) => format!("{loud}{count} 封新邮件{end}"),
+            (Lang::En, None) => format!("{loud}{count} new letters{end}"),
         };
         match &self.some_away {
             Some(line) => format!("{first}\n{line}"),

@@ -5,6 +5,7 @@ use super::words::{address, exact, name, numbered, place, subject};
 use super::{Rendered, Style};
 use crate::deliver::cut::cut;
 use crate::model::{AlertKind, Item};
+use crate::state::Shape;
 use crate::wecom::Message;
 
 /// What was refused as too long is not that any more.
@@ -15,24 +16,25 @@ const SENDER_BYTES: usize = 100;
 const PLACE_BYTES: usize = 100;
 
 /// One letter each: none can hold up another.
-pub(super) fn letters(items: &[Item], order: &[usize], style: &Style, number: u32) -> Vec<Rendered> {
+pub(super) fn letters(items: &[Item], order: &[usize], style: &Style, shape: Shape) -> Vec<Rendered> {
     let of = order.len();
     let one = |(at, index): (usize, &usize)| {
         let part = if of > 1 { format!(" ({}/{of})", at + 1) } else { String::new() };
-        let message = letter(items.get(*index)?, style, &(part + &numbered(number)));
+        let message = letter(items.get(*index)?, style, &(part + &numbered(shape.number)), shape.urgent);
         Some(Rendered { kind: AlertKind::Letter, message, items: vec![*index] })
     };
     order.iter().enumerate().filter_map(one).collect()
 }
 
-fn letter(item: &Item, style: &Style, mark: &str) -> Message {
+fn letter(item: &Item, style: &Style, mark: &str, urgent: bool) -> Message {
     let (lang, letter) = (style.lang, &item.letter);
     let subject = harmless(&subject(letter, lang), SUBJECT_BYTES)
         .unwrap_or_else(|| lang.pick("（主题无法显示）", "(the subject cannot be shown)").to_owned());
     let sender = [name(letter, style), address(&letter.from)].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let place = harmless(&place(item, lang), PLACE_BYTES).unwrap_or_default();
+    let new = if urgent { lang.pick("紧急新邮件", "Urgent new mail") } else { lang.pick("新邮件", "New mail") };
     let lines = [
-        format!("{}{mark}{}{subject}", lang.pick("新邮件", "New mail"), lang.pick("：", ": ")),
+        format!("{}{mark}{}{subject}", new, lang.pick("：", ": ")),
         harmless(&sender, SENDER_BYTES).unwrap_or_default(),
         exact(letter.time, style),
         place,

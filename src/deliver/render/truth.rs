@@ -3,7 +3,7 @@
 use super::Style;
 use super::words::{clock, day, honest, safe, weekday, zoned};
 use crate::deliver::cut::cut;
-use crate::model::{Item, Kind, Lang, Letter, Method, Start, Verdict};
+use crate::model::{Attachment, Item, Kind, Lang, Letter, Method, Start, Verdict};
 use crate::rules::acquaintance::is_own;
 use jiff::civil::Date;
 use std::time::Duration;
@@ -31,34 +31,62 @@ pub(super) fn hides(name: &str, letter: &Letter, style: &Style) -> bool {
     letter.borrowed_name || name.contains(['@', '＠', '﹫']) || is_external()
 }
 
-/// The sender truth line; `None` where there is nothing that one should know.
-pub(super) fn line(item: &Item, style: &Style) -> Option<String> {
+/// One thing that one should know of a sender.
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+}
+
+/// What kind of news that is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// All is well.
+    Good,
+    /// Good to know.
+    Usual,
+    /// Beware.
+    Loud,
+    /// It holds words of the sender's.
+    Theirs,
+}
+
+/// The sender truth line; empty where there is nothing that one should know.
+pub(super) fn said(item: &Item, style: &Style) -> Vec<Said> {
     let (letter, lang) = (&item.letter, style.lang);
+    let say = |tone, zh: &str, en: &str| Said { text: lang.pick(zh, en).to_owned(), tone };
     let mut said = Vec::new();
     match letter.verdict {
         Some(Verdict::Fail) => {
-            said.push(lang.pick("⚠ 发件人身份验证未通过", "⚠ sender failed authentication").to_owned());
+            said.push(say(Tone::Loud, "⚠ 发件人身份验证未通过", "⚠ sender failed authentication"));
         }
-        Some(Verdict::Pass) => said.push(lang.pick("发件人已验证", "sender verified").to_owned()),
+        Some(Verdict::Pass) => said.push(say(Tone::Good, "发件人已验证", "sender verified")),
         None => {}
     }
     if is_external(letter, style) {
-        said.push(lang.pick("外部发件人", "external sender").to_owned());
+        said.push(say(Tone::Usual, "外部发件人", "external sender"));
     }
     if letter.borrowed_name {
-        said.push(lang.pick("⚠ 与同事同名", "⚠ bears a colleague's name").to_owned());
+        said.push(say(Tone::Loud, "⚠ 与同事同名", "⚠ bears a colleague's name"));
     }
-    said.extend(first_time(letter, style));
+    said.extend(first_time(letter, style).map(|text| Said { text, tone: Tone::Usual }));
     if let Some(reply_to) = letter.reply_to.as_deref().filter(|reply_to| is_elsewhere(reply_to, letter)) {
         let address = cut(&safe(&honest(reply_to)), ADDRESS_BYTES);
-        said.push(format!("{}{address}", lang.pick("回复将发往 ", "replies go to ")));
+        let text = format!("{}{address}", lang.pick("回复将发往 ", "replies go to "));
+        said.push(Said { text, tone: Tone::Theirs });
     }
     if let Some(dated) = letter.dated {
         let dated = zoned(dated, style);
         let at = format!("{} {} {}", dated.year(), day(dated.date(), lang), clock(&dated));
-        said.push(format!("{}{at}", lang.pick("邮件自称写于 ", "says it was written ")));
+        let text = format!("{}{at}", lang.pick("邮件自称写于 ", "says it was written "));
+        said.push(Said { text, tone: Tone::Usual });
     }
-    (!said.is_empty()).then(|| said.join(" · "))
+    said
+}
+
+/// The same in one line; `None` where there is nothing.
+pub(super) fn line(said: &[Said]) -> Option<String> {
+    let texts: Vec<_> = said.iter().map(|said| said.text.as_str()).collect();
+    (!texts.is_empty()).then(|| texts.join(" · "))
 }
 
 /// That nobody has heard of the sender, once senders are remembered for long enough to say so.
@@ -98,13 +126,7 @@ pub(super) fn kinds(letter: &Letter, lang: Lang) -> Option<String> {
 /// What its invitation wants, when and where.
 pub(super) fn invitation(letter: &Letter, style: &Style) -> Option<String> {
     let (invitation, lang) = (letter.invitation.as_ref()?, style.lang);
-    let what = match invitation.method {
-        Method::Request => lang.pick("会议邀请", "invitation"),
-        Method::Cancel => lang.pick("会议取消", "called off"),
-        Method::Reply => lang.pick("会议答复", "answer to an invitation"),
-        Method::Counter => lang.pick("会议改期建议", "another time is proposed"),
-        Method::Other => lang.pick("日程", "calendar"),
-    };
+    let what = method(invitation.method, lang);
     let dated = |date: Date| match date.year() == zoned(letter.time, style).year() {
         true => weekday(date, lang),
         false => format!("{} {}", date.year(), weekday(date, lang)),
@@ -125,11 +147,27 @@ pub(super) fn invitation(letter: &Letter, style: &Style) -> Option<String> {
     Some(said.join(" · "))
 }
 
+/// What an invitation wants.
+pub(super) fn method(method: Method, lang: Lang) -> &'static str {
+    match method {
+        Method::Request => lang.pick("会议邀请", "invitation"),
+        Method::Cancel => lang.pick("会议取消", "called off"),
+        Method::Reply => lang.pick("会议答复", "answer to an invitation"),
+        Method::Counter => lang.pick("会议改期建议", "another time is proposed"),
+        Method::Other => lang.pick("日程", "calendar"),
+    }
+}
+
+/// A file's name, or that it has none.
+pub(super) fn file_name(file: &Attachment, lang: Lang) -> String {
+    let name = file.name.as_deref().map(|name| cut(&safe(name), FILE_BYTES));
+    name.unwrap_or_else(|| lang.pick("未命名", "unnamed").to_owned())
+}
+
 /// Its attachments by name and size, or that there may be some.
 pub(super) fn attachments(letter: &Letter, lang: Lang) -> Option<String> {
     let mut files = letter.attachments.iter().map(|file| {
-        let name = file.name.as_deref().map(|name| cut(&safe(name), FILE_BYTES));
-        let name = name.unwrap_or_else(|| lang.pick("未命名", "unnamed").to_owned());
+        let name = file_name(file, lang);
         match super::words::size(file.size) {
             Some(size) => format!("{name} ({size})"),
             None => name,

@@ -173,6 +173,11 @@ pub(super) fn numbered(number: u32) -> String {
     if number == 0 { String::new() } else { format!(" #{}", u64::from(number) + 1) }
 }
 
+/// What stands before all else where there are no colours.
+pub(super) fn urgent(lang: Lang) -> &'static str {
+    lang.pick("【紧急】", "[Urgent] ")
+}
+
 /// A time in the zone of the config.
 pub(super) fn zoned(time: Timestamp, style: &Style) -> Zoned {
     jiff::Timestamp::from_millisecond(time.0).unwrap_or_default().to_zoned(style.time_zone.clone())

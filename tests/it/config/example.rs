@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use super::{SMALLEST, example, good, sentences, smallest_with};
-use mailbell::config::{self, Auth, Card, Credential, MinTls, Subscription, Tls};
-use mailbell::model::{Lang, Owner, Recipient, Urgency};
+use mailbell::config::{self, Auth, Credential, MinTls, Subscription, Tls};
+use mailbell::model::{Card, Lang, Owner, Recipient, Urgency};
 use mailbell::rules::hours::Hours;
 
 /// A line of the example that is a key or a header, also when it is commented out.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use mailbell::sandbox::{Group, Member, Options};
 use serde_json::{Value, json};
 
-use super::{assert_errcode, start, text, textcard, with};
+use super::{assert_errcode, notice, start, text, textcard, with};
 
 fn members(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["member"].as_str().unwrap()).collect()
@@ -100,12 +100,15 @@ async fn messages_are_told_as_sent() {
     assert_eq!((&last[0]["content"], &last[0]["text"]["content"]), (&json!("第二条"), &json!("第二条")));
     assert_eq!(last[0]["time_ms"], 1_760_000_005_000_u64);
     assert!(wecom.messages("?since=4").await.is_empty());
+    wecom.send(&notice(json!({}))).await;
+    let notice = &wecom.messages("?since=4").await[0];
+    assert_eq!((&notice["title"], &notice["url"]), (&json!("标题"), &json!("https://mail.corp.example/1")));
     assert_eq!(wecom.messages("?limit=1").await[0]["seq"], 1);
     assert_eq!(wecom.page("/sandbox/messages?since=x").await.0, 400);
 
     let sends = wecom.events("send").await;
     assert_eq!(sends[0]["members"], json!(["zhangsan", "lisi", "wangwu"]), "the tag holds all");
-    assert_eq!(wecom.count("shown").await, 4);
+    assert_eq!(wecom.count("shown").await, 5);
 }
 
 #[tokio::test]

@@ -104,6 +104,29 @@ async fn template_cards_keep_no_markup() {
     .await;
 }
 
+/// A red source, a large word, rows, and a link over the whole card; of markdown the list shows the words alone.
+#[tokio::test]
+async fn urgent_alerts_look_urgent() {
+    let loud = notice(json!({
+        "source": {"desc": "紧急邮件", "desc_color": 2},
+        "emphasis_content": {"title": "紧急"},
+        "sub_title_text": "外部发件人",
+        "horizontal_content_list": [{"keyname": "时间", "value": "14:03"}],
+    }));
+    assert_shown(vec![(
+        loud,
+        "<div class=\"card template\"><p class=\"source red\">紧急邮件</p><h3 class=\"\">标题</h3>\
+         <p class=\"emphasis\">紧急</p><p class=\"sub\">外部发件人</p><dl><dt>时间</dt><dd>14:03</dd></dl>\
+         <a class=\"whole\" href=\"https://mail.corp.example/1\"",
+    )])
+    .await;
+    let wecom = start(Options::default()).await;
+    wecom.send(&markdown("<font color=\"warning\">紧急邮件</font>\n**<i>**")).await;
+    assert!(wecom.page("/").await.1.contains("<span class=\"preview\">紧急邮件</span>"));
+    wecom.send(&markdown("**<i>**\n>x")).await;
+    assert!(wecom.page("/").await.1.contains("<span class=\"preview\">&lt;i&gt;</span>"));
+}
+
 #[tokio::test]
 async fn the_desk_has_a_phone_for_each_member() {
     let mut options = Options::default();

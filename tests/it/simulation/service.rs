@@ -5,9 +5,10 @@ use super::office::Servers;
 use super::time::Time;
 use mailbell::clock::Clock;
 use mailbell::config::Config;
-use mailbell::deliver::{self, Accounts, Delivery, Reporter};
+use mailbell::deliver::render::Style;
+use mailbell::deliver::{self, Accounts, Delivery, Look, Looks, Reporter};
 use mailbell::health::Health;
-use mailbell::model::Now;
+use mailbell::model::{Card, Lang, Now, Recipient};
 use mailbell::state::{Limits, State, Store};
 use mailbell::supervise::{Shared, Supervisor};
 use mailbell::watch::Hosts;
@@ -62,12 +63,13 @@ impl Service {
         let mut supervisor = Supervisor::new(shared, stop.clone());
         let accounts = Arc::new(Accounts::default());
         accounts.update(&config.accounts);
+        let looks = Arc::new(looks(config, eyes.wecom.open().process));
         let delivery = Delivery {
             state: state.clone(),
             push: client.clone(),
             clock: clock.clone(),
             health: health.clone(),
-            compose: deliver::composer(config, client, accounts.clone()),
+            compose: deliver::composer(config, client, accounts.clone(), looks),
             lang: config.alerts.lang,
             time_zone: config.alerts.time_zone.clone(),
             admins: config.admin.recipients.clone(),
@@ -110,4 +112,15 @@ async fn upkeep(state: Arc<dyn State>, clock: Arc<dyn Clock>) {
             let _ = state.prune(steady).await;
         }
     }
+}
+
+/// Every member has a look of their own, another one in each process, as after a change of the config.
+fn looks(config: &Config, process: u64) -> Looks {
+    let own = (0..400).map(|n: u64| {
+        let lang = [None, Some(Lang::En), Some(Lang::ZhCn)][usize::try_from((n + process) % 3).unwrap()];
+        let card = [None, Some(Card::TemplateCard), Some(Card::Markdown), Some(Card::Text)];
+        let card = card[usize::try_from((n / 2 + process) % 4).unwrap()];
+        (Recipient::User(format!("user{n}").into()), Look { lang, time_zone: None, card })
+    });
+    Looks::new(Style::general(config), own.collect())
 }

@@ -367,16 +367,10 @@ impl WeCom {
             wrong("recipients");
         }
         let plain = value["msgtype"] == "text";
-        let text = match plain {
-            true => value["text"]["content"].as_str().unwrap_or_default().to_owned(),
-            false => {
-                let field = |name: &str| value["textcard"][name].as_str().unwrap_or_default();
-                if field("title").len() > 128 || field("description").len() > 512 || !field("url").starts_with("http") {
-                    wrong("the card");
-                }
-                format!("{}\n{}", field("title"), field("description"))
-            }
-        };
+        let text = shown(&value).unwrap_or_else(|what| {
+            wrong(what);
+            String::new()
+        });
         if text.is_empty() || text.len() > 2048 {
             wrong("the text");
         }
@@ -404,6 +398,32 @@ impl WeCom {
 
 fn token_of<'a>(query: &'a [(&str, &str)]) -> &'a str {
     query.iter().find(|(key, _)| *key == "access_token").map_or("", |(_, token)| token)
+}
+
+/// What a message shows, or what is wrong with it.
+fn shown(value: &Value) -> Result<String, &'static str> {
+    let kind = value["msgtype"].as_str().unwrap_or_default();
+    let field = |path: &str| value[kind].pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let content = value[kind]["content"].as_str();
+    match kind {
+        "text" | "markdown" => content.map(str::to_owned).ok_or("no content"),
+        "textcard" => {
+            if field("/title").len() > 128 || field("/description").len() > 512 || !field("/url").starts_with("http") {
+                return Err("the card");
+            }
+            Ok(format!("{}\n{}", field("/title"), field("/description")))
+        }
+        "template_card" => {
+            let short = [("/main_title/title", 36), ("/main_title/desc", 44), ("/sub_title_text", 160)];
+            let rows = value[kind]["horizontal_content_list"].as_array().map_or(0, Vec::len);
+            let fits = short.iter().all(|(path, most)| field(path).chars().count() <= *most) && rows <= 6;
+            if !fits || field("/card_type") != "text_notice" || !field("/card_action/url").starts_with("http") {
+                return Err("the template card");
+            }
+            Ok(short.map(|(path, _)| field(path)).join("\n"))
+        }
+        _ => Err("the msgtype"),
+    }
 }
 
 /// The letters that a text names.

@@ -47,13 +47,13 @@ impl Recorder {
     pub async fn take(&self, now: Now) -> Vec<Item> {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = taken.clone();
-        let compose = move |_: &[Recipient], content: Content<'_>, Shape { number, .. }: Shape| {
+        let compose = move |to: &[Recipient], content: Content<'_>, Shape { number, .. }: Shape| {
             let Content::Letters(items) = content else { return Vec::new() };
             if number == 0 {
                 sink.lock().unwrap().extend_from_slice(items);
             }
             let body = format!("{number} {items:?}").into_bytes();
-            vec![Draft { kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
+            vec![Draft { to: to.to_vec(), kind: AlertKind::Digest, body, items: (0..items.len()).collect() }]
         };
         for claim in self.store.claim(now, 1000, Arc::new(compose)).await.unwrap() {
             self.store.settle(claim.id, Next::Done.into(), now).await.unwrap();
