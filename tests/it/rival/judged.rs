@@ -191,6 +191,35 @@ fn texts_and_cards_have_their_limits() {
 }
 
 #[test]
+fn template_cards_are_read_strictly() {
+    let mut counter = Counter::open(corp());
+    let with = |path: &str, value: Value| {
+        let row = json!([{"keyname": "时间", "value": "14:03"}]);
+        let mut body = json!({"touser": "lisi", "msgtype": "template_card", "agentid": AGENT_ID, "template_card": {
+            "card_type": "text_notice", "source": {"desc": "紧急邮件", "desc_color": 2}, "main_title": {"title": "t"},
+            "horizontal_content_list": row, "card_action": {"type": 1, "url": "https://x.example/"},
+        }});
+        body["template_card"][path] = value;
+        body
+    };
+    assert_eq!(counter.send(&with("sub_title_text", json!("字".repeat(160)))), 0);
+    assert_eq!(counter.broken(), Vec::<String>::new());
+    let rows = |count: usize, name: &str, value: &str| json!(vec![json!({"keyname": name, "value": value}); count]);
+    counter.bites(&with("sub_title_text", json!("字".repeat(161))), 0, "161 characters");
+    counter.bites(&with("main_title", json!({"title": "字".repeat(37)})), 0, "main_title.title of 37");
+    counter.bites(&with("main_title", json!({})), 40058, "neither a title");
+    counter.bites(&with("main_title", json!({"title": "t", "colour": "x"})), 0, "colour");
+    counter.bites(&with("emphasis_content", json!({"title": "字".repeat(15)})), 0, "emphasis_content.title of 15");
+    counter.bites(&with("horizontal_content_list", rows(7, "a", "b")), 42035, "6 rows");
+    counter.bites(&with("horizontal_content_list", rows(1, "", "b")), 42027, "keyname");
+    counter.bites(&with("horizontal_content_list", rows(1, "六个字的名字", "b")), 0, "a keyname of 6");
+    counter.bites(&with("horizontal_content_list", rows(1, "a", &"字".repeat(31))), 0, "a value of 31");
+    counter.bites(&with("card_action", json!({})), 42045, "opens nothing");
+    counter.bites(&with("card_type", json!("news_notice")), 40058, "card_type");
+    counter.bites(&with("task_id", json!("x")), 0, "task_id");
+}
+
+#[test]
 fn recipients_are_counted_formed_and_found() {
     let mut counter = Counter::open(corp());
     let body = |users: &str, parties: &str, tags: &str| {

@@ -3,9 +3,11 @@
 use super::{Hand, SECRET, client, config, text, user};
 use futures_util::future::join_all;
 use mailbell::clock::Clock;
-use mailbell::model::{Lang, Recipient, Secret};
+use mailbell::deliver::render::{Style, render};
+use mailbell::model::{AccountId, Attachment, Card, Item, Lang, Letter, Recipient, Secret, Sender, Timestamp};
 use mailbell::rules::retry::Outcome;
 use mailbell::sandbox::{self, Options};
+use mailbell::state::Shape;
 use mailbell::wecom::{Client, Message, Push, advice_for};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -83,6 +85,56 @@ async fn what_is_encoded_is_taken_without_a_remark() {
     let events = sandbox.look("events").await;
     assert_eq!((&events["counts"]["violations"], &events["counts"]["errors"]), (&json!(0), &json!(0)), "{events}");
     assert_eq!(sandbox.count("gettoken").await, 1);
+}
+
+/// Alerts as they are made, in each form: WeCom finds nothing to say, not even about what it only suggests.
+#[tokio::test]
+async fn alerts_of_every_form_are_taken_without_a_remark() {
+    let sandbox = Sandbox::start().await;
+    let client = sandbox.client();
+    let long = Letter {
+        from: Sender {
+            name: Some("很长的名字".repeat(9)), address: Some(format!("{}@a.example", "x".repeat(80)))
+        },
+        subject: Some("**很长的主题**[x](http://evil)".repeat(12)),
+        reply_to: Some("y@b.example".to_owned()),
+        dated: Some(Timestamp(0)),
+        size: 1 << 21,
+        attachments: vec![Attachment { name: Some("附件".repeat(30)), size: 7 }; 20],
+        ..Letter::default()
+    };
+    let account = AccountId::new(&format!("{}@corp.example", "z".repeat(60)));
+    let folder = "项目/".repeat(30).as_str().into();
+    let item = Item { account, folder, letter: long, told_at: Timestamp(0), away: None, card: None };
+    let to = [user("lisi")];
+    let mut kinds = Vec::new();
+    for (card, lang, urgent) in Card::ALL.into_iter().flat_map(|card| {
+        [(Lang::ZhCn, false), (Lang::ZhCn, true), (Lang::En, false), (Lang::En, true)].map(|(l, u)| (card, l, u))
+    }) {
+        let style = Style {
+            lang,
+            time_zone: jiff::tz::TimeZone::UTC,
+            card,
+            text_only: false,
+            own_domains: vec!["corp.example".to_owned()].into(),
+            first_time_after: Duration::ZERO,
+        };
+        let link = |_: &Item| Some("https://mail.corp.example/".to_owned());
+        let shape = Shape { urgent, number: 7, plain: false };
+        for rendered in render(std::slice::from_ref(&item), &style, &link, shape) {
+            let body = client.encode(&to, &rendered.message);
+            assert_eq!(client.send(&to, &body).await.outcome, Outcome::Sent);
+            kinds.push(serde_json::from_slice::<Value>(&body).unwrap()["msgtype"].as_str().unwrap().to_owned());
+        }
+    }
+    let count = |kind: &str| kinds.iter().filter(|other| *other == kind).count();
+    let counted = ["textcard", "template_card", "markdown", "text"].map(count);
+    assert_eq!(counted, [2, 6, 4, 4], "urgent textcards are template cards");
+    let events = sandbox.look("events").await;
+    let remarks = events["events"].as_array().unwrap().iter();
+    let remarks: Vec<_> =
+        remarks.filter(|e| !["send", "gettoken", "duplicate"].contains(&e["kind"].as_str().unwrap())).collect();
+    assert!(remarks.is_empty(), "{remarks:?}");
 }
 
 #[tokio::test]

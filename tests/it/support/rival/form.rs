@@ -73,6 +73,7 @@ pub fn read(body: &[u8], agent_id: i64) -> Result<Form, Refusal> {
     match form.kind.as_str() {
         "text" | "markdown" => read_text(content, &mut form)?,
         "textcard" => read_card(content, &mut form)?,
+        "template_card" => read_notice(content, &mut form)?,
         other => return refuse(40008, format!("invalid message type {other:?}")),
     }
     let known = ["touser", "toparty", "totag", "msgtype", "agentid", "enable_id_trans", "enable_duplicate_check"];
@@ -200,6 +201,67 @@ fn read_card(content: &Map<String, Value>, form: &mut Form) -> Result<(), Refusa
         form.sloppy.push("btntxt of more than 4 characters".to_owned());
     }
     extra(content, &["title", "description", "url", "btntxt"], form);
+    Ok(())
+}
+
+/// A text_notice (wecom-api 3.6, 3.7): what is only suggested there is a rule here.
+fn read_notice(card: &Map<String, Value>, form: &mut Form) -> Result<(), Refusal> {
+    if text_of(card, "card_type")?.as_deref() != Some("text_notice") {
+        return refuse(40058, "a card_type that is not sent here");
+    }
+    let part = |name: &str| match card.get(name) {
+        None => Ok(Map::new()),
+        Some(Value::Object(part)) => Ok(part.clone()),
+        Some(other) => refuse(40058, format!("{name} is an object, not {other}")),
+    };
+    let mut texts = Vec::new();
+    for (name, fields) in [
+        ("source", [("desc", 20)].as_slice()),
+        ("main_title", &[("title", 36), ("desc", 44)]),
+        ("emphasis_content", &[("title", 14), ("desc", 22)]),
+    ] {
+        for (field, most) in fields {
+            texts.push((format!("{name}.{field}"), text_of(&part(name)?, field)?.unwrap_or_default(), *most));
+        }
+        let known: Vec<_> = fields.iter().map(|(field, _)| *field).chain(["desc_color"]).collect();
+        extra(&part(name)?, &known, form);
+    }
+    texts.push(("sub_title_text".to_owned(), text_of(card, "sub_title_text")?.unwrap_or_default(), 160));
+    if texts.iter().all(|(name, text, _)| !["main_title.title", "sub_title_text"].contains(&&**name) || text.is_empty())
+    {
+        return refuse(40058, "neither a title nor a sub_title_text");
+    }
+    let rows = card.get("horizontal_content_list").and_then(Value::as_array).cloned().unwrap_or_default();
+    if rows.len() > 6 {
+        return refuse(42035, "more than 6 rows");
+    }
+    for row in rows {
+        let Value::Object(row) = row else { return refuse(40058, "a row is an object") };
+        let (name, value) =
+            (text_of(&row, "keyname")?.unwrap_or_default(), text_of(&row, "value")?.unwrap_or_default());
+        if name.is_empty() {
+            return refuse(42027, "a row without a keyname");
+        }
+        texts.extend([("a keyname".to_owned(), name, 5), ("a value".to_owned(), value, 30)]);
+        extra(&row, &["keyname", "value"], form);
+    }
+    let action = part("card_action")?;
+    let url = text_of(&action, "url")?.unwrap_or_default();
+    if action.get("type") != Some(&Value::from(1)) || !(url.starts_with("http://") || url.starts_with("https://")) {
+        return refuse(42045, format!("card_action opens nothing: {url:?}"));
+    }
+    if url.len() > URL_BYTES {
+        return refuse(40039, format!("url of {} bytes", url.len()));
+    }
+    for (name, text, most) in texts {
+        if text.chars().count() > most {
+            form.sloppy.push(format!("{name} of {} characters, {most} are suggested", text.chars().count()));
+        }
+        form.shown.push(text);
+    }
+    form.shown.retain(|text| !text.is_empty());
+    let known = ["card_type", "source", "main_title", "emphasis_content", "sub_title_text"];
+    extra(card, &[known.as_slice(), &["horizontal_content_list", "card_action"]].concat(), form);
     Ok(())
 }
 
