@@ -141,7 +141,7 @@ fn what_can_never_be_is_seen() {
     assert!(never(vec![Test::HasAttachment(false), Test::Attachment(texts(&["*.pdf"]))]));
     assert!(never(vec![Test::Kind(vec![Kind::Bulk], vec![Kind::Bulk])]));
     assert!(never(vec![Test::Seen(true), Test::Not(Box::new(only(Test::Seen(true))))]));
-    assert!(never(vec![Test::Not(Box::new(Filter::default()))]));
+    assert!(never(vec![Test::Not(Box::default())]));
     assert!(never(vec![Test::Any(vec![only(Test::Subject(texts(&["a", "!a"])))])]));
     assert!(!never(vec![Test::Seen(false), Test::FirstTime(true)]));
 }

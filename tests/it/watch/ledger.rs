@@ -5,7 +5,7 @@ use crate::support::desk::Watch;
 use crate::support::mailbox::{Fault, Mailbox};
 use crate::support::secs;
 use mailbell::config::Subscription;
-use mailbell::model::{Fate, Recipient, Silence, Timestamp, Urgency};
+use mailbell::model::{Card, Fate, Recipient, Silence, Timestamp, Urgency};
 use mailbell::state::Story;
 use tokio::time::sleep;
 
@@ -37,7 +37,12 @@ async fn a_folders_subscription_decides_who_is_told_and_how_loud() {
     let (mut watch, mailbox) = (Watch::new(), Mailbox::new(&["INBOX", "合同", "静"]));
     let both = vec![user("lisi"), Recipient::Party(12)];
     watch.account.subscriptions = vec![
-        Subscription { recipients: Some(both.clone()), urgency: Urgency::Urgent, ..Subscription::to(&["合同"]) },
+        Subscription {
+            recipients: Some(both.clone()),
+            urgency: Urgency::Urgent,
+            card: Some(Card::TemplateCard),
+            ..Subscription::to(&["合同"])
+        },
         Subscription { urgency: Urgency::Silent, ..Subscription::to(&["静"]) },
         Subscription { urgency: Urgency::Digest, ..Subscription::to(&["*"]) },
     ];
@@ -59,6 +64,8 @@ async fn a_folders_subscription_decides_who_is_told_and_how_loud() {
             ("INBOX".to_owned(), 1, 3, Urgency::Digest, Fate::Announce(vec![user("zhangsan")])),
         ];
         assert_eq!(stories.iter().map(told).collect::<Vec<_>>(), expected);
+        let cards: Vec<_> = stories.iter().map(|story| story.sighting.item.card).collect();
+        assert_eq!(cards, [Some(Card::TemplateCard), None, None]);
     };
     watch.during(mailbox.clone(), story).await;
 }
