@@ -174,12 +174,7 @@ impl Reporter {
                 well.insert(id.clone(), fresh);
             }
         });
-        for (recipient, at, reason) in self.health.unreached() {
-            let case = Case { since: wall.minus(now.since(at)), until: None, reason: Some(reason) };
-            for account in self.accounts.all().iter().filter(|account| account.tells(&recipient)) {
-                troubles.insert((account.id.clone(), Trouble::Recipient(recipient.clone())), case.clone());
-            }
-        }
+        troubles.extend(self.unreached());
         for (key, told) in told {
             let Some(account) = self.accounts.get(&key.0) else {
                 seen.gone.push(key.clone());
@@ -212,6 +207,18 @@ impl Reporter {
         };
         seen.begun = troubles.into_iter().filter(|(key, _)| !told.contains_key(key) && !known(key)).collect();
         seen
+    }
+
+    /// Recipients whom WeCom does not reach, for each account whose letters they are told of.
+    fn unreached(&self) -> Vec<((AccountId, Trouble), Case)> {
+        let (now, wall, mut found) = (self.clock.steady(), self.clock.wall(), Vec::new());
+        for (recipient, at, reason) in self.health.unreached() {
+            let case = Case { since: wall.minus(now.since(at)), until: None, reason: Some(reason) };
+            for account in self.accounts.all().iter().filter(|account| account.tells(&recipient)) {
+                found.push(((account.id.clone(), Trouble::Recipient(recipient.clone())), case.clone()));
+            }
+        }
+        found
     }
 
     /// The message for the account's own people.

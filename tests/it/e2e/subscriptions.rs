@@ -200,3 +200,43 @@ async fn rules_are_tried_on_what_came() {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
 }
+
+/// Whom WeCom refuses to reach is told to the account's people and the administrator, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_who_is_gone_is_reported() {
+    let users = vec!["zhangsan", "wangwu"];
+    let mut world = World::new(Setup { users, ..Setup::default() }).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let rules = "[[account.subscription]]\nfolders = [\"INBOX\"]\nrecipients = [\"zhangsan\", \"ghost\"]\n[[account]]\nuser = \"wangwu\"";
+    let text = text.replacen("[[account]]\nuser = \"wangwu\"", rules, 1);
+    std::fs::write(&world.file, text.replace("[web]", "[admin]\nrecipients = [\"wangwu\"]\n[web]")).unwrap();
+    world.run().await;
+    deliver(&world, "zhangsan", &mail("a@partner.example", "first", "")).await;
+    world.sees("zhangsan", &["first", "发不到接收人 ghost"]).await;
+    world.sees("wangwu", &["接收人收不到提醒：ghost"]).await;
+    deliver(&world, "zhangsan", &mail("a@partner.example", "second", "")).await;
+    world.sees("zhangsan", &["second", "发不到接收人 ghost"]).await;
+}
+
+/// Rules that change while letters stream in lose none and repeat none.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_change_under_load() {
+    let world = world().await;
+    let before = logins(&world).await;
+    let mut subjects = Vec::new();
+    for round in 0..6 {
+        let text = match round % 2 {
+            0 => config(&world, "[]"),
+            _ => config(&world, "[]").replace("subject = [\"发票\", \"报销\"]", "subject = [\"付款\"]"),
+        };
+        std::fs::write(&world.file, text).unwrap();
+        world.signal("HUP");
+        for n in 0..5 {
+            let subject = format!("r{round}n{n}x");
+            deliver(&world, "zhangsan", &mail("a@partner.example", &subject, "")).await;
+            subjects.push(subject);
+        }
+    }
+    world.sees("zhangsan", &subjects.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(logins(&world).await, before);
+}
