@@ -8,6 +8,7 @@ mod escape;
 mod fields;
 mod guess;
 mod invitation;
+mod mailbox;
 mod mime;
 mod origin;
 mod params;

@@ -5,6 +5,7 @@ use super::charset::Charset;
 use super::guess::{self, Hint};
 use encoding_rs::ISO_2022_JP;
 use memchr::memmem;
+use std::ops::Range;
 
 /// No charset has a longer name than this.
 const MAX_LABEL: usize = 60;
@@ -87,24 +88,36 @@ fn plain(raw: &[u8], hint: Hint<'_>) -> String {
 }
 
 fn tokens(raw: &[u8]) -> Vec<Token<'_>> {
-    let (mut found, mut begin, mut at) = (Vec::new(), 0, 0);
-    while let Some(next) = raw.get(at..).and_then(|rest| memmem::find(rest, b"=?")) {
-        at += next;
-        let Some((word, length)) = raw.get(at..).and_then(word) else {
-            at += 2;
-            continue;
-        };
-        if let Some(before) = raw.get(begin..at).filter(|before| !before.is_empty()) {
-            found.push(Token::Raw(before));
-        }
+    let (mut found, mut begin) = (Vec::new(), 0);
+    for (word, range) in placed(raw) {
+        found.extend(raw.get(begin..range.start).filter(|before| !before.is_empty()).map(Token::Raw));
         found.push(Token::Word(word));
-        at += length;
-        begin = at;
+        begin = range.end;
     }
-    if let Some(rest) = raw.get(begin..).filter(|rest| !rest.is_empty()) {
-        found.push(Token::Raw(rest));
-    }
+    found.extend(raw.get(begin..).filter(|rest| !rest.is_empty()).map(Token::Raw));
     found
+}
+
+/// Where the encoded words of a field stand.
+pub(super) fn places(raw: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    placed(raw).map(|(_, range)| range)
+}
+
+fn placed(raw: &[u8]) -> impl Iterator<Item = (Word<'_>, Range<usize>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            at += memmem::find(raw.get(at..)?, b"=?")?;
+            match raw.get(at..).and_then(word) {
+                Some((word, length)) => {
+                    let range = at..at + length;
+                    at = range.end;
+                    return Some((word, range));
+                }
+                None => at += 2,
+            }
+        }
+    })
 }
 
 /// The word that begins here, and its length.
