@@ -112,7 +112,8 @@ fn decoded(list: &[Mailbox], most: usize, hint: Hint<'_>) -> Vec<Sender> {
 fn name(mailbox: &Mailbox, hint: Hint<'_>) -> Option<String> {
     let text = |pieces: &[Vec<u8>]| clean(&pieces.iter().map(|piece| words::text(piece, hint)).collect::<String>());
     let name = text(&mailbox.name);
-    let comments: Vec<_> = mailbox.comments.iter().map(|c| text(std::slice::from_ref(c))).filter(|c| !c.is_empty()).collect();
+    let comments: Vec<_> =
+        mailbox.comments.iter().map(|c| text(std::slice::from_ref(c))).filter(|c| !c.is_empty()).collect();
     let all = match (name.is_empty(), comments.is_empty()) {
         (_, true) => name,
         (true, false) => comments.join(" "),

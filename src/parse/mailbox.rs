@@ -38,9 +38,7 @@ struct Reader<'a> {
     /// What stands in its angle brackets.
     angle: Option<Range<usize>>,
     in_group: bool,
-    /// Nothing closes a quote, a comment any more: they are text like any other.
-    quotes_end: bool,
-    comments_end: bool,
+    closing: Closing,
     found: Vec<Mailbox>,
 }
 
@@ -50,11 +48,7 @@ impl Reader<'_> {
     }
 
     fn step(&mut self, octet: u8) {
-        let end = match octet {
-            b'"' if !self.quotes_end => quoted_end(self.view, self.at),
-            b'(' if !self.comments_end => comment_end(self.view, self.at),
-            _ => None,
-        };
+        let end = self.closing.end(self.view, self.at);
         match (octet, end) {
             (b'"', Some(end)) => {
                 self.text_ends();
@@ -64,7 +58,6 @@ impl Reader<'_> {
                 self.go(end);
             }
             (b'"', None) => {
-                self.quotes_end = true;
                 self.text_ends();
                 self.go(self.at + 1);
             }
@@ -78,10 +71,6 @@ impl Reader<'_> {
                     self.open.name.push(b" ".to_vec());
                 }
                 self.go(end);
-            }
-            (b'(', None) => {
-                self.comments_end = true;
-                self.at += 1;
             }
             (b'<', _) => self.angle(),
             (b'>', _) => {
@@ -120,7 +109,7 @@ impl Reader<'_> {
     /// The first angle brackets of an entry hold its address, whatever follows.
     fn angle(&mut self) {
         self.text_ends();
-        let end = angle_end(self.view, self.at + 1);
+        let end = self.closing.angle_end(self.view, self.at + 1);
         if self.angle.is_none() {
             self.angle = Some(self.at + 1..end);
         }
@@ -175,24 +164,35 @@ fn comment_end(view: &[u8], begin: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Where angle brackets end: at the first `>` outside quotes and comments, or with the text.
-fn angle_end(view: &[u8], begin: usize) -> usize {
-    let (mut at, mut quotes, mut comments) = (begin, true, true);
-    while let Some(octet) = view.get(at) {
-        at = match octet {
-            b'>' => return at,
-            b'"' if quotes => quoted_end(view, at).unwrap_or_else(|| {
-                quotes = false;
-                at + 1
-            }),
-            b'(' if comments => comment_end(view, at).unwrap_or_else(|| {
-                comments = false;
-                at + 1
-            }),
-            _ => at + 1,
+/// Where things end. A quote or a parenthesis that nothing closes is text, and so is each behind it.
+#[derive(Debug, Default)]
+struct Closing {
+    no_quote: bool,
+    no_comment: bool,
+}
+
+impl Closing {
+    /// Where the quoted string or the comment that begins here ends.
+    fn end(&mut self, view: &[u8], at: usize) -> Option<usize> {
+        let (end, never) = match view.get(at)? {
+            b'"' if !self.no_quote => (quoted_end(view, at), &mut self.no_quote),
+            b'(' if !self.no_comment => (comment_end(view, at), &mut self.no_comment),
+            _ => return None,
         };
+        *never = end.is_none();
+        end
     }
-    view.len()
+
+    /// Where angle brackets end: at the first `>` outside quotes and comments, or with the text.
+    fn angle_end(&mut self, view: &[u8], mut at: usize) -> usize {
+        while let Some(octet) = view.get(at).filter(|octet| **octet != b'>') {
+            at = match octet {
+                b'"' | b'(' => self.end(view, at).unwrap_or(at + 1),
+                _ => at + 1,
+            };
+        }
+        at
+    }
 }
 
 /// Octets without the backslashes that escape others.
@@ -213,12 +213,10 @@ fn unescaped(raw: &[u8], view: &[u8], range: Range<usize>) -> Vec<u8> {
 fn addr_spec(raw: &[u8], view: &[u8], range: Range<usize>) -> Option<(Vec<u8>, usize)> {
     let (mut at, end) = (without_route(view, &range), range.end);
     let view = view.get(..end)?;
-    let mut run = Run::default();
+    let (mut run, mut closing) = (Run::default(), Closing::default());
     while let Some(octet) = view.get(at) {
         let next = match octet {
-            b' ' | b'\t' | b'\r' | b'\n' => Some(at + 1),
-            b'(' => comment_end(view, at),
-            b'"' => quoted_end(view, at),
+            b'(' | b'"' => closing.end(view, at),
             _ => Some(at + 1),
         };
         match (octet, next) {
@@ -298,5 +296,66 @@ fn is_host(domain: &[u8]) -> bool {
         [b'[', inside @ .., b']'] => !inside.iter().any(|b| matches!(b, b'[' | b']' | b'"' | b'\\')),
         [] => false,
         name => !name.iter().any(|b| matches!(b, b'[' | b']' | b'"' | b'\\' | b':')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<String> {
+        let raw = text.as_bytes();
+        let found = mailboxes(raw, raw).into_iter().find_map(|mailbox| mailbox.address);
+        found.map(|address| String::from_utf8_lossy(&address).into_owned())
+    }
+
+    #[test]
+    fn an_address_is_one_or_none() {
+        for (text, expected) in [
+            ("CEO <\"boss@corp.example>\"@attack.example>", "\"boss@corp.example>\"@attack.example"),
+            ("<zs @ corp . example>", "zs@corp.example"),
+            ("<zs(x)@(y)corp.example(z)>", "zs@corp.example"),
+            ("<evil(@corp.example)@attack.example>", "evil@attack.example"),
+            ("<a@b.example c@d.example>", "a@b.example"),
+            ("<a b@c.example>", "b@c.example"),
+            ("<mailto:zs@corp.example>", "zs@corp.example"),
+            ("<@one.example,@two.example:zs@corp.example>", "zs@corp.example"),
+            ("<zs@[10.0.0.1]>", "zs@[10.0.0.1]"),
+            ("<zs@[IPv6:::1]>", "zs@[IPv6:::1]"),
+            ("<\"open@corp.example>", "open@corp.example"),
+            ("a..b.@docomo.example", "a..b.@docomo.example"),
+            ("Zhang San zs@corp.example", "zs@corp.example"),
+            ("group: <>, a@x.example;", "a@x.example"),
+            ("张三 <张三@例子.example", "张三@例子.example"),
+            ("(a (b) <c@d.example>", "c@d.example"),
+        ] {
+            assert_eq!(address(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "<>",
+            "<zs>",
+            "<@>",
+            "<a@>",
+            "<@b.example>",
+            "<a@b@c.example>",
+            "<a@corp.example\".b.example\">",
+            "<a@corp.example\\.b.example>",
+            "<a@corp.example:b@c.example>",
+            "<a@corp.example[.b.example]>",
+            "=?utf-8?Q?a@b.example?=",
+            "\"a@b.example\"",
+            "(a@b.example)",
+        ] {
+            assert_eq!(address(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_that_nothing_closes_take_no_time() {
+        for sign in ["(", "\"", "<", "((\"<", "\\\"", "<(>,", "<\">", "<(\"("] {
+            let text = sign.repeat(50_000);
+            assert_eq!(address(&text), None);
+        }
     }
 }
