@@ -285,23 +285,38 @@ pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The Q encoding: `_` is a blank; a `=` that no two digits follow is itself.
+/// The Q encoding: `_` is a blank; a `=` that no two digits follow is itself. A fold between two codes is none, with the
+/// blank that it needs and the `=` that some programs put before it: blanks are encoded there.
 fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
+    let (mut rest, mut is_code) = (text, true);
     while let Some((first, more)) = rest.split_first() {
+        if let Some(after) = folded(rest).filter(|_| is_code) {
+            rest = after;
+            continue;
+        }
         rest = more;
+        is_code = false;
         match (first, more) {
             (b'_', _) => out.push(b' '),
             (b'=', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 out.push(digit(*high) << 4 | digit(*low));
-                rest = after;
+                (rest, is_code) = (after, true);
             }
             (b'\r' | b'\n', _) => {}
             _ => out.push(*first),
         }
     }
     out
+}
+
+/// What follows a fold, if that is a code.
+fn folded(text: &[u8]) -> Option<&[u8]> {
+    let fold = text.strip_prefix(b"=").unwrap_or(text);
+    let after = fold.trim_ascii_start();
+    let is_fold = matches!(fold, [b'\r', b'\n', ..] | [b'\n', ..]);
+    let is_code = matches!(after, [b'=', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    (is_fold && is_code).then_some(after)
 }
 
 /// The value of a hexadecimal digit.
