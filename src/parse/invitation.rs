@@ -119,7 +119,7 @@ mod tests {
     fn invitation(content: &str) -> Invitation {
         let part =
             Part { mime: "text/calendar".to_owned(), content: Some(content.as_bytes().to_vec()), ..Part::default() };
-        read(&[part], Hint { block: b"", locale: Locale::Mainland }).unwrap()
+        read(&[part], Hint { locale: Locale::Mainland, ..Hint::default() }).unwrap()
     }
 
     fn event(lines: &str) -> String {

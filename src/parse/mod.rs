@@ -13,6 +13,7 @@ mod mime;
 mod origin;
 mod params;
 mod parts;
+mod plausible;
 mod words;
 
 pub use clean::clean;
@@ -72,7 +73,7 @@ pub fn letter(source: &Source<'_>) -> Letter {
         readable: USUAL.iter().any(|name| fields.first(name).is_some()),
         ..Letter::default()
     };
-    let hint = Hint { block: &header, locale: source.locale };
+    let hint = Hint { block: &header, parts: source.parts, locale: source.locale };
     if caught(|| read(source, &fields, hint, &mut letter)).is_none() {
         letter.readable = false;
     }
