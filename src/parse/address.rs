@@ -66,8 +66,8 @@ fn as_text(raw: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut view = raw.to_vec();
-    let mut rest = view.as_mut_slice();
-    while in_pairs {
+    let mut rest = if in_pairs { view.as_mut_slice() } else { &mut [] };
+    loop {
         rest = match rest {
             [] => break,
             [lead @ 0x81..=0xfe, trail @ (0x40..=0x7e | 0x80..=0xfe), more @ ..] => {
