@@ -91,7 +91,7 @@ fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut L
     letter.reply_to = origin::reply_to(fields, &letter.from, hint);
     letter.verdict = origin::verdict(fields, &letter.from, source.trusted);
     let (mime, parameters) = params::split(fields.first("content-type").unwrap_or_default());
-    letter.attachments = parts::attachments(source.parts, hint);
+    (letter.attachments, letter.attachment_count) = parts::attachments(source.parts, hint);
     letter.invitation = invitation::read(source.parts, hint);
     letter.attachment = mime == "multipart/mixed" || !letter.attachments.is_empty();
     let detail =

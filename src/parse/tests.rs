@@ -151,6 +151,28 @@ fn the_attachment_hint_is_the_content_type() {
 }
 
 #[test]
+fn attachments_are_counted_beyond_those_that_are_kept() {
+    let file = Part { mime: "image/png".to_owned(), disposition: Some("attachment".to_owned()), ..Part::default() };
+    let text = Part { mime: "text/plain".to_owned(), ..Part::default() };
+    let parts = [vec![text], vec![file; 27]].concat();
+    let account = AccountId::new("a@b.example");
+    let source = Source {
+        account: &account,
+        uid_validity: 1,
+        uid: 2,
+        time: Timestamp(1),
+        size: 3,
+        seen: false,
+        locale: Locale::default(),
+        trusted: &[],
+        parts: &parts,
+        header: Some(b"Subject: s\n"),
+    };
+    let letter = letter(&source);
+    assert_eq!((letter.attachments.len(), letter.attachment_count), (Letter::ATTACHMENTS, 27));
+}
+
+#[test]
 fn nothing_readable_is_said_so() {
     for header in [&b""[..], b"\r\n", b"no colon at all", b"x: y\r\n:\x00\xff: z\r\n"] {
         assert!(!parse(header).readable);

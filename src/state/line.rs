@@ -26,7 +26,7 @@ pub(super) enum Line {
     Beat { wall: Timestamp },
     Channel(Channel),
     Quota { used: Used },
-    Letter { no: LetterNo, letter: LetterRecord },
+    Letter { no: LetterNo, letter: Box<LetterRecord> },
     Waiting { recipient: Recipient, class: u8, no: LetterNo, waiting: WaitingRecord },
     Alert { id: AlertId, body: String, alert: AlertRecord },
     Settled { id: AlertId, alert: AlertRecord },
@@ -72,7 +72,7 @@ impl Line {
             keys::BEAT => Self::Beat { wall: from_bytes(value)? },
             keys::LINE => Self::Channel(from_bytes(value)?),
             keys::QUOTA => Self::Quota { used: from_bytes(value)? },
-            keys::LETTERS => Self::Letter { no: LetterNo(number), letter: from_bytes(value)? },
+            keys::LETTERS => Self::Letter { no: LetterNo(number), letter: Box::new(from_bytes(value)?) },
             keys::WAITING => {
                 let Some((recipient, class, no)) = keys::waiting_parts(key) else { return Ok(None) };
                 Self::Waiting { recipient, class, no, waiting: from_bytes(value)? }
@@ -131,7 +131,7 @@ impl Line {
             Self::Quota { used } => batch.put(keys::QUOTA.to_vec(), to_bytes(&used)?),
             Self::Letter { no, letter } => {
                 batch.put(keys::letter_of(&letter.sighting.item.account, no), Vec::new());
-                batch.put(keys::letter(no), to_bytes(&letter)?);
+                batch.put(keys::letter(no), to_bytes(letter.as_ref())?);
             }
             Self::Waiting { recipient, class, no, waiting } => {
                 batch.put(keys::waiting(&recipient, class, no), to_bytes(&waiting)?);
