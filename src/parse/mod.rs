@@ -15,6 +15,7 @@ mod params;
 mod parts;
 mod plausible;
 mod words;
+mod zone;
 
 pub use clean::clean;
 pub use invitation::is_one as is_invitation;
