@@ -122,12 +122,21 @@ fn name(mailbox: &Mailbox, hint: Hint<'_>) -> Option<String> {
     (!all.is_empty()).then_some(all)
 }
 
-/// An address as text. One that is too long is none: its end says whose it is.
+/// An address as text. One that is too long is none: its end says whose it is. For the same reason nothing that cannot be
+/// seen is taken out of its host without a trace.
 fn address(raw: &[u8], hint: Hint<'_>) -> Option<String> {
-    let mut quoted = false;
-    let mut text = clean(&guess::text(raw, hint));
+    let decoded = guess::text(raw, hint);
+    let (local, host) = decoded.rsplit_once('@')?;
+    let shown = |c: char| match c.is_ascii() || c.is_whitespace() || !clean(c.encode_utf8(&mut [0; 4])).is_empty() {
+        true => c,
+        false => '\u{fffd}',
+    };
+    let host = clean(&host.chars().map(shown).collect::<String>());
+    let mut text = format!("{}@{host}", clean(local));
+    let (mut quoted, mut escaped) = (false, false);
     text.retain(|c| {
-        quoted ^= c == '"';
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
         quoted || !c.is_whitespace()
     });
     (text.chars().count() <= MAX_TEXT_CHARS && is_one(&text)).then_some(text)

@@ -140,6 +140,9 @@ fn who_sends_is_read_by_octets_as_servers_do() {
     let hidden = address(b"\"\xd5\xc5\xd5\\\" <boss@corp.example>\" <evil@x.cn>");
     assert_eq!(hidden.as_deref(), Some("evil@x.cn"));
     assert_eq!(address(b"\"\xd5\xc5\xd5\\\" <zs@x.cn>").as_deref(), Some("zs@x.cn"));
+    let unseen = address("<zs\u{200b}1@corp\u{2800}.example>".as_bytes());
+    assert_eq!(unseen.as_deref(), Some("zs1@corp\u{fffd}.example"), "not the host that it looks like");
+    assert_eq!(address(b"<\"a \\\" b\"@x.cn>").as_deref(), Some("\"a \\\" b\"@x.cn"));
     let long = format!("<boss@corp.example{}>", ".x".repeat(300));
     assert_eq!(address(long.as_bytes()), None, "its end says whose it is");
 }
