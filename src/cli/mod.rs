@@ -1,6 +1,11 @@
 //! The command line: what was typed, and which command does it. Exit status: 0 done, 1 failed, 2 wrong usage or
 //! config.
 
+/// Prints a line as the usual macro does, for all modules below; but who has stopped reading (`| head`) is no fault.
+macro_rules! println {
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+
 mod advice;
 mod alerts;
 mod backtest;
@@ -182,6 +187,15 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
 /// The config, or its mistakes on stderr and the exit status.
 fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
     config::load(file).map_err(|problems| fail(WRONG_USAGE, &problems.text(lang)))
+}
+
+/// Prints a line.
+fn print_line(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    if let Some(error) = written.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+        let _ = writeln!(std::io::stderr(), "stdout: {error}");
+    }
 }
 
 /// Prints what went wrong.

@@ -40,6 +40,8 @@ pub struct Letter {
     pub attachment: bool,
     /// Its attachments, where the server could tell of them; at most [`Letter::ATTACHMENTS`].
     pub attachments: Vec<Attachment>,
+    /// How many attachments it has, those that are not kept among them.
+    pub attachment_count: u32,
     /// What kind of mail it is, where it is not just a mail; in the order of [`Kind`], each once.
     pub kinds: Vec<Kind>,
     /// The Date field, where it is more than a day away from `time` (wall clock).

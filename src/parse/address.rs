@@ -1,13 +1,10 @@
-//! Who a letter says it is from.
+//! Who a letter says it is from, and whom it is written to.
 
-use super::guess::Hint;
-use super::words::{self, Piece};
-use super::{Fields, short};
+use super::guess::{self, Hint};
+use super::mailbox::{Mailbox, mailboxes};
+use super::{Fields, MAX_TEXT_CHARS, clean, short, words};
 use crate::model::{Letter, Sender};
-use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
-
-/// Characters that mean something in an address, moved to a plane of no meaning while they stand in decoded text.
-const AWAY: u32 = 0xf_0000;
+use memchr::memmem;
 
 /// The first From with an address, else Sender, else Return-Path (imap-servers E.3).
 pub(super) fn sender(fields: &Fields<'_>, hint: Hint<'_>) -> Sender {
@@ -30,86 +27,135 @@ const LIST_BYTES: usize = 4096;
 
 /// All people of a field that have an address.
 pub(super) fn people(raw: &[u8], hint: Hint<'_>) -> Vec<Sender> {
-    let text = unfolded(raw.get(..LIST_BYTES).unwrap_or(raw), hint);
-    let one = |a: &mail_parser::Addr<'_>| {
-        let address = a.address.as_deref().filter(|address| address.contains('@'))?;
-        Some(Sender { name: tidy(a.name.as_deref()), address: tidy(Some(without_route(address))) })
+    let raw = match raw.get(..LIST_BYTES) {
+        // An address that was cut off may look like another.
+        Some(part) if part.len() < raw.len() => part.rsplitn(2, |b| *b == b',').last().unwrap_or_default(),
+        _ => raw,
     };
-    with_addresses(&text, |all| all.iter().filter_map(|a| one(a)).take(Letter::PEOPLE).collect())
+    senders(raw, Letter::PEOPLE, hint).into_iter().filter(|sender| sender.address.is_some()).collect()
 }
 
 /// The first of a list of addresses that has one; a comma in its name that nobody quoted does not part it.
 pub(super) fn first(raw: &[u8], hint: Hint<'_>) -> Sender {
-    let text = unfolded(raw, hint);
-    let found = parsed(&text);
-    match found.address.is_none() && text.matches('"').count() % 2 == 1 {
-        // A quote that nobody closed takes the address with it.
-        true => parsed(&text.replace('"', "")),
-        false => found,
+    senders(raw, 1, hint).into_iter().next().unwrap_or_default()
+}
+
+/// The first few of a list that have an address, or what names it has without any.
+fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
+    let octets = mailboxes(raw, raw);
+    let Some(view) = as_text(raw) else { return decoded(&octets, most, hint) };
+    // What is no address by octets may be one by characters, and its name is found better. But mail servers read octets:
+    // where the two say different things, theirs is the one that was checked.
+    let characters = mailboxes(raw, &view);
+    let addresses = |list: &[Mailbox]| -> Vec<Vec<u8>> {
+        list.iter().filter_map(|mailbox| mailbox.address.clone()).take(most).collect()
+    };
+    let by_octets = addresses(&octets);
+    match by_octets.is_empty() || by_octets == addresses(&characters) {
+        true => decoded(&characters, most, hint),
+        false => decoded(&octets, most, hint),
     }
 }
 
-/// The decoded text of a field, with the meaning of its decoded parts hidden.
-fn unfolded(raw: &[u8], hint: Hint<'_>) -> String {
-    let mut text = String::new();
-    for piece in words::pieces(raw, hint) {
-        match piece {
-            Piece::Plain(plain) => text.push_str(&plain),
-            Piece::Encoded(encoded) => text.extend(encoded.chars().map(hidden)),
+/// A field where the octets of encoded words, of characters of two octets and of those between escapes (RFC 1468) have
+/// no meaning; `None` if it has none of them.
+fn as_text(raw: &[u8]) -> Option<Vec<u8>> {
+    let in_pairs = std::str::from_utf8(raw).is_err();
+    let escapes = raw.contains(&0x1b);
+    if !in_pairs && !escapes && memmem::find(raw, b"=?").is_none() {
+        return None;
+    }
+    let mut view = raw.to_vec();
+    let mut rest = if in_pairs { view.as_mut_slice() } else { &mut [] };
+    loop {
+        rest = match rest {
+            [] => break,
+            [lead @ 0x81..=0xfe, trail @ (0x40..=0x7e | 0x80..=0xfe), more @ ..] => {
+                (*lead, *trail) = (b'x', b'x');
+                more
+            }
+            [_, more @ ..] => more,
+        };
+    }
+    let mut double = false;
+    for (at, octet) in raw.iter().enumerate().filter(|_| escapes) {
+        if *octet == 0x1b {
+            double = raw.get(at + 1) == Some(&b'$');
+        }
+        if let Some(seen) = view.get_mut(at).filter(|_| double) {
+            *seen = b'x';
         }
     }
-    text
-}
-
-/// What is made of the addresses of a text, those of groups among them.
-fn with_addresses<T: Default>(text: &str, make: impl FnOnce(&[&mail_parser::Addr<'_>]) -> T) -> T {
-    let block = format!("From: {text}\r\n\r\n");
-    let parsed = MessageParser::new().header_address(HeaderName::From).default_header_ignore().parse_headers(&block);
-    let value = parsed.as_ref().and_then(|message| message.header(HeaderName::From));
-    let Some(HeaderValue::Address(list)) = value else { return T::default() };
-    let all: Vec<_> = match list {
-        Address::List(list) => list.iter().collect(),
-        Address::Group(groups) => groups.iter().flat_map(|group| group.addresses.iter()).collect(),
-    };
-    make(&all)
-}
-
-fn parsed(text: &str) -> Sender {
-    with_addresses(text, named)
-}
-
-fn named(all: &[&mail_parser::Addr<'_>]) -> Sender {
-    let has_address = |a: &&&mail_parser::Addr<'_>| a.address.as_ref().is_some_and(|a| a.contains('@'));
-    let Some(at) = all.iter().position(|a| has_address(&a)) else {
-        let name = all.iter().find_map(|a| tidy(a.name.as_deref().or(a.address.as_deref())));
-        return Sender { name, address: None };
-    };
-    let parts: Vec<_> = all.iter().take(at + 1).filter_map(|a| a.name.as_deref()).collect();
-    let name = parts.join(", ");
-    // Comments in comments say nothing.
-    let name = name.split(" ((").next();
-    Sender { name: tidy(name), address: all.get(at).and_then(|a| tidy(a.address.as_deref().map(without_route))) }
-}
-
-/// An old form names the hosts on the way: `@one,@two:user@host` (RFC 5322 4.4).
-fn without_route(address: &str) -> &str {
-    address.strip_prefix('@').and_then(|rest| rest.rsplit_once(':')).map_or(address, |(_, address)| address)
-}
-
-fn hidden(c: char) -> char {
-    match c {
-        '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | '@' | '\\' | ',' | '.' | '"' | '=' | '?' => {
-            char::from_u32(AWAY + u32::from(c)).unwrap_or(c)
-        }
-        _ if c.is_control() => ' ',
-        _ => c,
+    for place in words::places(raw) {
+        view.get_mut(place).unwrap_or_default().fill(b'x');
     }
+    Some(view)
 }
 
-fn tidy(text: Option<&str>) -> Option<String> {
-    let shown = |c: char| match u32::from(c) {
-        n @ AWAY..=0xf_007f => char::from_u32(n - AWAY).unwrap_or(c),
-        _ => c,
+fn decoded(list: &[Mailbox], most: usize, hint: Hint<'_>) -> Vec<Sender> {
+    let (mut found, mut names): (Vec<Sender>, Vec<String>) = (Vec::new(), Vec::new());
+    for mailbox in list {
+        names.extend(name(mailbox, hint));
+        let Some(address) = mailbox.address.as_deref().and_then(|raw| address(raw, hint)) else { continue };
+        let name = Some(short(&std::mem::take(&mut names).join(", "))).filter(|name| !name.is_empty());
+        found.push(Sender { name, address: Some(address) });
+        if found.len() == most {
+            return found;
+        }
+    }
+    if found.is_empty() && !names.is_empty() {
+        found.push(Sender { name: Some(short(&names.join(", "))), address: None });
+    }
+    found
+}
+
+fn name(mailbox: &Mailbox, hint: Hint<'_>) -> Option<String> {
+    let text = |pieces: &[Vec<u8>]| clean(&pieces.iter().map(|piece| words::text(piece, hint)).collect::<String>());
+    let name = text(&mailbox.name);
+    let comments: Vec<_> =
+        mailbox.comments.iter().map(|c| text(std::slice::from_ref(c))).filter(|c| !c.is_empty()).collect();
+    let all = match (name.is_empty(), comments.is_empty()) {
+        (_, true) => name,
+        (true, false) => comments.join(" "),
+        (false, false) => format!("{name} ({})", comments.join(" ")),
     };
-    text.map(|text| short(&text.chars().map(shown).collect::<String>())).filter(|text| !text.is_empty())
+    (!all.is_empty()).then_some(all)
+}
+
+/// An address as text. One that is too long is none: its end says whose it is. For the same reason nothing that cannot be
+/// seen is taken out of its host without a trace.
+fn address(raw: &[u8], hint: Hint<'_>) -> Option<String> {
+    let decoded = guess::text(raw, hint);
+    let (local, host) = decoded.rsplit_once('@')?;
+    let shown = |c: char| match c.is_ascii() || c.is_whitespace() || !clean(c.encode_utf8(&mut [0; 4])).is_empty() {
+        true => c,
+        false => '\u{fffd}',
+    };
+    let host = clean(&host.chars().map(shown).collect::<String>());
+    let mut text = format!("{}@{host}", clean(local));
+    let (mut quoted, mut escaped) = (false, false);
+    text.retain(|c| {
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        quoted || !c.is_whitespace()
+    });
+    (text.chars().count() <= MAX_TEXT_CHARS && is_one(&text)).then_some(text)
+}
+
+/// Whether a text is one address: one `@` outside quotes, with something on both sides, and nothing outside quotes that
+/// parts addresses.
+pub(super) fn is_one(text: &str) -> bool {
+    let (mut quoted, mut escaped, mut ats) = (false, false, 0);
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '@' if !quoted => ats += 1,
+            '<' | '>' | ';' | ',' | '(' | ')' if !quoted => return false,
+            _ if !quoted && c.is_whitespace() => return false,
+            _ => {}
+        }
+    }
+    !quoted && ats == 1 && !text.starts_with('@') && !text.ends_with('@')
 }

@@ -2,9 +2,33 @@
 
 use super::escape;
 use super::guess::{self, Hint};
+use super::plausible;
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, SHIFT_JIS, UTF_8, WINDOWS_1252, WINDOWS_1254,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_10,
+    ISO_8859_13, ISO_8859_14, ISO_8859_15, ISO_8859_16, MACINTOSH, SHIFT_JIS, UTF_8, WINDOWS_1250, WINDOWS_1252,
+    WINDOWS_1254, WINDOWS_1257, WINDOWS_1258,
 };
+
+/// The charsets of Latin letters.
+const LATIN: [&Encoding; 14] = [
+    WINDOWS_1252,
+    WINDOWS_1250,
+    WINDOWS_1254,
+    WINDOWS_1257,
+    WINDOWS_1258,
+    ISO_8859_2,
+    ISO_8859_3,
+    ISO_8859_4,
+    ISO_8859_10,
+    ISO_8859_13,
+    ISO_8859_14,
+    ISO_8859_15,
+    ISO_8859_16,
+    MACINTOSH,
+];
+
+/// The upper half of IBM code page 850, which Lotus Notes writes.
+const IBM850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
 /// What a label names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +43,8 @@ pub(super) enum Charset {
     Iso2022,
     /// UTF-7.
     Utf7,
+    /// IBM code page 850.
+    Ibm850,
     /// Nothing that anybody knows: unknown-8bit, default, an empty label.
     Unknown,
 }
@@ -57,6 +83,7 @@ impl Charset {
             "usascii" | "ascii" | "ansix341968" | "iso646us" | "us" => Self::Ascii,
             "hzgb2312" | "hz" => Self::Hz,
             "iso2022cn" | "iso2022cnext" | "iso2022kr" | "csiso2022kr" => Self::Iso2022,
+            "ibm850" | "cp850" | "cspc850multilingual" => Self::Ibm850,
             "utf7" | "unicode11utf7" | "csunicode11utf7" => Self::Utf7,
             _ => Encoding::for_label_no_replacement(label.trim_ascii()).map_or(Self::Unknown, Self::Known),
         }
@@ -71,15 +98,32 @@ impl Charset {
         }
     }
 
+    /// One of letters that are an octet each, and whether they are Latin.
+    pub(super) fn of_letters(self) -> Option<(&'static Encoding, bool)> {
+        match self {
+            Self::Known(e) if e.is_single_byte() => Some((e, LATIN.contains(&e))),
+            _ => None,
+        }
+    }
+
     /// The text of bytes under this label.
     pub(super) fn text(self, bytes: &[u8], hint: Hint<'_>) -> String {
         match self {
+            Self::Known(encoding) if encoding == ISO_2022_JP => known(encoding, &escape::without_idle(bytes), hint),
             Self::Known(encoding) => known(encoding, bytes, hint),
             Self::Hz => escape::hz(bytes),
             Self::Iso2022 => escape::iso2022(bytes),
+            Self::Ibm850 => bytes.iter().map(|b| ibm850(*b)).collect(),
             Self::Utf7 if bytes.is_ascii() => escape::utf7(bytes),
             Self::Ascii | Self::Utf7 | Self::Unknown => guess::text(bytes, hint),
         }
+    }
+}
+
+fn ibm850(octet: u8) -> char {
+    match octet.checked_sub(0x80) {
+        Some(high) => IBM850.chars().nth(usize::from(high)).unwrap_or('\u{fffd}'),
+        None => char::from(octet),
     }
 }
 
@@ -93,7 +137,11 @@ fn known(encoding: &'static Encoding, bytes: &[u8], hint: Hint<'_>) -> String {
     if let Some(text) = utf8.filter(|text| text.chars().any(|c| c >= '\u{800}') || is_latin || encoding == UTF_8) {
         return text.to_owned();
     }
-    if is_latin && guess::pairs(bytes).is_some_and(|pairs| pairs.len() > 1 && pairs.iter().all(guess::is_usual_hanzi)) {
+    let is_chinese = || !plausible::is_latin(bytes);
+    if is_latin
+        && guess::pairs(bytes).is_some_and(|pairs| pairs.len() > 1 && pairs.iter().all(guess::is_usual_hanzi))
+        && is_chinese()
+    {
         return GB18030.decode_without_bom_handling(bytes).0.into_owned();
     }
     if let Some(text) = guess::strictly(encoding, bytes) {

@@ -3,6 +3,7 @@
 
 use super::words;
 use encoding_rs::{EUC_KR, Encoding, GB18030};
+use std::borrow::Cow;
 
 /// ISO-2022-CN or ISO-2022-KR, if the bytes say that they are one of them.
 pub(super) fn text(bytes: &[u8]) -> Option<String> {
@@ -13,6 +14,30 @@ pub(super) fn text(bytes: &[u8]) -> Option<String> {
         () if shifts && has(b"\x1b$)C") => Some(iso2022(bytes)),
         () => None,
     }
+}
+
+/// ISO-2022-JP without the escapes that another follows at once: they switch to a set that nobody uses, and decoders take
+/// them for an attack.
+pub(super) fn without_idle(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let idle = |rest: &[u8]| match rest {
+        [0x1b, b'$', b'(', _, 0x1b, ..] => 4,
+        [0x1b, b'(' | b'$', _, 0x1b, ..] => 3,
+        _ => 0,
+    };
+    if !bytes.windows(4).any(|four| matches!(four, [0x1b, _, _, 0x1b] | [_, b'(', _, 0x1b])) {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    while let Some((first, more)) = rest.split_first() {
+        rest = match idle(rest) {
+            0 => {
+                out.push(*first);
+                more
+            }
+            length => rest.get(length..).unwrap_or_default(),
+        };
+    }
+    Cow::Owned(out)
 }
 
 /// What SO switches to.
@@ -146,5 +171,7 @@ mod tests {
         assert_eq!(iso2022(b"\x1b$)G\x0eABCD\x0f!"), "\u{fffd}\u{fffd}!");
         assert_eq!(text("会议".as_bytes()), None);
         assert_eq!(hz(b"~{;"), ";");
+        assert_eq!(without_idle(b"\x1b$B21\x1b(B\x1b$B43\x1b(B").as_ref(), b"\x1b$B21\x1b$B43\x1b(B");
+        assert_eq!(without_idle(b"\x1b$(D\x1b(B\x1b(J\x1b$B").as_ref(), b"\x1b$B");
     }
 }

@@ -1,8 +1,8 @@
 //! The charset of bytes that carry no label, or a wrong one.
 
 use super::charset::Charset;
-use super::{escape, words};
-use crate::model::Locale;
+use super::{escape, plausible, words};
+use crate::model::{Locale, Part};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, EUC_KR, Encoding, GB18030, ISO_2022_JP, UTF_8};
 use memchr::memmem;
@@ -26,20 +26,28 @@ const MOST_NAMED: usize = 8;
 pub(super) struct Hint<'a> {
     /// The header around them: what else in it names a charset tells something.
     pub(super) block: &'a [u8],
+    /// Its parts, whose types name charsets, too.
+    pub(super) parts: &'a [Part],
     /// Where the account is at home.
     pub(super) locale: Locale,
 }
 
-impl Hint<'_> {
-    /// The East Asian charsets that encoded words and parameters in the header name: the account's own first, then in
-    /// their order.
+impl<'a> Hint<'a> {
+    /// The charsets that the types of the mail and of its parts name.
+    fn of_types(&self) -> impl Iterator<Item = Charset> + use<'a> {
+        let block = self.block;
+        let types = memmem::find_iter(block, b"harset=").filter_map(move |at| block.get(at + 7..)).map(|rest| {
+            let end = rest.iter().position(|b| matches!(b, b';' | b'\r' | b'\n')).unwrap_or(rest.len());
+            rest.get(..end).unwrap_or_default()
+        });
+        let of_parts = self.parts.iter().flat_map(|part| &part.parameters).filter(|(name, _)| name == "charset");
+        types.chain(of_parts.map(|(_, label)| label.as_slice())).take(MOST_NAMED).map(Charset::of)
+    }
+
+    /// The East Asian charsets that encoded words and types name: the account's own first, then in their order.
     fn named(&self) -> Vec<&'static Encoding> {
         let mut named = words::named(self.block);
-        let types = memmem::find_iter(self.block, b"harset=").take(MOST_NAMED);
-        for rest in types.filter_map(|at| self.block.get(at + 7..)) {
-            let end = rest.iter().position(|b| matches!(b, b';' | b'\r' | b'\n')).unwrap_or(rest.len());
-            named.extend(Charset::of(rest.get(..end).unwrap_or_default()).east_asian());
-        }
+        named.extend(self.of_types().filter_map(Charset::east_asian));
         let own = match self.locale {
             Locale::Mainland => Some(GB18030),
             Locale::Traditional => Some(BIG5),
@@ -49,16 +57,24 @@ impl Hint<'_> {
         named.sort_by_key(|encoding| Some(*encoding) != own);
         named
     }
+
+    /// What bytes are by the first charset of letters of one octet that a type names, if they look like words in it. Many
+    /// that write Chinese name a Latin one all the same.
+    fn by_letters(&self, bytes: &[u8]) -> Option<String> {
+        let (encoding, is_latin) = self.of_types().find_map(Charset::of_letters)?;
+        let text = strictly(encoding, bytes)?;
+        let fits = if is_latin { plausible::is_latin(bytes) } else { plausible::is_words(&text) };
+        fits.then_some(text)
+    }
 }
 
-/// Text of bytes that carry no label: UTF-8 if they are that, else what else in the header is named, else what the
-/// account's locale and the detector make of them. What fits nothing becomes U+FFFD.
+/// Text of bytes that carry no label: UTF-8 if they are that, else what else in the mail is named, else what the account's locale and the detector make of them. What fits nothing becomes U+FFFD.
 pub(super) fn text(bytes: &[u8], hint: Hint<'_>) -> String {
     if let Some(text) = escape::text(bytes) {
         return text;
     }
     if bytes.contains(&0x1b)
-        && let Some(text) = strictly(ISO_2022_JP, bytes)
+        && let Some(text) = strictly(ISO_2022_JP, &escape::without_idle(bytes))
     {
         return text;
     }
@@ -71,6 +87,11 @@ pub(super) fn text(bytes: &[u8], hint: Hint<'_>) -> String {
         return String::from_utf8_lossy(bytes).into_owned();
     }
     let named = hint.named().into_iter().find(|named| strictly(named, bytes).is_some());
+    if named.is_none()
+        && let Some(text) = hint.by_letters(bytes)
+    {
+        return text;
+    }
     let encoding = named.unwrap_or_else(|| likely(bytes, hint));
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
@@ -79,9 +100,15 @@ fn likely(bytes: &[u8], hint: Hint<'_>) -> &'static Encoding {
     let all_pairs = |leads: std::ops::RangeInclusive<u8>| {
         pairs(bytes).is_some_and(|p| p.iter().all(|(lead, _)| leads.contains(lead)))
     };
+    let is_chinese = !matches!(hint.locale, Locale::Japanese | Locale::Korean);
+    if is_chinese && plausible::is_plain_big5(bytes) && strictly(BIG5, bytes).is_some() {
+        return BIG5;
+    }
     match hint.locale {
         Locale::Mainland if all_pairs(0xa1..=0xf7) => return GB18030,
-        Locale::Traditional if strictly(BIG5, bytes).is_some() => return BIG5,
+        Locale::Traditional if strictly(BIG5, bytes).is_some() => {
+            return if plausible::is_plain_gb18030(bytes) { GB18030 } else { BIG5 };
+        }
         // The syllables, and symbols before them.
         Locale::Korean if all_pairs(0xa1..=0xc8) => return EUC_KR,
         _ => {}

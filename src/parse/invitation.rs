@@ -2,7 +2,7 @@
 
 use super::charset::Charset;
 use super::guess::Hint;
-use super::{params, short, words};
+use super::{params, short, words, zone};
 use crate::model::{Invitation, Method, Part, Start, Timestamp};
 use crate::unwind::caught;
 use calcard::common::PartialDateTime;
@@ -13,7 +13,6 @@ use calcard::icalendar::{
 };
 use jiff::civil;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use std::str::FromStr;
 
 /// Whether a part of this type is an invitation.
 pub fn is_one(mime: &str) -> bool {
@@ -32,6 +31,7 @@ pub(super) fn read(parts: &[Part], hint: Hint<'_>) -> Option<Invitation> {
         _ => content.to_vec(),
     });
     let said = content.and_then(|content| {
+        let content = unfolded(&content);
         // UTF-8 unless it says otherwise (RFC 5545 3.1.4), and most of those that do.
         let text = match std::str::from_utf8(&content) {
             Ok(text) => text.to_owned(),
@@ -44,6 +44,21 @@ pub(super) fn read(parts: &[Part], hint: Hint<'_>) -> Option<Invitation> {
         Some((said, invitation)) => Invitation { method: said.or(named).unwrap_or_default(), ..invitation },
         None => Invitation { method: named.unwrap_or_default(), ..Invitation::default() },
     })
+}
+
+/// Lines may be folded inside a character, so they are put together before it is decoded (RFC 5545 3.1).
+fn unfolded(content: &[u8]) -> Vec<u8> {
+    let (mut out, mut rest) = (Vec::with_capacity(content.len()), content);
+    while let Some((first, more)) = rest.split_first() {
+        rest = match rest {
+            [b'\r', b'\n', b' ' | b'\t', after @ ..] | [b'\n', b' ' | b'\t', after @ ..] => after,
+            _ => {
+                out.push(*first);
+                more
+            }
+        };
+    }
+    out
 }
 
 fn method_of(word: &str) -> Method {
@@ -77,8 +92,7 @@ fn calendar(text: &str) -> Option<(Option<Method>, Invitation)> {
         matches!(component.component_type, ICalendarComponentType::VEvent | ICalendarComponentType::VTodo)
     };
     let event = calendar.components.iter().find(is_event)?;
-    let zones = calendar.build_tz_resolver();
-    let start = event.property(&ICalendarProperty::Dtstart).and_then(|entry| start(entry, |name| zones.resolve(name)));
+    let start = event.property(&ICalendarProperty::Dtstart).and_then(|entry| start(entry, &calendar));
     let place = match values(event, &ICalendarProperty::Location) {
         Some(ICalendarValue::Text(text)) => Some(short(text)).filter(|text| !text.is_empty()),
         _ => None,
@@ -86,21 +100,31 @@ fn calendar(text: &str) -> Option<(Option<Method>, Invitation)> {
     Some((method, Invitation { method: method.unwrap_or_default(), start, place }))
 }
 
-fn values<'a>(component: &'a ICalendarComponent, property: &ICalendarProperty) -> Option<&'a ICalendarValue> {
+/// The first value of a property.
+pub(super) fn values<'a>(
+    component: &'a ICalendarComponent,
+    property: &ICalendarProperty,
+) -> Option<&'a ICalendarValue> {
     component.property(property).and_then(|entry| entry.values.first())
 }
 
-fn start(entry: &ICalendarEntry, zone: impl Fn(&str) -> Option<Tz>) -> Option<Start> {
+fn start(entry: &ICalendarEntry, calendar: &ICalendar) -> Option<Start> {
     let time = entry.values.first()?.as_partial_date_time()?;
-    let date = civil_date(time)?;
-    let Some(hour) = time.hour else { return Some(Start::Day(date)) };
-    let (minute, second) = (time.minute.unwrap_or(0), time.second.unwrap_or(0).min(59));
-    let narrow = |n: u8| i8::try_from(n).ok();
-    let local =
-        civil::DateTime::from_parts(date, civil::Time::new(narrow(hour)?, narrow(minute)?, narrow(second)?, 0).ok()?);
-    let named = entry.tz_id().and_then(|name| zone(name).or_else(|| Tz::from_str(name.trim_matches('"')).ok()));
-    let zone = named.filter(|zone| !zone.is_floating());
+    if time.hour.is_none() {
+        return civil_date(time).map(Start::Day);
+    }
+    let local = civil_time(time)?;
     let is_fixed = time.tz_hour.is_some();
+    let name = entry.tz_id().filter(|_| !is_fixed);
+    let zones = calendar.build_tz_resolver();
+    let of_calendar = |name| zones.resolve(name).filter(|zone| !zone.is_floating());
+    let zone = name.and_then(|name| of_calendar(name).or_else(|| zone::known(name)));
+    if let (None, Some(name)) = (zone, name)
+        && let Some(zone) = zone::described(calendar, name, local)
+    {
+        let moment = local.to_zoned(zone).ok()?.timestamp();
+        return Some(Start::At(Timestamp(moment.as_millisecond())));
+    }
     let moment = (is_fixed || zone.is_some()).then(|| time.to_date_time_with_tz(zone.unwrap_or(Tz::UTC))).flatten();
     Some(moment.map_or(Start::Local(local), |moment| Start::At(Timestamp(moment.timestamp_millis()))))
 }
@@ -108,6 +132,14 @@ fn start(entry: &ICalendarEntry, zone: impl Fn(&str) -> Option<Tz>) -> Option<St
 fn civil_date(time: &PartialDateTime) -> Option<civil::Date> {
     let narrow = |n: u8| i8::try_from(n).ok();
     civil::Date::new(i16::try_from(time.year?).ok()?, narrow(time.month?)?, narrow(time.day?)?).ok()
+}
+
+/// A date with its time of day, whatever its zone; midnight where it has none.
+pub(super) fn civil_time(time: &PartialDateTime) -> Option<civil::DateTime> {
+    let (minute, second) = (time.minute.unwrap_or(0), time.second.unwrap_or(0).min(59));
+    let narrow = |n: u8| i8::try_from(n).ok();
+    let of_day = civil::Time::new(narrow(time.hour.unwrap_or(0))?, narrow(minute)?, narrow(second)?, 0).ok()?;
+    Some(civil_date(time)?.to_datetime(of_day))
 }
 
 #[cfg(test)]
@@ -119,7 +151,7 @@ mod tests {
     fn invitation(content: &str) -> Invitation {
         let part =
             Part { mime: "text/calendar".to_owned(), content: Some(content.as_bytes().to_vec()), ..Part::default() };
-        read(&[part], Hint { block: b"", locale: Locale::Mainland }).unwrap()
+        read(&[part], Hint { locale: Locale::Mainland, ..Hint::default() }).unwrap()
     }
 
     fn event(lines: &str) -> String {
@@ -146,12 +178,67 @@ mod tests {
             1,
         );
         assert_eq!(invitation(&named).start, moment);
+        let tail = "DTSTART;TZID=/mozilla.org/20050126_1/Asia/Shanghai:20251202T100000\r\n";
+        assert_eq!(invitation(&event(tail)).start, moment);
         let local = civil::datetime(2025, 12, 2, 10, 0, 0, 0);
         assert_eq!(invitation(&event("DTSTART;TZID=Nowhere:20251202T100000\r\n")).start, Some(Start::Local(local)));
         assert_eq!(invitation(&event("DTSTART:20251202T100000\r\n")).start, Some(Start::Local(local)));
         let day = Some(Start::Day(local.date()));
         assert_eq!(invitation(&event("DTSTART;VALUE=DATE:20251202\r\n")).start, day);
         assert_eq!(invitation(&event("DTSTART:20251399T990000\r\n")).start, None);
+    }
+
+    #[test]
+    fn zones_are_as_the_calendar_itself_describes_them() {
+        let part = |kind: &str, begin: &str, to: &str, rule: &str| {
+            let rule = if rule.is_empty() { String::new() } else { format!("RRULE:FREQ=YEARLY;{rule}\r\n") };
+            format!("BEGIN:{kind}\r\nDTSTART:{begin}\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:{to}\r\n{rule}END:{kind}\r\n")
+        };
+        let at = |zone: &str, time: &str| {
+            let zone = format!("BEGIN:VTIMEZONE\r\nTZID:Ours\r\n{zone}END:VTIMEZONE\r\nBEGIN:VEVENT");
+            let text = event(&format!("DTSTART;TZID=Ours:{time}\r\n")).replacen("BEGIN:VEVENT", &zone, 1);
+            match invitation(&text).start {
+                Some(Start::At(moment)) => jiff::Timestamp::from_millisecond(moment.0).unwrap().to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        let only = part("STANDARD", "20500101T000000", "+0545", "");
+        assert_eq!(at(&only, "20250905T143000"), "2025-09-05T08:45:00Z");
+        let paris = [
+            part("STANDARD", "16010101T030000", "+0100", "BYDAY=-1SU;BYMONTH=10"),
+            part("DAYLIGHT", "16010101T020000", "+0200", "BYDAY=-1SU;BYMONTH=3"),
+        ]
+        .concat();
+        assert_eq!(at(&paris, "20250701T090000"), "2025-07-01T07:00:00Z");
+        assert_eq!(at(&paris, "20251201T090000"), "2025-12-01T08:00:00Z");
+        assert_eq!(at(&paris, "20251026T120000"), "2025-10-26T11:00:00Z");
+        let new_york = [
+            part("STANDARD", "19671029T020000", "-0500", "BYDAY=-1SU;BYMONTH=10;UNTIL=20061029T060000Z"),
+            part("DAYLIGHT", "19870405T020000", "-0400", "BYDAY=1SU;BYMONTH=4;UNTIL=20060402T070000Z"),
+            part("DAYLIGHT", "20070311T020000", "-0400", "BYMONTHDAY=8,9,10,11,12,13,14;BYDAY=SU;BYMONTH=3"),
+            part("STANDARD", "20071104T020000", "-0500", "BYDAY=1SU;BYMONTH=11"),
+        ]
+        .concat();
+        assert_eq!(at(&new_york, "20250310T090000"), "2025-03-10T13:00:00Z");
+        assert_eq!(at(&new_york, "20250307T090000"), "2025-03-07T14:00:00Z");
+        let changed =
+            [part("STANDARD", "20000101T000000", "+0900", ""), part("STANDARD", "20200101T000000", "+0830", "")];
+        assert_eq!(at(&changed.concat(), "20250101T090000"), "2025-01-01T00:30:00Z");
+        assert_eq!(at("", "20250101T090000"), "Some(Local(2025-01-01T09:00:00))");
+        assert_eq!(at(&part("STANDARD", "x", "+9999", ""), "20250101T090000"), "Some(Local(2025-01-01T09:00:00))");
+    }
+
+    #[test]
+    fn lines_may_be_folded_inside_a_character() {
+        let folded = event("LOCATION:北京市海淀区\r\nDTSTART:20251202T020000Z\r\n").into_bytes();
+        let at = folded.windows(3).position(|three| three == "海".as_bytes()).unwrap();
+        let (before, after) = folded.split_at(at + 1);
+        for fold in [&b"\r\n "[..], b"\n\t"] {
+            let content = Some([before, fold, after].concat());
+            let part = Part { mime: "text/calendar".to_owned(), content, ..Part::default() };
+            let said = read(&[part], Hint::default()).unwrap();
+            assert_eq!(said.place.as_deref(), Some("北京市海淀区"));
+        }
     }
 
     #[test]

@@ -8,11 +8,14 @@ mod escape;
 mod fields;
 mod guess;
 mod invitation;
+mod mailbox;
 mod mime;
 mod origin;
 mod params;
 mod parts;
+mod plausible;
 mod words;
+mod zone;
 
 pub use clean::clean;
 pub use invitation::is_one as is_invitation;
@@ -71,7 +74,7 @@ pub fn letter(source: &Source<'_>) -> Letter {
         readable: USUAL.iter().any(|name| fields.first(name).is_some()),
         ..Letter::default()
     };
-    let hint = Hint { block: &header, locale: source.locale };
+    let hint = Hint { block: &header, parts: source.parts, locale: source.locale };
     if caught(|| read(source, &fields, hint, &mut letter)).is_none() {
         letter.readable = false;
     }
@@ -89,7 +92,7 @@ fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut L
     letter.reply_to = origin::reply_to(fields, &letter.from, hint);
     letter.verdict = origin::verdict(fields, &letter.from, source.trusted);
     let (mime, parameters) = params::split(fields.first("content-type").unwrap_or_default());
-    letter.attachments = parts::attachments(source.parts, hint);
+    (letter.attachments, letter.attachment_count) = parts::attachments(source.parts, hint);
     letter.invitation = invitation::read(source.parts, hint);
     letter.attachment = mime == "multipart/mixed" || !letter.attachments.is_empty();
     let detail =

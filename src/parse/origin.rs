@@ -91,9 +91,10 @@ fn without_comments(text: &str) -> String {
     text.chars().filter_map(outside).collect()
 }
 
-/// The first word of a field, in lower case.
+/// The first word of a field, in lower case, without comments before and behind it.
 fn word(fields: &Fields<'_>, name: &str) -> String {
-    let word = String::from_utf8_lossy(fields.first(name).unwrap_or_default()).to_lowercase();
+    let text = String::from_utf8_lossy(fields.first(name).unwrap_or_default()).to_lowercase();
+    let word = if text.starts_with('(') { without_comments(&text) } else { text };
     word.split([';', '(']).next().unwrap_or_default().trim().to_owned()
 }
 

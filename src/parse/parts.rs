@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 const NAME_CHARS: usize = 500;
 
 /// The attachments among the parts of a mail: what is said to be one, and whatever has a name; but for pictures that
-/// the text itself shows.
-pub(super) fn attachments(parts: &[Part], hint: Hint<'_>) -> Vec<Attachment> {
-    let listed = parts.iter().filter_map(|part| attachment(part, hint));
-    listed.take(Letter::ATTACHMENTS).collect()
+/// the text itself shows. The first of them, and how many there are.
+pub(super) fn attachments(parts: &[Part], hint: Hint<'_>) -> (Vec<Attachment>, u32) {
+    let mut all = parts.iter().filter_map(|part| attachment(part, hint));
+    let first: Vec<_> = all.by_ref().take(Letter::ATTACHMENTS).collect();
+    let count = u32::try_from(first.len() + all.count()).unwrap_or(u32::MAX);
+    (first, count)
 }
 
 fn attachment(part: &Part, hint: Hint<'_>) -> Option<Attachment> {

@@ -134,9 +134,45 @@ fn senders_of_all_kinds() {
 }
 
 #[test]
+fn who_sends_is_read_by_octets_as_servers_do() {
+    let address = |raw: &[u8]| parse(&[b"From: ", raw].concat()).from.address;
+    // The backslash is the second octet of a GBK character, and escapes the quote all the same.
+    let hidden = address(b"\"\xd5\xc5\xd5\\\" <boss@corp.example>\" <evil@x.cn>");
+    assert_eq!(hidden.as_deref(), Some("evil@x.cn"));
+    assert_eq!(address(b"\"\xd5\xc5\xd5\\\" <zs@x.cn>").as_deref(), Some("zs@x.cn"));
+    let unseen = address("<zs\u{200b}1@corp\u{2800}.example>".as_bytes());
+    assert_eq!(unseen.as_deref(), Some("zs1@corp\u{fffd}.example"), "not the host that it looks like");
+    assert_eq!(address(b"<\"a \\\" b\"@x.cn>").as_deref(), Some("\"a \\\" b\"@x.cn"));
+    let long = format!("<boss@corp.example{}>", ".x".repeat(300));
+    assert_eq!(address(long.as_bytes()), None, "its end says whose it is");
+}
+
+#[test]
 fn the_attachment_hint_is_the_content_type() {
     assert!(parse(b"Content-Type: Multipart/MIXED; boundary=x\n").attachment);
     assert!(!parse(b"Content-Type: multipart/alternative; boundary=x\n").attachment);
+}
+
+#[test]
+fn attachments_are_counted_beyond_those_that_are_kept() {
+    let file = Part { mime: "image/png".to_owned(), disposition: Some("attachment".to_owned()), ..Part::default() };
+    let text = Part { mime: "text/plain".to_owned(), ..Part::default() };
+    let parts = [vec![text], vec![file; 27]].concat();
+    let account = AccountId::new("a@b.example");
+    let source = Source {
+        account: &account,
+        uid_validity: 1,
+        uid: 2,
+        time: Timestamp(1),
+        size: 3,
+        seen: false,
+        locale: Locale::default(),
+        trusted: &[],
+        parts: &parts,
+        header: Some(b"Subject: s\n"),
+    };
+    let letter = letter(&source);
+    assert_eq!((letter.attachments.len(), letter.attachment_count), (Letter::ATTACHMENTS, 27));
 }
 
 #[test]
@@ -178,6 +214,10 @@ proptest! {
     #[test]
     fn any_bytes_make_a_clean_letter(header in proptest::collection::vec(any::<u8>(), 0..600)) {
         let letter = parse(&header);
+        let people = letter.to.iter().chain(&letter.cc).chain([&letter.from]);
+        for address in people.filter_map(|sender| sender.address.as_deref()) {
+            prop_assert!(address::is_one(address), "{address}");
+        }
         for text in [letter.subject, letter.from.name, letter.from.address].into_iter().flatten() {
             prop_assert!(!text.is_empty() && !text.chars().any(char::is_control));
         }
@@ -189,5 +229,20 @@ proptest! {
     ) {
         let letter = parse(words.concat().as_bytes());
         prop_assert!(letter.subject.is_none_or(|s| !s.chars().any(char::is_control)));
+    }
+
+    #[test]
+    fn address_flavoured_bytes_make_one_address_or_none(
+        words in proptest::collection::vec("(\"|\\\\|<|>|@|,|;|:|\\(|\\)|\\[|\\]|\\.|=\\?utf-8\\?Q\\?|\\?=|\u{e9}|\u{4e00}|\0|\t|\r\n | |[a-z]{1,3})", 0..40),
+        at in 0_usize..200,
+        octet in any::<u8>(),
+    ) {
+        let mut header = [b"From: ", words.concat().as_bytes(), b"\r\n"].concat();
+        if let Some(place) = header.get_mut(6 + at) {
+            *place = octet;
+        }
+        if let Some(address) = parse(&header).from.address {
+            prop_assert!(address::is_one(&address), "{address}");
+        }
     }
 }

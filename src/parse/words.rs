@@ -5,6 +5,7 @@ use super::charset::Charset;
 use super::guess::{self, Hint};
 use encoding_rs::ISO_2022_JP;
 use memchr::memmem;
+use std::ops::Range;
 
 /// No charset has a longer name than this.
 const MAX_LABEL: usize = 60;
@@ -87,24 +88,36 @@ fn plain(raw: &[u8], hint: Hint<'_>) -> String {
 }
 
 fn tokens(raw: &[u8]) -> Vec<Token<'_>> {
-    let (mut found, mut begin, mut at) = (Vec::new(), 0, 0);
-    while let Some(next) = raw.get(at..).and_then(|rest| memmem::find(rest, b"=?")) {
-        at += next;
-        let Some((word, length)) = raw.get(at..).and_then(word) else {
-            at += 2;
-            continue;
-        };
-        if let Some(before) = raw.get(begin..at).filter(|before| !before.is_empty()) {
-            found.push(Token::Raw(before));
-        }
+    let (mut found, mut begin) = (Vec::new(), 0);
+    for (word, range) in placed(raw) {
+        found.extend(raw.get(begin..range.start).filter(|before| !before.is_empty()).map(Token::Raw));
         found.push(Token::Word(word));
-        at += length;
-        begin = at;
+        begin = range.end;
     }
-    if let Some(rest) = raw.get(begin..).filter(|rest| !rest.is_empty()) {
-        found.push(Token::Raw(rest));
-    }
+    found.extend(raw.get(begin..).filter(|rest| !rest.is_empty()).map(Token::Raw));
     found
+}
+
+/// Where the encoded words of a field stand.
+pub(super) fn places(raw: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    placed(raw).map(|(_, range)| range)
+}
+
+fn placed(raw: &[u8]) -> impl Iterator<Item = (Word<'_>, Range<usize>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            at += memmem::find(raw.get(at..)?, b"=?")?;
+            match raw.get(at..).and_then(word) {
+                Some((word, length)) => {
+                    let range = at..at + length;
+                    at = range.end;
+                    return Some((word, range));
+                }
+                None => at += 2,
+            }
+        }
+    })
 }
 
 /// The word that begins here, and its length.
@@ -272,23 +285,38 @@ pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The Q encoding: `_` is a blank; a `=` that no two digits follow is itself.
+/// The Q encoding: `_` is a blank; a `=` that no two digits follow is itself. A fold between two codes is none, with the
+/// blank that it needs and the `=` that some programs put before it: blanks are encoded there.
 fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
+    let (mut rest, mut is_code) = (text, true);
     while let Some((first, more)) = rest.split_first() {
+        if let Some(after) = folded(rest).filter(|_| is_code) {
+            rest = after;
+            continue;
+        }
         rest = more;
+        is_code = false;
         match (first, more) {
             (b'_', _) => out.push(b' '),
             (b'=', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 out.push(digit(*high) << 4 | digit(*low));
-                rest = after;
+                (rest, is_code) = (after, true);
             }
             (b'\r' | b'\n', _) => {}
             _ => out.push(*first),
         }
     }
     out
+}
+
+/// What follows a fold, if that is a code.
+fn folded(text: &[u8]) -> Option<&[u8]> {
+    let fold = text.strip_prefix(b"=").unwrap_or(text);
+    let after = fold.trim_ascii_start();
+    let is_fold = matches!(fold, [b'\r', b'\n', ..] | [b'\n', ..]);
+    let is_code = matches!(after, [b'=', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    (is_fold && is_code).then_some(after)
 }
 
 /// The value of a hexadecimal digit.

@@ -176,7 +176,7 @@ pub(super) fn attachments(letter: &Letter, lang: Lang) -> Option<String> {
     let Some(mut said) = files.next() else {
         return letter.attachment.then(|| lang.pick("可能有附件", "attachments likely").to_owned());
     };
-    let count = letter.attachments.len();
+    let count = letter.attachments.len().max(usize::try_from(letter.attachment_count).unwrap_or(0));
     for file in files {
         if said.len() + file.len() > FILES_BYTES {
             said += &match lang {

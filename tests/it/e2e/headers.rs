@@ -82,6 +82,20 @@ async fn explain_tells_of_a_file_what_the_service_would() {
     assert!(code == 1 && text.contains("无法读取这封邮件"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_reading_ends_a_command_quietly() {
+    let world = world().await;
+    let file = world.dir.path().join("mail.eml");
+    std::fs::write(&file, MAIL).unwrap();
+    let (account, name) = (address("zhangsan"), file.to_str().unwrap());
+    for args in [&["explain", &account, name][..], &["explain", &account, name, "--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let out = world.command(args).stdout(writer).output().unwrap();
+        assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stderr).as_ref()), (Some(0), ""), "{args:?}");
+    }
+}
+
 /// An invitation as Exchange sends it: one of several forms of the text, in base64, its zone by the name that Windows has.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_says_what_an_invitation_wants_and_when_and_where() {
