@@ -78,6 +78,7 @@ fn parse(c: &mut Criterion) {
             seen: false,
             locale: mailbell::model::Locale::default(),
             trusted: &[],
+            names: false,
             parts: &[],
             header: Some(header),
         };

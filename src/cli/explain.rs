@@ -145,6 +145,7 @@ fn letter(account: &Account, mail: &[u8], received: Option<Timestamp>) -> Letter
         seen: false,
         locale: account.locale,
         trusted: &account.trusted_authserv,
+        names: account.asks_names(),
         parts: &parse::parts_of(mail),
         header: Some(parse::header_of(mail)),
     })

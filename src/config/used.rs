@@ -396,6 +396,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether its rules ask for the names of those whom letters are written to.
+    pub fn asks_names(&self) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.filter.asks_names())
+    }
+
     /// Whether letters of this account may be told to this recipient.
     pub fn tells(&self, recipient: &Recipient) -> bool {
         let of_some = |s: &Subscription| s.recipients.as_ref().is_some_and(|list| list.contains(recipient));

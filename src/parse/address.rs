@@ -25,6 +25,29 @@ pub(super) fn sender(fields: &Fields<'_>, hint: Hint<'_>) -> Sender {
 /// More bytes of a list of people are not read.
 const LIST_BYTES: usize = 4096;
 
+/// The addresses of a field, without looking at anything else: what stands around each `@`. Some people write to hundreds, and
+/// few ask for their names.
+pub(super) fn addresses(raw: &[u8]) -> Vec<Sender> {
+    let raw = raw.get(..LIST_BYTES).unwrap_or(raw);
+    let belongs = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || b"!#$%&'*+-/=?^_`{|}~.".contains(b);
+    let mut found = Vec::new();
+    for at in memchr::memchr_iter(b'@', raw) {
+        let (before, after) = (raw.get(..at).unwrap_or_default(), raw.get(at + 1..).unwrap_or_default());
+        let local = before.iter().rev().take_while(|b| belongs(b)).count();
+        let host = after.iter().take_while(|b| belongs(b)).count();
+        // One that was cut off may look like another.
+        if local == 0 || host == 0 || host == after.len() && raw.len() == LIST_BYTES {
+            continue;
+        }
+        let text = String::from_utf8_lossy(raw.get(at - local..at + 1 + host).unwrap_or_default());
+        found.push(Sender { name: None, address: Some(text.into_owned()) });
+        if found.len() == Letter::PEOPLE {
+            break;
+        }
+    }
+    found
+}
+
 /// All people of a field that have an address.
 pub(super) fn people(raw: &[u8], hint: Hint<'_>) -> Vec<Sender> {
     let raw = match raw.get(..LIST_BYTES) {

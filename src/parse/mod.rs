@@ -55,6 +55,8 @@ pub struct Source<'a> {
     pub locale: Locale,
     /// The servers whose Authentication-Results are believed.
     pub trusted: &'a [String],
+    /// Whether the names of those whom it is written to matter, or their addresses alone.
+    pub names: bool,
     /// What its parts are said to be; empty where nobody asked.
     pub parts: &'a [Part],
     /// Its header block; `None` where it could not be had.
@@ -84,8 +86,12 @@ pub fn letter(source: &Source<'_>) -> Letter {
 fn read(source: &Source<'_>, fields: &Fields<'_>, hint: Hint<'_>, letter: &mut Letter) {
     letter.from = address::sender(fields, hint);
     letter.subject = fields.first("subject").map(|raw| short(&words::text(raw, hint))).filter(|s| !s.is_empty());
-    letter.to = fields.first("to").map(|raw| address::people(raw, hint)).unwrap_or_default();
-    letter.cc = fields.first("cc").map(|raw| address::people(raw, hint)).unwrap_or_default();
+    let people = |name: &str| match fields.first(name) {
+        None => Vec::new(),
+        Some(raw) if source.names => address::people(raw, hint),
+        Some(raw) => address::addresses(raw),
+    };
+    (letter.to, letter.cc) = (people("to"), people("cc"));
     (letter.list_id, letter.priority, letter.thread) =
         (origin::list_id(fields), origin::priority(fields), origin::thread(fields));
     letter.dated = origin::dated(fields, source.time);

@@ -13,6 +13,7 @@ fn parse(header: &[u8]) -> Letter {
         seen: false,
         locale: Locale::default(),
         trusted: &[],
+        names: true,
         parts: &[],
         header: Some(header),
     })
@@ -51,6 +52,7 @@ fn subject(raw: &[u8], locale: Locale) -> String {
         seen: false,
         locale,
         trusted: &[],
+        names: true,
         parts: &[],
         header: Some(&header),
     };
@@ -168,6 +170,7 @@ fn attachments_are_counted_beyond_those_that_are_kept() {
         seen: false,
         locale: Locale::default(),
         trusted: &[],
+        names: true,
         parts: &parts,
         header: Some(b"Subject: s\n"),
     };
@@ -201,6 +204,7 @@ fn sameness_is_by_the_four_fields_and_else_by_place() {
             seen: false,
             locale: Locale::default(),
             trusted: &[],
+            names: true,
             parts: &[],
             header: Some(nameless),
         })
@@ -244,5 +248,33 @@ proptest! {
         if let Some(address) = parse(&header).from.address {
             prop_assert!(address::is_one(&address), "{address}");
         }
+    }
+}
+
+/// Of those whom a mail is written to, addresses are found fast, and names where somebody asks.
+#[test]
+fn whom_it_is_written_to() {
+    let header = b"From: a@x.example\r\nTo: \"Li, Si\" <LiSi@corp.example>, wangwu@corp.example (W),\r\n =?utf-8?B?5byg5LiJ?= <zs@corp.example>;\r\nCc: team: ann@corp.example;\r\nBcc: no@corp.example\r\n\r\n";
+    let read = |names| {
+        letter(&Source {
+            account: &AccountId::new("me@corp.example"),
+            uid_validity: 1,
+            uid: 1,
+            time: Timestamp(0),
+            size: 0,
+            seen: false,
+            locale: Locale::Mainland,
+            trusted: &[],
+            names,
+            parts: &[],
+            header: Some(header),
+        })
+    };
+    for names in [false, true] {
+        let letter = read(names);
+        let addresses = |list: &[Sender]| list.iter().filter_map(|s| s.address.clone()).collect::<Vec<_>>();
+        assert_eq!(addresses(&letter.to), ["LiSi@corp.example", "wangwu@corp.example", "zs@corp.example"], "{names}");
+        assert_eq!(addresses(&letter.cc), ["ann@corp.example"]);
+        assert_eq!(letter.to.iter().any(|s| s.name.as_deref() == Some("张三")), names);
     }
 }

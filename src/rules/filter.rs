@@ -133,6 +133,16 @@ impl Filter {
         self.conditions.iter().find(|condition| !condition.test.holds(view)).map(|condition| condition.key)
     }
 
+    /// Whether it asks for the names of those whom a letter is written to.
+    pub fn asks_names(&self) -> bool {
+        self.conditions.iter().any(|condition| match &condition.test {
+            Test::To(patterns) | Test::Cc(patterns) => patterns.ask_names(),
+            Test::All(filters) | Test::Any(filters) => filters.iter().any(Self::asks_names),
+            Test::Not(filter) => filter.asks_names(),
+            _ => false,
+        })
+    }
+
     /// Whether no letter at all fits it, as far as its conditions show that without a letter.
     pub fn is_impossible(&self) -> bool {
         let only = |test: &Test| match test {

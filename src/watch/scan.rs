@@ -303,6 +303,7 @@ impl Cycle<'_> {
             seen: raw.seen == Some(true),
             locale: account.locale,
             trusted: &account.trusted_authserv,
+            names: account.asks_names(),
             parts: &raw.parts,
             header: raw.header.as_deref(),
         })

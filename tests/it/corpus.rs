@@ -187,6 +187,7 @@ fn read(case: &Case, mail: &[u8]) -> Letter {
         seen: false,
         locale,
         trusted: &[],
+        names: true,
         parts: &parts_of(mail),
         header: Some(header_block(mail)),
     })

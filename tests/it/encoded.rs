@@ -40,6 +40,7 @@ fn read(header: &[u8]) -> Letter {
         seen: false,
         locale: mailbell::model::Locale::default(),
         trusted: &[],
+        names: true,
         parts: &[],
         header: Some(header),
     })

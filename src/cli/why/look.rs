@@ -174,6 +174,7 @@ fn letter(account: &Account, look: &Look, raw: &RawLetter) -> Option<(Uid, Lette
         seen: raw.seen == Some(true),
         locale: account.locale,
         trusted: &account.trusted_authserv,
+        names: account.asks_names(),
         parts: &[],
         header: raw.header.as_deref(),
     });

@@ -243,6 +243,11 @@ impl AddressPatterns {
         Ok(())
     }
 
+    /// Whether names are looked at, too.
+    pub(super) fn ask_names(&self) -> bool {
+        !self.any.1.is_empty() || !self.none.1.is_empty()
+    }
+
     /// Whether one of these people is wanted (where somebody is) and none is excluded.
     pub(super) fn take(&self, people: &[Person]) -> bool {
         let is_named = |(addresses, names): &(Vec<Pattern>, Vec<Pattern>)| {
