@@ -2,9 +2,9 @@
 
 use super::guess::{self, Hint};
 use super::mailbox::{Mailbox, mailboxes};
-use super::{Fields, MAX_TEXT_CHARS, clean, short, words};
+use super::{Fields, MAX_TEXT_CHARS, clean, cut, words};
 use crate::model::{Letter, Sender};
-use memchr::memmem;
+use std::ops::Range;
 
 /// The first From with an address, else Sender, else Return-Path (imap-servers E.3).
 pub(super) fn sender(fields: &Fields<'_>, hint: Hint<'_>) -> Sender {
@@ -65,11 +65,11 @@ pub(super) fn first(raw: &[u8], hint: Hint<'_>) -> Sender {
 
 /// The first few of a list that have an address, or what names it has without any.
 fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
-    let octets = mailboxes(raw, raw);
+    let octets = mailboxes(raw, raw, most);
     let Some(view) = as_text(raw) else { return decoded(&octets, most, hint) };
     // What is no address by octets may be one by characters, and its name is found better. But mail servers read octets:
     // where the two say different things, theirs is the one that was checked.
-    let characters = mailboxes(raw, &view);
+    let characters = mailboxes(raw, &view, most);
     let addresses = |list: &[Mailbox]| -> Vec<Vec<u8>> {
         list.iter().filter_map(|mailbox| mailbox.address.clone()).take(most).collect()
     };
@@ -81,11 +81,13 @@ fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
 }
 
 /// A field where the octets of encoded words, of characters of two octets and of those between escapes (RFC 1468) have
-/// no meaning; `None` if it has none of them.
+/// no meaning; `None` if it has none of them, or none that would mean anything.
 fn as_text(raw: &[u8]) -> Option<Vec<u8>> {
     let in_pairs = std::str::from_utf8(raw).is_err();
     let escapes = raw.contains(&0x1b);
-    if !in_pairs && !escapes && memmem::find(raw, b"=?").is_none() {
+    let is_sign = |b: &u8| matches!(b, b'"' | b'\\' | b'(' | b')' | b'<' | b'>' | b',' | b';' | b':' | b'@');
+    let has_signs = |place: Range<usize>| raw.get(place).unwrap_or_default().iter().any(is_sign);
+    if !in_pairs && !escapes && !words::places(raw).any(has_signs) {
         return None;
     }
     let mut view = raw.to_vec();
@@ -120,14 +122,14 @@ fn decoded(list: &[Mailbox], most: usize, hint: Hint<'_>) -> Vec<Sender> {
     for mailbox in list {
         names.extend(name(mailbox, hint));
         let Some(address) = mailbox.address.as_deref().and_then(|raw| address(raw, hint)) else { continue };
-        let name = Some(short(&std::mem::take(&mut names).join(", "))).filter(|name| !name.is_empty());
+        let name = Some(cut(&std::mem::take(&mut names).join(", "))).filter(|name| !name.is_empty());
         found.push(Sender { name, address: Some(address) });
         if found.len() == most {
             return found;
         }
     }
     if found.is_empty() && !names.is_empty() {
-        found.push(Sender { name: Some(short(&names.join(", "))), address: None });
+        found.push(Sender { name: Some(cut(&names.join(", "))), address: None });
     }
     found
 }

@@ -16,11 +16,14 @@ pub(super) struct Mailbox {
 }
 
 /// The entries of a list, those of groups among them. `view` is `raw` with the same length, where octets that are to
-/// have no meaning are replaced by letters.
-pub(super) fn mailboxes(raw: &[u8], view: &[u8]) -> Vec<Mailbox> {
+/// have no meaning are replaced by letters. What follows so many that have an address is not read.
+pub(super) fn mailboxes(raw: &[u8], view: &[u8], most: usize) -> Vec<Mailbox> {
     let mut reader = Reader { raw, view, ..Reader::default() };
     while let Some(octet) = reader.here() {
         reader.step(octet);
+        if reader.addresses >= most {
+            return reader.found;
+        }
     }
     reader.end();
     reader.found
@@ -40,6 +43,8 @@ struct Reader<'a> {
     in_group: bool,
     closing: Closing,
     found: Vec<Mailbox>,
+    /// How many of them have an address.
+    addresses: usize,
 }
 
 impl Reader<'_> {
@@ -131,6 +136,7 @@ impl Reader<'_> {
             let before = before.split(|b| *b == b'(').next().unwrap_or_default();
             mailbox.name = vec![before.iter().copied().filter(|b| *b != b'"').collect()];
         }
+        self.addresses += usize::from(mailbox.address.is_some());
         self.found.push(mailbox);
         self.entry = self.at + 1;
         self.go(self.at + 1);
@@ -305,7 +311,7 @@ mod tests {
 
     fn address(text: &str) -> Option<String> {
         let raw = text.as_bytes();
-        let found = mailboxes(raw, raw).into_iter().find_map(|mailbox| mailbox.address);
+        let found = mailboxes(raw, raw, usize::MAX).into_iter().find_map(|mailbox| mailbox.address);
         found.map(|address| String::from_utf8_lossy(&address).into_owned())
     }
 

@@ -146,7 +146,13 @@ fn squeezed(raw: &[u8]) -> Vec<u8> {
 
 /// Clean text, not too long.
 fn short(text: &str) -> String {
-    clean(text).chars().take(MAX_TEXT_CHARS).collect::<String>().trim_end().to_owned()
+    cut(&clean(text))
+}
+
+/// Text that is clean, not too long.
+fn cut(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_TEXT_CHARS).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text).trim_end().to_owned()
 }
 
 /// When a server received a mail, as the topmost of its Received fields tells; else its Date.
