@@ -1,6 +1,7 @@
 //! Headers as they come, and as nobody should send them.
 
 use super::*;
+use crate::model::Sender;
 use proptest::prelude::*;
 
 fn parse(header: &[u8]) -> Letter {
