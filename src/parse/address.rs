@@ -25,16 +25,24 @@ pub(super) fn sender(fields: &Fields<'_>, hint: Hint<'_>) -> Sender {
 /// More bytes of a list of people are not read.
 const LIST_BYTES: usize = 4096;
 
+/// Whether an octet may stand in an address that nobody quoted (RFC 5322 3.2.3 `atext` and the dot, RFC 6531).
+fn belongs(b: &&u8) -> bool {
+    matches!(
+        **b,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80..=0xff | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'/' | b'='
+            | b'?' | b'^' | b'_' | b'`' | b'{'..=b'~'
+    )
+}
+
 /// The addresses of a field, without looking at anything else: what stands around each `@`. Some people write to hundreds, and
 /// few ask for their names.
 pub(super) fn addresses(raw: &[u8]) -> Vec<Sender> {
     let raw = raw.get(..LIST_BYTES).unwrap_or(raw);
-    let belongs = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || b"!#$%&'*+-/=?^_`{|}~.".contains(b);
     let mut found = Vec::new();
     for at in memchr::memchr_iter(b'@', raw) {
         let (before, after) = (raw.get(..at).unwrap_or_default(), raw.get(at + 1..).unwrap_or_default());
-        let local = before.iter().rev().take_while(|b| belongs(b)).count();
-        let host = after.iter().take_while(|b| belongs(b)).count();
+        let local = before.iter().rev().take_while(belongs).count();
+        let host = after.iter().take_while(belongs).count();
         // One that was cut off may look like another.
         if local == 0 || host == 0 || host == after.len() && raw.len() == LIST_BYTES {
             continue;
