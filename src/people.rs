@@ -184,3 +184,103 @@ fn later(manners: &Manners, own: &[Ready], recipient: &Recipient, about: &About<
         .map(|digests| digests.next(now));
     loud.or(digest).map(Apart::Later)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    const ALERTS: &str = "[alerts]\nquiet_hours = [\"22:00-08:00\", \"restday\"]\n\
+        [user.lisi]\ntime_zone = \"Europe/Berlin\"\nquiet_hours = [\"22:00-06:00\"]\n[user.wangwu]\nquiet_hours = []\n";
+
+    fn config(alerts: &str, subscription: &str) -> Config {
+        let text = format!(
+            "[wecom]\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1\nsecret = \"s\"\n{alerts}[[account]]\nuser = \"zhangsan\"\n\
+             email = \"zhangsan@corp.example\"\nprovider = \"exmail\"\npassword = \"p\"\n[[account.subscription]]\n\
+             folders = [\"*\"]\n{subscription}"
+        );
+        load_text(std::path::Path::new("/nowhere/x.toml"), &text, &|_| None).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    }
+
+    /// How a letter that comes at a moment is told to one recipient.
+    fn apart(config: &Config, mutes: Vec<Mute>, who: &str, letter: &Letter, when: &str) -> Option<Apart> {
+        let people = People::new(config);
+        people.set_mutes(mutes.into_iter().map(|mute| (MuteId(1), mute)).collect());
+        let account = &config.accounts[0];
+        let subscription = &account.subscriptions[0];
+        let about = About { account: &account.id, folder: "项目/甲", letter, subscription };
+        let told = people.apart(&[Recipient::parse(who).unwrap()], &about, at(when));
+        told.first().map(|(_, apart)| *apart)
+    }
+
+    #[test]
+    fn hours_are_the_subscriptions_else_the_users_else_those_of_all() {
+        let letter = Letter::default();
+        let told = |subscription: &str, who: &str, when: &str| {
+            apart(&config(ALERTS, subscription), Vec::new(), who, &letter, when)
+        };
+        let later = |when: &str| Some(Apart::Later(at(when)));
+        // Thursday, 23:00 in Shanghai: quiet for all, 16:00 in Berlin.
+        let night = "2026-11-26T15:00:00Z";
+        assert_eq!(told("", "zhangsan", night), later("2026-11-27T00:00:00Z"));
+        assert_eq!(told("", "lisi", night), None);
+        assert_eq!(told("", "lisi", "2026-11-26T21:30:00Z"), later("2026-11-27T05:00:00Z"));
+        assert_eq!(told("", "wangwu", night), None);
+        assert_eq!(told("quiet_hours = []", "zhangsan", night), None);
+        assert_eq!(told("work_hours = [\"mon-fri 09:00-18:00\"]", "wangwu", night), later("2026-11-27T01:00:00Z"));
+        assert_eq!(told("urgency = \"urgent\"", "zhangsan", night), None, "what is urgent rings");
+        // Saturday is free, and so is Sunday; a make-up Saturday is not.
+        assert_eq!(told("", "zhangsan", "2026-11-28T04:00:00Z"), later("2026-11-30T00:00:00Z"));
+        assert_eq!(told("", "zhangsan", "2026-10-10T04:00:00Z"), None);
+    }
+
+    #[test]
+    fn digests_have_their_times_and_wait_for_the_end_of_quiet() {
+        let told = |when| {
+            let subscription = "urgency = \"digest\"\ndigest_at = [\"09:00\", \"14:00\"]";
+            apart(&config(ALERTS, subscription), Vec::new(), "zhangsan", &Letter::default(), when)
+        };
+        assert_eq!(told("2026-11-26T02:00:00Z"), Some(Apart::Later(at("2026-11-26T06:00:00Z"))));
+        assert_eq!(told("2026-11-26T15:00:00Z"), Some(Apart::Later(at("2026-11-27T00:00:00Z"))));
+    }
+
+    #[test]
+    fn mutes_are_about_what_they_name_and_vacations_about_all() {
+        let letter = Letter {
+            list_id: Some("dev.lists.example".to_owned()),
+            from: crate::model::Sender { name: None, address: Some("a@spam.example".to_owned()) },
+            thread: vec![Fingerprint::of_message_id(b"<own@x>"), Fingerprint::of_message_id(b"root@x")],
+            ..Letter::default()
+        };
+        let until = at("2026-11-28T04:00:00Z");
+        let told = |what: Muted, urgency: &str| {
+            let mute = Mute { user: Recipient::parse("wangwu").unwrap(), what, until, since: Timestamp(0) };
+            apart(&config(ALERTS, urgency), vec![mute], "wangwu", &letter, "2026-11-26T04:00:00Z")
+        };
+        let muted = Some(Apart::Muted(until));
+        assert_eq!(told(Muted::Sender("@spam.example".to_owned()), ""), muted);
+        assert_eq!(told(Muted::Sender("@ham.example".to_owned()), ""), None);
+        assert_eq!(told(Muted::Thread("x".to_owned(), Fingerprint::of_message_id(b"<root@x>")), ""), muted);
+        assert_eq!(told(Muted::List("dev".to_owned()), "urgency = \"urgent\""), muted, "also what is urgent");
+        assert_eq!(told(Muted::Folder("项目/*".to_owned(), None), ""), muted);
+        assert_eq!(told(Muted::Folder("*".to_owned(), Some(AccountId::new("other@corp.example"))), ""), None);
+        assert_eq!(told(Muted::All, ""), Some(Apart::Later(until)));
+        assert_eq!(told(Muted::All, "urgency = \"urgent\""), None, "a vacation does not hold what is urgent");
+        // Who comes back in the night is not rung in it.
+        let mute = Mute { user: Recipient::parse("zhangsan").unwrap(), what: Muted::All, until, since: Timestamp(0) };
+        let back = apart(&config(ALERTS, ""), vec![mute], "zhangsan", &letter, "2026-11-26T04:00:00Z");
+        assert_eq!(back, Some(Apart::Later(at("2026-11-30T00:00:00Z"))));
+    }
+
+    #[test]
+    fn a_year_that_is_missing_is_told_where_somebody_asks_the_calendar() {
+        let missing = |alerts: &str, when: &str| People::new(&config(alerts, "")).missing_year(at(when));
+        assert_eq!(missing(ALERTS, "2026-11-26T15:00:00Z"), None);
+        assert_eq!(missing(ALERTS, "2040-12-02T15:00:00Z"), Some(2040));
+        assert_eq!(missing("[alerts]\nquiet_hours = [\"22:00-08:00\"]\n", "2040-12-02T15:00:00Z"), None);
+    }
+}

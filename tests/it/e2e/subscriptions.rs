@@ -35,7 +35,7 @@ fn config(world: &World, hours: &str) -> String {
 async fn world() -> World {
     let users = vec!["zhangsan", "lisi", "wangwu", "support"];
     let mut world = World::new(Setup { users, ..Setup::default() }).await;
-    for folder in ["项目/甲", "项目/归档", "财务/报销"] {
+    for folder in ["项目/甲", "项目/乙", "项目/归档", "财务/报销", "财务/发票"] {
         world.dovecot.doveadm(&["mailbox", "create", "-u", &address("zhangsan"), folder]).unwrap();
     }
     std::fs::write(&world.file, config(&world, "[]")).unwrap();
@@ -86,12 +86,15 @@ async fn the_companys_example_does_what_its_comments_say() {
     let body = "\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\nx\r\n--b--\r\n";
     put(&world, "财务/报销", &mail("a@partner.example", "=?utf-8?B?5Y+R56Wo?= 1", &format!("{FILE}{body}")));
     put(&world, "财务/报销", &mail("a@partner.example", "no-invoice", ""));
+    put(&world, "财务/发票", &mail("a@partner.example", "=?utf-8?B?5oql6ZSA?= 2", &format!("{FILE}{body}")));
     put(&world, "项目/甲", &mail("a@partner.example", "project", ""));
+    put(&world, "项目/乙", &mail("a@partner.example", "pro-2", ""));
     put(&world, "项目/归档", &mail("a@partner.example", "filed", ""));
     deliver(&world, "zhangsan", &mail("a@partner.example", "the-rest", "")).await;
     deliver(&world, "support", &mail("a@partner.example", "help", "")).await;
-    world.sees("zhangsan", &["at-once", "发票 1", "the-rest"]).await;
-    world.sees("wangwu", &["发票 1", "help"]).await;
+    world.sees("zhangsan", &["at-once", "发票 1", "报销 2", "the-rest"]).await;
+    // The sandbox has everybody in department 12.
+    world.sees("wangwu", &["发票 1", "报销 2", "help"]).await;
     world.sees("lisi", &["help", "external sender"]).await;
     assert_eq!(why(&world, "letter-of-news").await["silence"], "silent");
     let unmatched = why(&world, "no-invoice").await;
@@ -193,7 +196,7 @@ async fn rules_are_tried_on_what_came() {
     assert_eq!((&told["letters"], told["differ"].as_array().unwrap().len()), (&4.into(), 3), "{told}");
     let line =
         |who: &str| told["recipients"].as_array().unwrap().iter().find(|l| l["recipient"] == who).unwrap().clone();
-    assert_eq!(line("wangwu")["after"]["normal"], 3, "the two with a t, and the boss");
+    assert_eq!(line("party:12")["after"]["normal"], 3, "the two with a t, and the boss");
     assert_eq!((&line("zhangsan")["before"]["urgent"], &line("zhangsan")["after"]["urgent"]), (&1.into(), &0.into()));
     let text = run(&["backtest", &account, "--lang", "zh-CN"]);
     for words in ["接收人", "按新规则", "不同的有 3 封", "from-the-boss", "urgent zhangsan (1)"] {
@@ -239,4 +242,55 @@ async fn rules_change_under_load() {
     }
     world.sees("zhangsan", &subjects.iter().map(String::as_str).collect::<Vec<_>>()).await;
     assert_eq!(logins(&world).await, before);
+}
+
+/// Other folders by SIGHUP: where NOTIFY tells of them they ring after a new session; by IDLE they are there without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_folders_are_watched_after_a_hangup() {
+    for mode in ["notify", "idle"] {
+        let account = format!("mode = \"{mode}\"\nfolders = [\"INBOX\", \"a\"]");
+        let mut world = World::new(Setup { users: vec!["zhangsan"], account, ..Setup::default() }).await;
+        for folder in ["a", "b"] {
+            world.dovecot.doveadm(&["mailbox", "create", "-u", &address("zhangsan"), folder]).unwrap();
+        }
+        world.run().await;
+        world.mail("zhangsan", "before", "before").await;
+        world.sees("zhangsan", &["before"]).await;
+        let logged_in = logins(&world).await;
+        let text = std::fs::read_to_string(&world.file).unwrap();
+        std::fs::write(&world.file, text.replace("[\"INBOX\", \"a\"]", "[\"INBOX\", \"b\"]")).unwrap();
+        world.signal("HUP");
+        let names = |world: &World| {
+            let status = world.status("zhangsan");
+            status["folders"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|f| f["folder"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        world.until("b is watched", async || names(&world) == ["INBOX", "b"]).await;
+        if mode == "idle" {
+            assert_eq!(logins(&world).await, logged_in);
+        } else {
+            // Bound in the sync that follows; what comes then rings.
+            world.until("it is looked at", async || world.status("zhangsan")["mode"] == "notify").await;
+            let mut subjects = Vec::new();
+            world
+                .until("a letter in b rings", async || {
+                    let subject = format!("in-b-{}", subjects.len());
+                    put(&world, "b", &mail("a@partner.example", &subject, ""));
+                    subjects.push(subject);
+                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                    world.chat_text("zhangsan").await.contains("in-b-")
+                })
+                .await;
+        }
+        world.mail("zhangsan", "after", "after").await;
+        world.sees("zhangsan", &["after"]).await;
+        put(&world, "a", &mail("a@partner.example", "in-a", ""));
+        world.mail("zhangsan", "last", "last").await;
+        world.sees("zhangsan", &["last"]).await;
+        assert!(!world.chat_text("zhangsan").await.contains("in-a"), "{mode}");
+    }
 }
