@@ -11,7 +11,7 @@ pub struct Fingerprint(pub [u8; 16]);
 impl Fingerprint {
     /// Of a text, for one purpose: those of other purposes are others.
     pub fn of(purpose: &str, text: &[u8]) -> Self {
-        let digest = Sha256::digest([purpose.as_bytes(), &[0], text].concat());
+        let digest = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(text).finalize();
         let mut half = [0; 16];
         for (to, from) in half.iter_mut().zip(digest) {
             *to = from;

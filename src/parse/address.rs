@@ -38,7 +38,7 @@ fn belongs(b: &&u8) -> bool {
 /// few ask for their names.
 pub(super) fn addresses(raw: &[u8]) -> Vec<Sender> {
     let raw = raw.get(..LIST_BYTES).unwrap_or(raw);
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(4);
     for at in memchr::memchr_iter(b'@', raw) {
         let (before, after) = (raw.get(..at).unwrap_or_default(), raw.get(at + 1..).unwrap_or_default());
         let local = before.iter().rev().take_while(belongs).count();
