@@ -12,6 +12,11 @@ pub(super) fn sender(fields: &Fields<'_>, hint: Hint<'_>) -> Sender {
     for name in ["from", "sender", "return-path"] {
         let Some(raw) = fields.first(name) else { continue };
         let found = first(raw, hint);
+        // Who gives two addresses for one is believed no other field either.
+        let is_doubtful = || found.name.as_deref().is_some_and(|name| name.matches('@').count() > 1);
+        if found.address.is_none() && name == "from" && is_doubtful() {
+            return found;
+        }
         if found.address.is_some() {
             return Sender { name: found.name.or(nameless.name), address: found.address };
         }

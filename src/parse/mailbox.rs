@@ -40,6 +40,8 @@ struct Reader<'a> {
     open: Mailbox,
     /// What stands in its angle brackets.
     angle: Option<Range<usize>>,
+    /// Others hold another address: nobody can say whose it is.
+    is_doubtful: bool,
     in_group: bool,
     closing: Closing,
     found: Vec<Mailbox>,
@@ -111,12 +113,17 @@ impl Reader<'_> {
         }
     }
 
-    /// The first angle brackets of an entry hold its address, whatever follows.
+    /// The angle brackets of an entry hold its address; where there are several with different ones, it has none.
     fn angle(&mut self) {
         self.text_ends();
         let end = self.closing.angle_end(self.view, self.at + 1);
-        if self.angle.is_none() {
-            self.angle = Some(self.at + 1..end);
+        let inside = self.at + 1..end;
+        match self.angle.clone() {
+            None => self.angle = Some(inside),
+            Some(first) => {
+                let spec = |range| addr_spec(self.raw, self.view, range).map(|(address, _)| address);
+                self.is_doubtful |= spec(inside).is_some_and(|second| spec(first) != Some(second));
+            }
         }
         self.go(end);
     }
@@ -124,7 +131,12 @@ impl Reader<'_> {
     fn end(&mut self) {
         self.text_ends();
         let mut mailbox = std::mem::take(&mut self.open);
-        if let Some(angle) = self.angle.take() {
+        if std::mem::take(&mut self.is_doubtful) {
+            self.angle = None;
+            let whole = self.raw.get(self.entry..self.at).unwrap_or_default();
+            (mailbox.comments, mailbox.name) =
+                (Vec::new(), vec![whole.iter().copied().filter(|b| *b != b'"').collect()]);
+        } else if let Some(angle) = self.angle.take() {
             mailbox.address = addr_spec(self.raw, self.view, angle.clone()).map(|(address, _)| address);
             let is_blank = |name: &Vec<u8>| name.trim_ascii().is_empty();
             if mailbox.address.is_none() && mailbox.name.iter().all(is_blank) {

@@ -51,7 +51,7 @@ pub(super) fn kinds<'a>(types: impl Iterator<Item = (&'a str, Option<String>)>) 
     for (mime, detail) in types {
         let detail = detail.unwrap_or_default().to_lowercase();
         match mime {
-            "text/calendar" => found.insert(Kind::Calendar),
+            "text/calendar" | "application/ics" => found.insert(Kind::Calendar),
             "multipart/encrypted" => found.insert(Kind::Encrypted),
             "multipart/signed" => found.insert(Kind::Signed),
             "application/pkcs7-mime" | "application/x-pkcs7-mime" => match detail.as_str() {
