@@ -81,7 +81,7 @@ fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
     let octets = mailboxes(raw, raw, most);
     let Some(view) = as_text(raw) else { return decoded(&octets, most, hint) };
     // What is no address by octets may be one by characters, and its name is found better. But mail servers read octets:
-    // where the two say different things, theirs is the one that was checked.
+    // where the two say different things, theirs is the one that was checked; with encoded words in it, nobody can say.
     let characters = mailboxes(raw, &view, most);
     let addresses = |list: &[Mailbox]| -> Vec<Vec<u8>> {
         list.iter().filter_map(|mailbox| mailbox.address.clone()).take(most).collect()
@@ -89,7 +89,11 @@ fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
     let by_octets = addresses(&octets);
     match by_octets.is_empty() || by_octets == addresses(&characters) {
         true => decoded(&characters, most, hint),
-        false => decoded(&octets, most, hint),
+        false if memchr::memmem::find(raw, b"=?").is_none() => decoded(&octets, most, hint),
+        false => {
+            let whole: Vec<u8> = raw.iter().copied().filter(|b| *b != b'"').collect();
+            decoded(&[Mailbox { name: vec![whole], ..Mailbox::default() }], most, hint)
+        }
     }
 }
 

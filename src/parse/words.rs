@@ -11,6 +11,8 @@ use std::ops::Range;
 const MAX_LABEL: usize = 60;
 /// More words of a header need not be looked at to know which charsets it names.
 const MOST_NAMED: usize = 8;
+/// More words of a header are not looked at for that.
+const MOST_LOOKED_AT: usize = 32;
 
 /// A part of a field, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,11 +71,14 @@ pub(super) fn pieces(raw: &[u8], hint: Hint<'_>) -> Vec<Piece> {
 
 /// The East Asian charsets of the words in a header: they tell what 8-bit text beside them may be.
 pub(super) fn named(block: &[u8]) -> Vec<&'static encoding_rs::Encoding> {
-    let (mut found, mut rest) = (Vec::new(), block);
-    while let Some(at) = memmem::find(rest, b"=?").filter(|_| found.len() < MOST_NAMED) {
-        rest = rest.get(at + 2..).unwrap_or_default();
+    let mut found = Vec::new();
+    for at in memmem::find_iter(block, b"=?").take(MOST_LOOKED_AT) {
+        let rest = block.get(at + 2..).unwrap_or_default();
         let label = rest.iter().take(MAX_LABEL).position(|b| *b == b'?').and_then(|end| rest.get(..end));
         found.extend(label.and_then(|label| Charset::of(label).east_asian()));
+        if found.len() >= MOST_NAMED {
+            break;
+        }
     }
     found
 }
