@@ -281,7 +281,6 @@ async fn other_folders_are_watched_after_a_hangup() {
                     let subject = format!("in-b-{}", subjects.len());
                     put(&world, "b", &mail("a@partner.example", &subject, ""));
                     subjects.push(subject);
-                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
                     world.chat_text("zhangsan").await.contains("in-b-")
                 })
                 .await;
