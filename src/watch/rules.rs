@@ -53,6 +53,8 @@ impl Cycle<'_> {
                 Some(watched) => Watched { realtime: chosen.realtime, subscriptions: chosen.subscriptions, ..watched },
                 None => {
                     fresh += 1;
+                    // It was not made meanwhile: nobody asked for it before.
+                    self.memory.listed.insert(chosen.folder.raw.clone());
                     let mark = marks.get(&chosen.folder.raw).copied();
                     Watched::new(chosen, mark)
                 }
