@@ -107,26 +107,27 @@ impl fmt::Display for Recipient {
 /// or, without a Message-ID, also of account, INTERNALDATE, UIDVALIDITY and UID.
 ///
 /// Serialised as hexadecimal digits where people may read it, as 16 bytes elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LetterId(pub [u8; 16]);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LetterId(#[serde(with = "digits")] pub [u8; 16]);
 
-impl Serialize for LetterId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return serializer.serialize_str(&hex(&self.0));
+/// 16 bytes: hexadecimal digits where people may read them, as they are elsewhere.
+pub(super) mod digits {
+    use super::{hex, unhex};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&hex(bytes)),
+            false => bytes.serialize(serializer),
         }
-        self.0.serialize(serializer)
     }
-}
 
-impl<'de> Deserialize<'de> for LetterId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
         if !deserializer.is_human_readable() {
-            return Deserialize::deserialize(deserializer).map(Self);
+            return Deserialize::deserialize(deserializer);
         }
-        let text = String::deserialize(deserializer)?;
-        let bytes = unhex(&text).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("32 hexadecimal digits are wanted"))
+        let bytes = unhex(&String::deserialize(deserializer)?).and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| Error::custom("32 hexadecimal digits are wanted"))
     }
 }
 
