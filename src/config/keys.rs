@@ -216,27 +216,37 @@ pub(super) static ACCOUNT: Section = section(
     ],
 );
 
+/// The keys of conditions, between others.
+macro_rules! with_conditions {
+    ($($before:expr),* $(; $($after:expr),* $(,)?)?) => {
+        &[
+            $($before,)*
+            now("from", r#"["boss@corp.example", "*@partner.example"]"#),
+            now("to", r#"["sales@corp.example"]"#),
+            now("cc", r#"["team@corp.example"]"#),
+            now("subject", r#"["合同", "/^\\[紧急\\]/"]"#),
+            now("list_id", r#"["dev.lists.example"]"#),
+            now("has_attachment", "true"),
+            now("attachment", r#"["*.pdf"]"#),
+            now("larger_than", r#""5MB""#),
+            now("priority", r#""high""#),
+            now("kind", r#"["bulk", "auto"]"#),
+            now("seen", "false"),
+            now("first_time", "true"),
+            now("authentication", r#"["fail", "none"]"#),
+            now("all", r#"[{ from = "@corp.example" }, { subject = "合同" }]"#),
+            now("any", r#"[{ subject = "合同" }, { subject = "发票" }]"#),
+            now("not", r#"{ kind = "bulk" }"#),
+            $($($after,)*)?
+        ]
+    };
+}
+
 pub(super) static SUBSCRIPTION: Section = section(
     "account.subscription",
     Form::List,
-    &[
-        now("folders", r#"["INBOX"]"#),
-        now("from", r#"["boss@corp.example", "*@partner.example"]"#),
-        now("to", r#"["sales@corp.example"]"#),
-        now("cc", r#"["team@corp.example"]"#),
-        now("subject", r#"["合同", "/^\\[紧急\\]/"]"#),
-        now("list_id", r#"["dev.lists.example"]"#),
-        now("has_attachment", "true"),
-        now("attachment", r#"["*.pdf"]"#),
-        now("larger_than", r#""5MB""#),
-        now("priority", r#""high""#),
-        now("kind", r#"["bulk", "auto"]"#),
-        now("seen", "false"),
-        now("first_time", "true"),
-        now("authentication", r#"["fail", "none"]"#),
-        now("all", r#"[{ from = "@corp.example" }, { subject = "合同" }]"#),
-        now("any", r#"[{ subject = "合同" }, { subject = "发票" }]"#),
-        now("not", r#"{ kind = "bulk" }"#),
+    with_conditions![
+        now("folders", r#"["INBOX"]"#);
         now("recipients", r#"["zhangsan"]"#),
         now("urgency", r#""normal""#),
         now("realtime", "true"),
@@ -248,28 +258,7 @@ pub(super) static SUBSCRIPTION: Section = section(
 );
 
 /// Conditions inside conditions: those of a subscription.
-pub(super) static CONDITION: Section = section(
-    "account.subscription.any",
-    Form::List,
-    &[
-        now("from", r#"["boss@corp.example", "*@partner.example"]"#),
-        now("to", r#"["sales@corp.example"]"#),
-        now("cc", r#"["team@corp.example"]"#),
-        now("subject", r#"["合同", "/^\\[紧急\\]/"]"#),
-        now("list_id", r#"["dev.lists.example"]"#),
-        now("has_attachment", "true"),
-        now("attachment", r#"["*.pdf"]"#),
-        now("larger_than", r#""5MB""#),
-        now("priority", r#""high""#),
-        now("kind", r#"["bulk", "auto"]"#),
-        now("seen", "false"),
-        now("first_time", "true"),
-        now("authentication", r#"["fail", "none"]"#),
-        now("all", r#"[{ from = "@corp.example" }, { subject = "合同" }]"#),
-        now("any", r#"[{ subject = "合同" }, { subject = "发票" }]"#),
-        now("not", r#"{ kind = "bulk" }"#),
-    ],
-);
+pub(super) static CONDITION: Section = section("account.subscription.any", Form::List, with_conditions![]);
 
 /// All sections, in the order of the contract.
 pub(super) static ALL: [&Section; 14] = [
