@@ -92,7 +92,7 @@ fn senders(raw: &[u8], most: usize, hint: Hint<'_>) -> Vec<Sender> {
         false if memchr::memmem::find(raw, b"=?").is_none() => decoded(&octets, most, hint),
         false => {
             let whole: Vec<u8> = raw.iter().copied().filter(|b| *b != b'"').collect();
-            decoded(&[Mailbox { name: vec![whole], ..Mailbox::default() }], most, hint)
+            decoded(&[Mailbox { name: vec![whole], is_doubtful: true, ..Mailbox::default() }], most, hint)
         }
     }
 }
@@ -138,6 +138,10 @@ fn decoded(list: &[Mailbox], most: usize, hint: Hint<'_>) -> Vec<Sender> {
     let (mut found, mut names): (Vec<Sender>, Vec<String>) = (Vec::new(), Vec::new());
     for mailbox in list {
         names.extend(name(mailbox, hint));
+        if mailbox.is_doubtful && found.is_empty() {
+            // Nor does whoever stands behind it.
+            break;
+        }
         let Some(address) = mailbox.address.as_deref().and_then(|raw| address(raw, hint)) else { continue };
         let name = Some(cut(&std::mem::take(&mut names).join(", "))).filter(|name| !name.is_empty());
         found.push(Sender { name, address: Some(address) });

@@ -13,6 +13,8 @@ pub(super) struct Mailbox {
     pub(super) comments: Vec<Vec<u8>>,
     /// Its address: an addr-spec without comments and without blanks outside quotes.
     pub(super) address: Option<Vec<u8>>,
+    /// It has several addresses, so none: nobody can say whose it is.
+    pub(super) is_doubtful: bool,
 }
 
 /// The entries of a list, those of groups among them. `view` is `raw` with the same length, where octets that are to
@@ -40,8 +42,6 @@ struct Reader<'a> {
     open: Mailbox,
     /// What stands in its angle brackets.
     angle: Option<Range<usize>>,
-    /// Others hold another address: nobody can say whose it is.
-    is_doubtful: bool,
     in_group: bool,
     closing: Closing,
     found: Vec<Mailbox>,
@@ -122,7 +122,7 @@ impl Reader<'_> {
             None => self.angle = Some(inside),
             Some(first) => {
                 let spec = |range| addr_spec(self.raw, self.view, range).map(|(address, _)| address);
-                self.is_doubtful |= spec(inside).is_some_and(|second| spec(first) != Some(second));
+                self.open.is_doubtful |= spec(inside).is_some_and(|second| spec(first) != Some(second));
             }
         }
         self.go(end);
@@ -131,7 +131,7 @@ impl Reader<'_> {
     fn end(&mut self) {
         self.text_ends();
         let mut mailbox = std::mem::take(&mut self.open);
-        if std::mem::take(&mut self.is_doubtful) {
+        if mailbox.is_doubtful {
             self.angle = None;
             let whole = self.raw.get(self.entry..self.at).unwrap_or_default();
             (mailbox.comments, mailbox.name) =

@@ -4,9 +4,10 @@ use super::*;
 use crate::model::Sender;
 use proptest::prelude::*;
 
-fn parse(header: &[u8]) -> Letter {
-    letter(&Source {
-        account: &AccountId::new("a@b.example"),
+/// A mail with this header.
+fn source<'a>(account: &'a AccountId, header: &'a [u8]) -> Source<'a> {
+    Source {
+        account,
         uid_validity: 1,
         uid: 2,
         time: Timestamp(1_700_000_000_000),
@@ -17,7 +18,11 @@ fn parse(header: &[u8]) -> Letter {
         names: true,
         parts: &[],
         header: Some(header),
-    })
+    }
+}
+
+fn parse(header: &[u8]) -> Letter {
+    letter(&source(&AccountId::new("a@b.example"), header))
 }
 
 fn check(header: &[u8], name: Option<&str>, address: Option<&str>, subject: Option<&str>) {
@@ -44,20 +49,7 @@ fn chinese_headers() {
 fn subject(raw: &[u8], locale: Locale) -> String {
     let account = AccountId::new("a@b.example");
     let header = [b"Subject: ", raw].concat();
-    let source = Source {
-        account: &account,
-        uid_validity: 1,
-        uid: 2,
-        time: Timestamp(1),
-        size: 3,
-        seen: false,
-        locale,
-        trusted: &[],
-        names: true,
-        parts: &[],
-        header: Some(&header),
-    };
-    letter(&source).subject.unwrap_or_default()
+    letter(&Source { locale, ..source(&account, &header) }).subject.unwrap_or_default()
 }
 
 #[test]
@@ -162,20 +154,7 @@ fn attachments_are_counted_beyond_those_that_are_kept() {
     let text = Part { mime: "text/plain".to_owned(), ..Part::default() };
     let parts = [vec![text], vec![file; 27]].concat();
     let account = AccountId::new("a@b.example");
-    let source = Source {
-        account: &account,
-        uid_validity: 1,
-        uid: 2,
-        time: Timestamp(1),
-        size: 3,
-        seen: false,
-        locale: Locale::default(),
-        trusted: &[],
-        names: true,
-        parts: &parts,
-        header: Some(b"Subject: s\n"),
-    };
-    let letter = letter(&source);
+    let letter = letter(&Source { parts: &parts, ..source(&account, b"Subject: s\n") });
     assert_eq!((letter.attachments.len(), letter.attachment_count), (Letter::ATTACHMENTS, 27));
 }
 
@@ -256,21 +235,8 @@ proptest! {
 #[test]
 fn whom_it_is_written_to() {
     let header = b"From: a@x.example\r\nTo: \"Li, Si\" <LiSi@corp.example>, wangwu@corp.example (W),\r\n =?utf-8?B?5byg5LiJ?= <zs@corp.example>;\r\nCc: team: ann@corp.example;\r\nBcc: no@corp.example\r\n\r\n";
-    let read = |names| {
-        letter(&Source {
-            account: &AccountId::new("me@corp.example"),
-            uid_validity: 1,
-            uid: 1,
-            time: Timestamp(0),
-            size: 0,
-            seen: false,
-            locale: Locale::Mainland,
-            trusted: &[],
-            names,
-            parts: &[],
-            header: Some(header),
-        })
-    };
+    let account = AccountId::new("me@corp.example");
+    let read = |names| letter(&Source { names, ..source(&account, header) });
     for names in [false, true] {
         let letter = read(names);
         let addresses = |list: &[Sender]| list.iter().filter_map(|s| s.address.clone()).collect::<Vec<_>>();
