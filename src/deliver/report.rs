@@ -212,10 +212,14 @@ impl Reporter {
     /// Recipients whom WeCom does not reach, for each account whose letters they are told of.
     fn unreached(&self) -> Vec<((AccountId, Trouble), Case)> {
         let (now, wall, mut found) = (self.clock.steady(), self.clock.wall(), Vec::new());
-        for (recipient, at, reason) in self.health.unreached() {
-            let case = Case { since: wall.minus(now.since(at)), until: None, reason: Some(reason) };
-            for account in self.accounts.all().iter().filter(|account| account.tells(&recipient)) {
-                found.push(((account.id.clone(), Trouble::Recipient(recipient.clone())), case.clone()));
+        let unreached = self.health.unreached();
+        if unreached.is_empty() {
+            return found;
+        }
+        for account in self.accounts.all() {
+            for (recipient, at, reason) in unreached.iter().filter(|(recipient, ..)| account.tells(recipient)) {
+                let case = Case { since: wall.minus(now.since(*at)), until: None, reason: Some(reason.clone()) };
+                found.push(((account.id.clone(), Trouble::Recipient(recipient.clone())), case));
             }
         }
         found

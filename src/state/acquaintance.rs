@@ -22,7 +22,7 @@ impl Engine {
             let at = self.kv.get(&key)?.map(|bytes| from_bytes(&bytes).unwrap_or(now));
             Ok(at.is_some_and(|at| now.since(at) <= REMEMBERED))
         };
-        let mut known = Known { since: None, ..Known::default() };
+        let mut known = Known::default();
         if let Some(bytes) = self.kv.get(&keys::met_since(&owner))? {
             known.since = from_bytes(&bytes).ok();
         }
