@@ -80,6 +80,7 @@ pub(super) async fn mute(file: &Path, lang: Lang, args: MuteArgs) -> ExitCode {
         Ok(mute) => mute,
         Err(said) => return fail(WRONG_USAGE, &said),
     };
+    let is_told = config.accounts.iter().any(|account| account.tells(&mute.user));
     let (user, what, until) = (mute.user.to_string(), shown(&mute.what, lang), mute.until);
     let asked = ask::<MuteId>(&config, lang, Request::Mute { mute }).await;
     asked.map_or_else(
@@ -89,6 +90,9 @@ pub(super) async fn mute(file: &Path, lang: Lang, args: MuteArgs) -> ExitCode {
             match lang {
                 Lang::ZhCn => println!("已为 {user} 静音：{what}，到 {until}（编号 {id}）"),
                 Lang::En => println!("muted for {user}: {what}, until {until} (number {id})"),
+            }
+            if !is_told {
+                eprintln!("{}", untold(&user, lang));
             }
             ExitCode::SUCCESS
         },
@@ -158,6 +162,15 @@ pub(super) async fn unmute(file: &Path, lang: Lang, args: UnmuteArgs) -> ExitCod
         }
         Err(code) => code,
     }
+}
+
+/// Said of a mute that changes nothing: a slip of the hand, or a member who is told with a department.
+fn untold(user: &str, lang: Lang) -> String {
+    let said = lang.pick(
+        "注意：配置中没有哪个邮箱直接提醒 {}，这条静音不起作用；检查写法，部门或标签的成员不能单独静音",
+        "note: no account of the config tells {} by this name, so the mute changes nothing; check how it is written. Members of a department or tag cannot mute alone",
+    );
+    said.replace("{}", user)
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(config: &Config, lang: Lang, request: Request) -> Result<T, ExitCode> {

@@ -73,7 +73,7 @@ async fn watch_signals(
             _ = hangup.recv() => match config::load(&started_with.file) {
                 Ok(fresh) => {
                     if !same_outside_accounts(started_with, &fresh) {
-                        warn!("only changes of accounts, providers, users, lists and times are applied now; others at the next start");
+                        warn!("changes of accounts, providers, users, lists, hours and the look of alerts are applied now; others at the next start");
                     }
                     info!("the config was read anew");
                     if to_app.try_send(std::sync::Arc::new(fresh)).is_err() {

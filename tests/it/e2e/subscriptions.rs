@@ -167,6 +167,8 @@ async fn what_is_muted_is_not_told_until_it_is_unmuted() {
     assert!(!text.contains("spam-one") && !text.contains("re-root") && !text.contains("while-away"), "{text}");
     let (code, text) = said(&world, &["mute", "zhangsan", "--for", "soon"]);
     assert!(code == 2 && text.contains("--for 2h"), "{text}");
+    let (code, text) = said(&world, &["mute", "zhangsna", "--for", "2h"]);
+    assert!(code == 0 && text.contains("the mute changes nothing"), "{text}");
     let (code, text) = said(&world, &["unmute", "zhangsan", "77"]);
     assert!(code == 1 && text.contains("mailbell mutes"), "{text}");
 }
