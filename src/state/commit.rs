@@ -115,6 +115,10 @@ impl Engine {
             Fate::Silent(silence) => return Ok(*silence == Silence::Bound),
             Fate::Announce(_) => {}
         }
+        // Muted for everybody: the ledger does not have it yet.
+        if record.known.is_empty() {
+            return Ok(false);
+        }
         for (_, known) in &record.known {
             let Some(no) = known else { return Ok(false) };
             let other = self.letter(*no)?.map(|other| other.sighting.item);

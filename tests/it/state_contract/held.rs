@@ -106,6 +106,27 @@ async fn the_ledger_says_what_is_held_and_what_was_muted(place: Place) {
     assert_eq!(sent(&store, 4000).await, ["b: 1"]);
 }
 
+/// Where UIDs mean nothing, a letter that was muted is in the ledger all the same.
+async fn what_was_muted_is_in_the_ledger_without_a_uid(place: Place) {
+    let store = place.open();
+    let mut letter = sighting(vec![user("a")], Urgency::Normal, item(1, "1"));
+    (letter.uid, letter.apart) = (0, vec![(user("a"), Apart::Muted(after(60)))]);
+    let scan = Scan {
+        account: account(),
+        folder: RawName::new(b"INBOX"),
+        from: None,
+        to: mark(2),
+        letters: vec![letter],
+        met: Met::default(),
+        deferred: Duration::ZERO,
+        catching_up: false,
+    };
+    store.commit_scan(scan, at(after(0))).await.unwrap();
+    let why = Why { account: Some(account()), since: None, from: None, subject: None, most: ALL };
+    let stories = store.why(why).await.unwrap();
+    assert_eq!(stories[0].tellings[0].what, WasTold::Muted { until: after(60) });
+}
+
 fn mute(who: &str, what: Muted, since: u64, until: u64) -> Mute {
     Mute { user: user(who), what, since: after(since), until: after(until) }
 }
@@ -139,5 +160,6 @@ on_both_backends!(
     two_who_wait_for_the_same_get_one_message,
     what_is_held_outlives_the_process,
     the_ledger_says_what_is_held_and_what_was_muted,
+    what_was_muted_is_in_the_ledger_without_a_uid,
     mutes_last_until_their_end_or_are_ended,
 );
