@@ -1,6 +1,7 @@
 //! The words of the domain (design: "Words") as plain values: no async, no I/O, no wire formats.
 
 mod alert;
+mod audit;
 mod busy_minutes;
 mod card;
 mod fingerprint;
@@ -12,6 +13,7 @@ mod locale;
 mod mark;
 mod mute;
 mod part;
+mod registered;
 mod secret;
 mod sighting;
 mod time;
@@ -19,6 +21,7 @@ mod trouble;
 mod urgency;
 
 pub use alert::{AlertId, AlertKind, Item, LetterNo};
+pub use audit::{By, Deed, Done, Role, What, Who};
 pub use busy_minutes::BusyMinutes;
 pub use card::Card;
 pub use fingerprint::Fingerprint;
@@ -31,6 +34,7 @@ pub use locale::Locale;
 pub use mark::{Look, Mark};
 pub use mute::{Mute, MuteId, Muted};
 pub use part::{Parameters, Part};
+pub use registered::{Entry, Registered, Standing};
 pub use secret::Secret;
 pub use sighting::{Apart, Fate, Sighting, Silence};
 pub use time::{Lang, Now, Timestamp};
