@@ -1,16 +1,18 @@
 //! The service, wired in one straight function; the only file that names concrete backends. What is made is torn
 //! down in the opposite order, under a deadline.
 
+use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Imap};
+use crate::config::{Account, Config, Imap};
 use crate::control::{self, Service};
 use crate::deliver::{self, Accounts, Delivery, Looks, Reporter};
 use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
-use crate::model::{Lang, Timestamp};
+use crate::model::{By, Deed, Lang, Timestamp, What};
 use crate::oauth::Tokens;
+use crate::office::{self, Errand, Mail, Office, OfficeError};
 use crate::people::People;
-use crate::state::{Ledger, Limits, Restored, State, StateError, Store, exports, restore_damaged};
+use crate::state::{Ledger, Limits, Registry, Restored, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
 use crate::upkeep;
 use crate::watch::Hosts;
@@ -43,6 +45,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The registry, its vault or its audit.
+    #[error(transparent)]
+    Office(#[from] OfficeError),
     /// The WeCom client.
     #[error("{}", self.text(Lang::En))]
     Wecom(String),
@@ -61,6 +66,7 @@ impl StartError {
     pub fn text(&self, lang: Lang) -> String {
         match (self, lang) {
             (Self::State(error), lang) => error.text(lang),
+            (Self::Office(error), lang) => error.words().text(lang).to_owned(),
             (Self::Wecom(reason), Lang::ZhCn) => {
                 format!("无法建立企业微信客户端：{reason}；检查 wecom.api_base 和 wecom.proxy")
             }
@@ -83,12 +89,11 @@ impl StartError {
 /// The service could not begin.
 pub async fn run(
     config: Config,
-    mut reload: mpsc::Receiver<Arc<Config>>,
+    reload: mpsc::Receiver<Arc<Config>>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
     restore(&config.state.path).await?;
-    let Opened { state, ledger, clock, stuck } = open_store(&config.state.path).await?;
-    tokio::pin!(stuck);
+    let Opened { state, ledger, registry, clock, stuck } = open_store(&config.state.path).await?;
     let listener = listener(&config).await?;
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
     recall(&state, &client).await?;
@@ -96,14 +101,15 @@ pub async fn run(
     let health = Arc::new(Health::default());
     let people = people(&config, &ledger, &clock).await?;
     let shared = shared(&config, &state, &clock, (&health, &people)).await?;
-    let service = Arc::new(Service::new(
-        (state.clone(), ledger.clone()),
-        clock.clone(),
-        (health.clone(), people.clone()),
-        shared.allowance,
-    ));
-    let mut supervisor = Supervisor::new(shared, stop.clone());
-    let accounts_now = Arc::new(Accounts::of(&config.accounts));
+    let mail = Mail { source: shared.source.clone(), hosts: shared.hosts.clone() };
+    let (office, errands) = open_office(&config, registry, &clock, mail).await?;
+    let office = Arc::new(office);
+    note(&office, Deed::done(What::Start, "").with("version", env!("CARGO_PKG_VERSION"))).await;
+    let faces = (state.clone(), ledger.clone());
+    let service = Service::new(faces, clock.clone(), (health.clone(), people.clone()), shared.allowance);
+    let service = Arc::new(service.with_office(office.clone()));
+    let supervisor = Supervisor::new(shared, stop.clone());
+    let accounts_now = Arc::new(Accounts::of(&all_accounts(&config, &office)));
     let looks = Arc::new(Looks::of_config(&config));
     let compose = deliver::composer(&config, client.clone(), accounts_now.clone(), looks.clone());
     let delivery = Delivery {
@@ -120,35 +126,125 @@ pub async fn run(
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
     upkeep::spawn(&supervisor, (&state, &people), &clock, &stop);
     upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
-    service.update(&config.accounts);
-    spawn_control(&supervisor, &config.state.path, service.clone(), &stop);
-    supervisor.apply(&config.accounts);
+    let directory = config.state.path.clone();
+    let accounts = accounts_now;
+    let mut running = Running { supervisor, office, service, accounts, people, looks, config: Arc::new(config) };
+    running.apply();
+    let supervisor = &running.supervisor;
+    spawn_control(supervisor, &directory, running.service.clone(), &stop);
     // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {
         let sources = web::Sources { health, state: state.clone(), clock: clock.clone() };
-        spawn_web(&supervisor, listener, sources, &stop);
+        spawn_web(supervisor, listener, sources, &stop);
     }
-    info!(accounts = config.accounts.len(), "mailbell {} is running", env!("CARGO_PKG_VERSION"));
-    let mut life = tokio::time::interval(LIFE_EVERY);
-    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            why = &mut stuck => {
-                supervisor.stop(STUCK_LIMIT).await;
-                return Err(why.into());
+    info!(
+        accounts = running.config.accounts.len() + running.office.watched().len(),
+        "mailbell {} is running",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(why) = running.serve((reload, errands), &stop, stuck).await {
+        running.supervisor.stop(STUCK_LIMIT).await;
+        return Err(why.into());
+    }
+    note(&running.office, Deed::done(What::Stop, "")).await;
+    Ok(end(running.supervisor, &state).await)
+}
+
+/// What follows the accounts.
+struct Running {
+    supervisor: Supervisor,
+    office: Arc<Office>,
+    service: Arc<Service>,
+    accounts: Arc<Accounts>,
+    people: Arc<People>,
+    looks: Arc<Looks>,
+    config: Arc<Config>,
+}
+
+impl Running {
+    /// Until the stop, or (with its reason) until the store is stuck.
+    async fn serve(
+        &mut self,
+        (mut reload, mut errands): (mpsc::Receiver<Arc<Config>>, mpsc::Receiver<Errand>),
+        stop: &CancellationToken,
+        mut stuck: BoxFuture<'static, StateError>,
+    ) -> Option<StateError> {
+        let mut life = tokio::time::interval(LIFE_EVERY);
+        life.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                why = &mut stuck => return Some(why),
+                Some(fresh) = reload.recv() => self.follow(fresh).await,
+                Some(errand) = errands.recv() => match errand {
+                    Errand::Accounts => self.apply(),
+                    Errand::Look(account) => self.supervisor.look_now(&account),
+                },
+                _ = life.tick() => self.supervisor.check_life(),
             }
-            Some(fresh) = reload.recv() => {
-                people.update(&fresh);
-                looks.follow(&fresh);
-                accounts_now.update(&fresh.accounts);
-                service.update(&fresh.accounts);
-                supervisor.apply(&fresh.accounts);
-            }
-            _ = life.tick() => supervisor.check_life(),
         }
     }
-    Ok(end(supervisor, &state).await)
+
+    /// Brings all in line with the accounts of the file and of the registry as they are now.
+    fn apply(&mut self) {
+        let (watched, disabled) = (all_accounts(&self.config, &self.office), self.office.disabled());
+        self.accounts.update(&watched);
+        self.supervisor.apply(&watched);
+        self.supervisor.disable(&disabled);
+        self.service.update(&[watched, disabled].concat());
+    }
+
+    /// Goes by a config that was read anew.
+    async fn follow(&mut self, fresh: Arc<Config>) {
+        self.people.update(&fresh);
+        self.looks.follow(&fresh);
+        let followed = self.office.follow(&fresh).await;
+        let deed = match &followed {
+            Ok(()) => Deed::done(What::Reload, ""),
+            Err(reason) => Deed::refused(What::Reload, "", reason.to_string()),
+        };
+        if let Err(reason) = followed {
+            error!(%reason, "not all of the config could be applied to the registry");
+        }
+        note(&self.office, deed).await;
+        self.config = fresh;
+        self.apply();
+    }
+}
+
+/// Notes in the audit what the service does by itself; it goes on in any case.
+async fn note(office: &Office, deed: Deed) {
+    if let Err(reason) = office.note(&By::service(), &[deed]).await {
+        error!(%reason, "something is not in the audit");
+    }
+}
+
+/// The accounts that are to be watched: those of the file, and those of the registry.
+fn all_accounts(config: &Config, office: &Office) -> Vec<Arc<Account>> {
+    config.accounts.iter().cloned().chain(office.watched()).collect()
+}
+
+/// Opens the registry with its audit and its vault.
+///
+/// # Errors
+/// One of them cannot be opened.
+pub async fn open_office(
+    config: &Config,
+    registry: Arc<dyn Registry>,
+    clock: &Arc<dyn Clock>,
+    mail: Mail,
+) -> Result<(Office, mpsc::Receiver<Errand>), OfficeError> {
+    let (folder, copies, at) = (config.audit.path.clone(), office::copies(config), clock.wall());
+    let opened = tokio::task::spawn_blocking(move || Audit::open(&folder, copies, at)).await;
+    let audit = opened.map_err(|error| OfficeError::Failed(error.to_string()))?;
+    let audit = audit.map_err(|error| OfficeError::Audit(format!("{}: {error}", config.audit.path.display())))?;
+    Office::open(config, registry, Arc::new(audit), clock.clone(), mail).await
+}
+
+/// How a command that holds the store itself tries logins.
+pub fn own_mail(config: &Config, clock: &Arc<dyn Clock>) -> Mail {
+    let hosts = Arc::new(Hosts::new(config.limits.logins_per_second_per_host));
+    Mail { source: mail_source(config.imap, clock), hosts }
 }
 
 /// What was made for another app is made anew.
@@ -278,6 +374,8 @@ pub struct Opened {
     pub state: Arc<dyn State>,
     /// What people ask of it.
     pub ledger: Arc<dyn Ledger>,
+    /// The accounts that are not in the config.
+    pub registry: Arc<dyn Registry>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Resolves when the store does not answer any more and only another process can help.
@@ -330,7 +428,7 @@ pub async fn open_store(path: &Path) -> Result<Opened, StateError> {
         store.set_anchor(clock.anchor()).await?;
     }
     let stuck = store.stuck();
-    Ok(Opened { stuck, state: store.clone(), ledger: store, clock: Arc::new(clock) })
+    Ok(Opened { stuck, state: store.clone(), ledger: store.clone(), registry: store, clock: Arc::new(clock) })
 }
 
 /// The time of day, for names of files.

@@ -324,7 +324,17 @@ impl Health {
 
     /// An account is to be watched from now on (steady clock). What is known of one that was watched already stays.
     pub fn add(&self, id: &AccountId, now: Timestamp) {
-        self.lock().entry(id.clone()).or_insert_with(|| AccountHealth::new(now));
+        let mut all = self.lock();
+        let known = all.entry(id.clone()).or_insert_with(|| AccountHealth::new(now));
+        if known.state == AccountState::Disabled {
+            *known = AccountHealth::new(now);
+        }
+    }
+
+    /// An account is not to be watched, and is shown all the same.
+    pub fn disable(&self, id: &AccountId, now: Timestamp) {
+        let known = AccountHealth { state: AccountState::Disabled, tried: true, ..AccountHealth::new(now) };
+        self.lock().insert(id.clone(), known);
     }
 
     /// Where the proofs of life of an account are noted.

@@ -15,7 +15,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod advice;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -27,6 +29,7 @@ pub mod imap;
 pub mod metrics;
 pub mod model;
 pub mod oauth;
+pub mod office;
 pub mod parse;
 pub mod people;
 pub mod rules;
@@ -37,6 +40,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod unwind;
 pub(crate) mod upkeep;
+pub mod vault;
 pub mod watch;
 pub mod web;
 pub mod wecom;

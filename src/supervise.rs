@@ -11,9 +11,9 @@ use crate::people::People;
 use crate::rules::budget::Allowance;
 use crate::rules::life::Deadlines;
 use crate::state::State;
-use crate::watch::{Hosts, OwnerBudget, Rules, Watcher, log_name};
+use crate::watch::{Hosts, OwnerBudget, Rules, Seat, Watcher, log_name};
 use futures_util::FutureExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,7 @@ impl Shared {
 struct Worker {
     account: Arc<Account>,
     rules: Arc<Rules>,
+    seat: Arc<Seat>,
     stop: CancellationToken,
 }
 
@@ -81,6 +82,8 @@ pub struct Supervisor {
     stop: CancellationToken,
     workers: HashMap<AccountId, Worker>,
     owners: HashMap<Owner, Arc<OwnerBudget>>,
+    /// The accounts that are shown and not watched.
+    disabled: HashSet<AccountId>,
     /// Whether the first accounts are watched: those that come or change later were not away with the service.
     begun: bool,
 }
@@ -94,6 +97,7 @@ impl Supervisor {
             stop,
             workers: HashMap::new(),
             owners: HashMap::new(),
+            disabled: HashSet::new(),
             begun: false,
         }
     }
@@ -145,6 +149,26 @@ impl Supervisor {
         self.begun = true;
     }
 
+    /// These accounts are shown as disabled, and no others.
+    pub fn disable(&mut self, accounts: &[Arc<Account>]) {
+        let now = self.shared.clock.steady();
+        let wanted: HashSet<AccountId> = accounts.iter().map(|account| account.id.clone()).collect();
+        for id in self.disabled.difference(&wanted).filter(|id| !self.workers.contains_key(*id)) {
+            self.shared.health.remove(id);
+        }
+        for id in wanted.difference(&self.disabled) {
+            self.shared.health.disable(id, now);
+        }
+        self.disabled = wanted;
+    }
+
+    /// Has the worker of an account look now.
+    pub fn look_now(&self, account: &AccountId) {
+        if let Some(worker) = self.workers.get(account) {
+            worker.seat.look_now();
+        }
+    }
+
     /// Looks at every account's proof of life, from outside its worker: who has shown none within the deadline is blind,
     /// and a worker that hangs begins anew.
     pub fn check_life(&mut self) {
@@ -152,6 +176,9 @@ impl Supervisor {
         let deadlines = Shared::deadlines(&self.shared.imap);
         let mut hanging = Vec::new();
         self.shared.health.each(|id, account| {
+            if account.state == AccountState::Disabled {
+                return;
+            }
             // A refused login has a name of its own, and is told as such; what comes after it is not that any more.
             let blind = account.state != AccountState::LoginRefused && deadlines.is_blind(account.silent_for(now));
             match (blind, account.blind_since) {
@@ -184,7 +211,8 @@ impl Supervisor {
         let (budget, stop_worker) = (budget.clone(), stop.clone());
         let last_alive = shared.last_beat.filter(|_| !self.begun);
         let rules = Arc::new(Rules::new(account.clone()));
-        let worker = Worker { account: account.clone(), rules: rules.clone(), stop: stop.clone() };
+        let seat = budget.seat();
+        let worker = Worker { account: account.clone(), rules: rules.clone(), seat: seat.clone(), stop: stop.clone() };
         self.workers.insert(account.id.clone(), worker);
         shared.health.add(&account.id, shared.clock.steady());
         self.run("watch", stop, move || {
@@ -199,7 +227,7 @@ impl Supervisor {
                 clock: shared.clock.clone(),
                 health: shared.health.clone(),
                 hosts: shared.hosts.clone(),
-                seat: budget.seat(),
+                seat: seat.clone(),
                 budget: budget.clone(),
                 connections: shared.connections,
                 last_alive,

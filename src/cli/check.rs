@@ -1,8 +1,8 @@
 //! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
 
-use super::advice::{for_imap, notes};
 use super::table::plain;
 use super::{FAILED, load};
+use crate::advice::{for_imap, notes};
 use crate::app::StartError;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config, Imap, Mode, Subscription};

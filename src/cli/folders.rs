@@ -1,9 +1,9 @@
 //! `mailbell folders ACCOUNT`: the folders as the server has them, and which subscription takes each.
 
-use super::advice::for_imap;
 use super::status::unknown_account;
 use super::table::{self, plain};
 use super::{FAILED, fail, load};
+use crate::advice::for_imap;
 use crate::clock::SystemClock;
 use crate::config::{Account, Config};
 use crate::control::nearest;

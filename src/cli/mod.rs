@@ -6,7 +6,6 @@ macro_rules! println {
     ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
 }
 
-mod advice;
 mod alerts;
 mod backtest;
 mod check;

@@ -20,21 +20,27 @@ pub(super) fn accounts(
     alerts: Option<&Alerts>,
 ) -> Vec<Arc<Account>> {
     let mut lines = HashMap::new();
-    let read = sections.iter().filter_map(|r| account(r, providers, oauths, &mut lines));
+    let read = sections.iter().filter_map(|r| one(r, providers, oauths, &mut lines));
+    // Without these it will not be used.
     let whole = |account| match alerts {
-        // It will not be used.
         None => account,
-        Some(alerts) => Account {
-            locale: Locale::of(alerts.lang, alerts.time_zone.iana_name()),
-            trusted_authserv: alerts.trusted_authserv.clone(),
-            own_domains: alerts.own_domains.clone(),
-            ..account
-        },
+        Some(alerts) => with_alerts(account, alerts),
     };
     read.map(|account| Arc::new(whole(account))).collect()
 }
 
-fn account(
+/// The account, with what `[alerts]` says for all of them.
+pub(super) fn with_alerts(account: Account, alerts: &Alerts) -> Account {
+    Account {
+        locale: Locale::of(alerts.lang, alerts.time_zone.iana_name()),
+        trusted_authserv: alerts.trusted_authserv.clone(),
+        own_domains: alerts.own_domains.clone(),
+        ..account
+    }
+}
+
+/// Reads one account; what is wrong is told.
+pub(super) fn one(
     r: &Reader<'_>,
     providers: &Providers,
     oauths: &Oauths,

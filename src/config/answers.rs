@@ -105,7 +105,7 @@ impl Account {
     /// Whose steps lead to what proves this account's login.
     pub fn proof(&self) -> Part {
         match self.credential {
-            Credential::Password(_) => Part::Member,
+            Credential::Password(_) | Credential::Kept(_) => Part::Member,
             Credential::Master { .. } => Part::Master,
             Credential::Oauth(_) => Part::Oauth,
         }

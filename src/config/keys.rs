@@ -123,6 +123,33 @@ pub(super) static STATE: Section = section(
     ],
 );
 
+pub(super) static VAULT: Section = section(
+    "vault",
+    Form::One,
+    &[
+        now("master_key", r#"{ file = "master.key" }"#),
+        now("old_master_key", r#"{ file = "old.key" }"#),
+        now("keyring", r#""keyring""#),
+    ],
+);
+
+pub(super) static AUDIT: Section = section(
+    "audit",
+    Form::One,
+    &[
+        now("path", r#""audit""#),
+        now("keep", r#""365d""#),
+        now("copy_to", r#""/var/log/mailbell/audit.jsonl""#),
+        now("syslog", r#""udp://10.0.0.9:514""#),
+    ],
+);
+
+pub(super) static DIRECTORY: Section = section(
+    "directory",
+    Form::One,
+    &[now("leavers", r#""unbind""#), now("grace", r#""24h""#), now("every", r#""24h""#), now("most_leavers", "20")],
+);
+
 pub(super) static LIMITS: Section = section(
     "limits",
     Form::One,
@@ -261,13 +288,16 @@ pub(super) static SUBSCRIPTION: Section = section(
 pub(super) static CONDITION: Section = section("account.subscription.any", Form::List, with_conditions![]);
 
 /// All sections, in the order of the contract.
-pub(super) static ALL: [&Section; 14] = [
+pub(super) static ALL: [&Section; 17] = [
     &WECOM,
     &ALERTS,
     &USER,
     &RECIPIENTS,
     &ADMIN,
     &STATE,
+    &VAULT,
+    &AUDIT,
+    &DIRECTORY,
     &LIMITS,
     &IMAP,
     &WEB,

@@ -5,6 +5,7 @@ mod account;
 mod answers;
 mod conditions;
 mod credential;
+mod desk;
 mod duration;
 mod folders;
 mod key_file;
@@ -12,6 +13,7 @@ mod keys;
 mod known;
 mod net;
 mod oauth;
+mod organisation;
 mod people;
 mod provider;
 mod reader;
@@ -25,9 +27,11 @@ mod used;
 mod words;
 
 pub use answers::{Answer, Meaning, known_answers};
+pub use desk::Desk;
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
+pub use organisation::{Audit, Directory, Leavers, SyslogTo, Vault};
 pub use used::{
     Account, Admin, Alerts, Auth, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth, OauthFlow,
     Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, Wecom,
@@ -40,6 +44,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
@@ -159,26 +164,35 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let alerts = sections::alerts(&once(&keys::ALERTS));
     let admin = sections::admin(&once(&keys::ADMIN));
     let state = sections::state(&once(&keys::STATE));
+    let audit = organisation::audit(&once(&keys::AUDIT), state.as_ref());
+    let directory = organisation::directory(&once(&keys::DIRECTORY));
     let limits = sections::limits(&once(&keys::LIMITS));
     let imap = sections::imap(&once(&keys::IMAP), limits);
     let log = sections::log(&once(&keys::LOG));
     let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
     let providers = provider::Providers::read(&providers);
     let oauths = oauth::Oauths::read(&oauths);
+    let vault = found.once.remove(keys::VAULT.name).and_then(|r| organisation::vault(&r, state.as_ref()));
     let users = times::people(&found.named(&keys::USER));
     let accounts = account::accounts(&found.accounts, &providers, &oauths, alerts.as_ref());
+    let lists = cx.lists.borrow().clone();
+    let desk = Desk::new(file.to_owned(), providers, oauths, lists, alerts.clone()?);
     Some(Config {
         file: file.to_owned(),
         wecom: wecom?,
         alerts: alerts?,
         admin: admin?,
         state: state?,
+        vault,
+        audit: audit?,
+        directory,
         limits,
         imap,
         web: web.flatten(),
         log,
         users,
         accounts,
+        desk: Arc::new(desk),
         warnings: Vec::new(),
     })
 }

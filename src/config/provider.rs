@@ -69,9 +69,13 @@ impl Providers {
         Self { all, any_master }
     }
 
+    /// Their names.
+    pub fn list(&self) -> Vec<String> {
+        self.all.keys().cloned().collect()
+    }
+
     fn names(&self) -> String {
-        let names: Vec<_> = self.all.keys().map(String::as_str).collect();
-        names.join(", ")
+        self.list().join(", ")
     }
 
     /// The server of this account, and how one logs in there; `None` if something is wrong, which is told.

@@ -27,6 +27,7 @@ pub(super) fn read(r: &Reader<'_>, key: &str) -> Option<Secret> {
             match (parts.next(), parts.next()) {
                 (Some(("env", DeValue::String(name))), None) => from_env(r, name),
                 (Some(("file", DeValue::String(path))), None) => from_file(r, key, path),
+                (Some(("credential", DeValue::String(name))), None) => from_credential(r, key, name),
                 _ => Err(forms(key)),
             }
         }
@@ -53,6 +54,29 @@ fn from_env(r: &Reader<'_>, name: &str) -> Result<Secret, Said> {
         ));
     };
     usable(&value, (&format!("the environment variable {shown}"), &format!("环境变量 {shown} ")))
+}
+
+/// One of those that systemd hands to a service (LoadCredential=, LoadCredentialEncrypted=).
+fn from_credential(r: &Reader<'_>, key: &str, name: &str) -> Result<Secret, Said> {
+    const PLACE: &str = "CREDENTIALS_DIRECTORY";
+    let shown = quoted(name);
+    if name.is_empty() || name.contains(['/', '\0']) {
+        return Err(say(
+            format!("{shown} is no name of a credential; write the name that stands in LoadCredential="),
+            format!("{shown} 不是凭据名；请写 LoadCredential= 中的名称"),
+        ));
+    }
+    let Some(folder) = r.cx.env(PLACE) else {
+        return Err(say(
+            format!(
+                "systemd hands no credentials to this process; add LoadCredential={name}:PATH to its unit, or write {{ file = \"PATH\" }}"
+            ),
+            format!(
+                "systemd 没有给本进程凭据；请在服务单元中加 LoadCredential={name}:路径，或改写 {{ file = \"PATH\" }}"
+            ),
+        ));
+    };
+    from_file(r, key, &format!("{folder}/{name}"))
 }
 
 fn from_file(r: &Reader<'_>, key: &str, text: &str) -> Result<Secret, Said> {

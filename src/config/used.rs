@@ -1,6 +1,8 @@
 //! The configuration as used: every value checked, every default filled in, every path made whole.
 
-use crate::model::{AccountId, BusyMinutes, Card, Lang, Locale, Owner, Recipient, Secret, Urgency};
+use super::desk::Desk;
+use super::organisation::{Audit, Directory, Vault};
+use crate::model::{AccountId, BusyMinutes, Card, KeptSecret, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use crate::rules::filter::Filter;
 use crate::rules::hours::Hours;
 use crate::rules::workdays::Workdays;
@@ -24,6 +26,12 @@ pub struct Config {
     pub admin: Admin,
     /// `[state]`
     pub state: State,
+    /// `[vault]`; absent = no password is stored.
+    pub vault: Option<Vault>,
+    /// `[audit]`
+    pub audit: Audit,
+    /// `[directory]`
+    pub directory: Directory,
     /// `[limits]`
     pub limits: Limits,
     /// `[imap]`
@@ -36,6 +44,8 @@ pub struct Config {
     pub users: BTreeMap<Recipient, Person>,
     /// `[[account]]`
     pub accounts: Vec<Arc<Account>>,
+    /// Reads the accounts of the registry.
+    pub desk: Arc<Desk>,
     /// What is allowed but unwise, for example a password file that others can read.
     pub warnings: Vec<Problem>,
 }
@@ -252,6 +262,8 @@ pub enum Auth {
 pub enum Credential {
     /// The account's own password.
     Password(Secret),
+    /// The same, in the vault: opened for each login.
+    Kept(KeptSecret),
     /// The password of a master user who logs in for the account.
     Master {
         /// The master user's name.

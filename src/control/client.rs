@@ -7,6 +7,7 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,9 @@ pub async fn ask<T: DeserializeOwned>(directory: &Path, request: &Request) -> Re
         _ => AskError::Other(error.to_string()),
     })?;
     let stream = UnixStream::from_std(stream).map_err(|e| AskError::Other(e.to_string()))?;
-    let mut line = serde_json::to_vec(request).map_err(|e| AskError::Other(e.to_string()))?;
+    // There may be a password in it.
+    let line = serde_json::to_vec(request).map_err(|e| AskError::Other(e.to_string()))?;
+    let mut line = Zeroizing::new(line);
     line.push(b'\n');
     let answered = timeout(request.limit() + TAKE_LIMIT, exchange(stream, &line)).await;
     let bytes = answered.map_err(|_| AskError::Silent)?.map_err(|e| AskError::Other(e.to_string()))?;

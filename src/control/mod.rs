@@ -4,18 +4,20 @@
 //! A new command is a variant of [`Request`], an arm in `Service::answer` and a type for what it says.
 
 mod client;
+mod office;
 mod place;
 mod records;
 mod server;
 mod status;
 
 pub use client::{AskError, ask, ask_records};
+pub use office::Ask;
 pub use place::{BindError, Bound, bind};
 pub use records::{AlertList, FolderMark, Records};
 pub use server::serve;
 pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status, WecomStatus};
 
-use crate::model::{AccountId, AlertId, Mute, MuteId, Recipient};
+use crate::model::{AccountId, AlertId, By, Mute, MuteId, Recipient};
 use crate::state::{AlertState, Why};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -25,7 +27,7 @@ use std::time::Duration;
 pub const SOCKET: &str = "control.sock";
 
 /// The longest question.
-const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+const MAX_REQUEST_BYTES: u64 = 4 * 1024 * 1024;
 /// The longest answer: 10,000 accounts with 20 folders each come to some 20 MiB.
 const MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 /// How long who has connected may take to ask, and how long to take the answer.
@@ -33,6 +35,8 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 const TAKE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the service may take to have its answer ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The same for a login that waits for its turn.
+const TEST_LIMIT: Duration = Duration::from_secs(600);
 /// The same for an export, which reads everything.
 const EXPORT_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -97,6 +101,13 @@ pub enum Request {
         /// These; `None`: all.
         ids: Option<Vec<MuteId>>,
     },
+    /// Something of the registry: `Ok` with what [`Ask`] says, or [`crate::office::Words`] that say why not.
+    Office {
+        /// Who asks.
+        by: By,
+        /// What.
+        ask: Ask,
+    },
     /// How far the folders of an account have been read: [`FolderMark`]s.
     Marks {
         /// Which account.
@@ -109,6 +120,8 @@ impl Request {
     fn limit(&self) -> Duration {
         match self {
             Self::Export { .. } => EXPORT_LIMIT,
+            // A login in its host's turn.
+            Self::Office { ask: Ask::Test { .. }, .. } => TEST_LIMIT,
             _ => ANSWER_LIMIT,
         }
     }

@@ -4,6 +4,7 @@ use super::server::answered;
 use super::{OutboxStatus, Refusal, Request};
 use crate::clock::Clock;
 use crate::model::{AccountId, Mark, RawName};
+use crate::office::Office;
 use crate::people::People;
 use crate::state::{AlertState, AlertView, Ledger, Outbox, State, StateError};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub struct Records {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     people: Option<Arc<People>>,
+    office: Option<Arc<Office>>,
 }
 
 /// Alerts, and how much there is of all.
@@ -38,13 +40,19 @@ pub struct FolderMark {
 impl Records {
     /// The records of a store, by its two faces.
     pub fn new(state: Arc<dyn State>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { state, ledger, clock, people: None }
+        Self { state, ledger, clock, people: None, office: None }
     }
 
     /// The same, of a service that has workers who are to know of mutes.
     #[must_use]
     pub fn with_people(self, people: Arc<People>) -> Self {
         Self { people: Some(people), ..self }
+    }
+
+    /// The same, with the registry.
+    #[must_use]
+    pub fn with_office(self, office: Arc<Office>) -> Self {
+        Self { office: Some(office), ..self }
     }
 
     /// Answers a question about the records: the line to send.
@@ -62,6 +70,10 @@ impl Records {
             Request::Unmute { user, ids } => {
                 answered(self.told(self.ledger.unmute(&user, ids, self.clock.wall()).await).await)
             }
+            Request::Office { by, ask } => match &self.office {
+                Some(office) => ask.answer(office, &by).await,
+                None => Err(Refusal::Failed("the registry is not open here".to_owned())),
+            },
             Request::Status { .. } => Err(Refusal::Failed("no service is running".to_owned())),
         }
     }

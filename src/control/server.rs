@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use zeroize::Zeroizing;
 
 /// Questions answered at one time; who comes then waits in the socket's queue.
 const AT_ONCE: usize = 8;
@@ -45,7 +46,8 @@ pub async fn serve(bound: Arc<Bound>, service: Arc<Service>, stop: CancellationT
 /// One question and its answer. Who asks too slowly, too much, or goes away, is left.
 async fn talk(stream: UnixStream, service: &Service) {
     let (read, mut write) = stream.into_split();
-    let mut line = Vec::new();
+    // There may be a password in it.
+    let mut line = Zeroizing::new(Vec::new());
     let mut reader = BufReader::new(read).take(MAX_REQUEST_BYTES);
     let Ok(Ok(_)) = timeout(ASK_LIMIT, reader.read_until(b'\n', &mut line)).await else { return };
     if line.is_empty() {

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Account;
 use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
 use crate::model::{AccountId, Lang, Owner, Timestamp};
+use crate::office::Office;
 use crate::people::People;
 use crate::rules::budget::{self, Allowance};
 use crate::state::{Ledger, Outbox, State, StateError, Usage};
@@ -146,6 +147,12 @@ impl Service {
         let started = clock.steady();
         let records = Records::new(state.clone(), ledger, clock.clone()).with_people(people);
         Self { records, state, clock, health, allowance, started, accounts: RwLock::new(Arc::from([])) }
+    }
+
+    /// The same, with the registry.
+    #[must_use]
+    pub fn with_office(self, office: Arc<Office>) -> Self {
+        Self { records: self.records.with_office(office), ..self }
     }
 
     /// These are the accounts from now on.

@@ -43,6 +43,15 @@ pub(super) async fn open(
     bearer: Option<&dyn Bearer>,
 ) -> Result<Opened, ImapError> {
     secrets_are_safe(account)?;
+    let opened;
+    let account = match &account.credential {
+        Credential::Kept(kept) => {
+            let password = kept.open().map_err(|why| refused(LoginTrouble::Sealed, &why))?;
+            opened = Account { credential: Credential::Password(password), ..account.clone() };
+            &opened
+        }
+        _ => account,
+    };
     if !matches!(account.credential, Credential::Oauth(_)) {
         return attempt(dial, account, imap, None).await;
     }
@@ -193,6 +202,10 @@ fn proof(account: &Account, token: Option<&AccessToken>) -> Result<Proof, ImapEr
         (Auth::Oauthbearer, Credential::Oauth(_), Some(token)) => {
             Proof::Sasl(Exchange::oauthbearer(login, &server.host, server.port, &token.token))
         }
+        // Opened before the connection.
+        (Auth::Login | Auth::Plain, Credential::Kept(_), _) => {
+            return Err(refused(LoginTrouble::Sealed, "the password was not opened"));
+        }
         (Auth::Login | Auth::Plain, Credential::Oauth(_), _) => {
             return Err(refused(LoginTrouble::Disabled, "auth = \"login\" and \"plain\" need a password, not oauth"));
         }
@@ -206,7 +219,7 @@ fn proof(account: &Account, token: Option<&AccessToken>) -> Result<Proof, ImapEr
     let (user, password) = match &account.credential {
         Credential::Password(password) => ("", password.expose()),
         Credential::Master { user, password } => (user.as_str(), password.expose()),
-        Credential::Oauth(_) => ("", ""),
+        Credential::Oauth(_) | Credential::Kept(_) => ("", ""),
     };
     if bad_token || [login, user, password].into_iter().any(bad) {
         let trouble = if token.is_some() { LoginTrouble::SourceRefused } else { LoginTrouble::WrongPassword };

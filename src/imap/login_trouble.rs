@@ -39,6 +39,9 @@ pub enum LoginTrouble {
     /// The token source cannot be reached or is out of order. No connection was made.
     #[error("the token source does not answer")]
     SourceDown,
+    /// The vault cannot open the account's password. No connection was made.
+    #[error("the stored password cannot be opened")]
+    Sealed,
     /// The server does not take this way to log in on this connection (LOGINDISABLED, RFC 3501 6.2.3; an unknown
     /// mechanism), or we do not: no secret is said without TLS.
     #[error("not offered")]

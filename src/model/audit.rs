@@ -47,6 +47,17 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// Its word in the audit and on pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Reader => "reader",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 macro_rules! deeds {
     ($($(#[doc = $text:literal])* $name:ident = $word:literal,)*) => {
         /// What was done.
@@ -116,6 +127,8 @@ deeds! {
     Restore = "state.import",
     /// The audit was written to a file.
     AuditExport = "audit.export",
+    /// Records of the audit are missing.
+    AuditGap = "audit.gap",
     /// Old audit files were removed.
     AuditRotate = "audit.rotate",
     /// The service began.

@@ -35,7 +35,7 @@ pub use mark::{Look, Mark};
 pub use mute::{Mute, MuteId, Muted};
 pub use part::{Parameters, Part};
 pub use registered::{Entry, Registered, Standing};
-pub use secret::Secret;
+pub use secret::{KeptSecret, Opens, Secret};
 pub use sighting::{Apart, Fate, Sighting, Silence};
 pub use time::{Lang, Now, Timestamp};
 pub use trouble::{Told, Trouble};

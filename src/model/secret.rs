@@ -1,6 +1,7 @@
 //! A text that must never be seen: it prints as `<secret>` and is wiped when dropped.
 
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A password, a corp secret or a token.
@@ -31,6 +32,52 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<secret>")
+    }
+}
+
+/// Opens a secret that is kept sealed.
+pub trait Opens: Send + Sync {
+    /// The secret, or why it cannot be opened, in English.
+    ///
+    /// # Errors
+    /// In words that tell what to do.
+    fn open(&self) -> Result<Secret, String>;
+}
+
+/// A secret that is kept sealed and opened for each use.
+#[derive(Clone)]
+pub struct KeptSecret {
+    /// What changes when the secret does.
+    mark: Arc<str>,
+    source: Arc<dyn Opens>,
+}
+
+impl KeptSecret {
+    /// A secret that `source` opens; two with equal marks are the same secret.
+    pub fn new(mark: impl Into<Arc<str>>, source: Arc<dyn Opens>) -> Self {
+        Self { mark: mark.into(), source }
+    }
+
+    /// Opens it; what is returned is wiped when it is dropped.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in English.
+    pub fn open(&self) -> Result<Secret, String> {
+        self.source.open()
+    }
+}
+
+impl PartialEq for KeptSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.mark == other.mark
+    }
+}
+
+impl Eq for KeptSecret {}
+
+impl fmt::Debug for KeptSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<kept secret>")
     }
 }
 

@@ -227,7 +227,7 @@ impl Engine {
                 found.extend(self.kv.get(&key)?.map(|value| (key, value)));
             }
         }
-        let rest = [keys::MARKS, keys::BUDGETS, keys::GATES, keys::TROUBLES, keys::MUTES];
+        let rest = [keys::MARKS, keys::BUDGETS, keys::GATES, keys::TROUBLES, keys::MUTES, keys::REGISTRY];
         for prefix in rest {
             all(&*self.kv, prefix, |pairs| {
                 found.extend(pairs);

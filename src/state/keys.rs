@@ -54,6 +54,18 @@ pub(super) const MET_SINCE: &[u8] = b"F";
 /// All mutes.
 pub(super) const MUTES: &[u8] = b"M";
 
+/// All accounts of the registry.
+pub(super) const REGISTRY: &[u8] = b"a";
+
+pub(super) fn registered(account: &AccountId) -> Vec<u8> {
+    [REGISTRY, account.0.as_bytes()].concat()
+}
+
+/// All letters that were in folders of an account when these were bound.
+pub(super) fn bound_of(account: &AccountId) -> Vec<u8> {
+    [BOUND, account.0.as_bytes(), &[0]].concat()
+}
+
 pub(super) fn mute(id: MuteId) -> Vec<u8> {
     [MUTES, &id.0.to_be_bytes()].concat()
 }

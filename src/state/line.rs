@@ -4,6 +4,7 @@ use super::kv::Batch;
 use super::record::{
     AlertRecord, Gate, LetterRecord, Remembered, WaitingRecord, from_bytes, mark_from_bytes, mark_to_bytes, to_bytes,
 };
+use super::registry::Kept;
 use super::{StateError, keys};
 use crate::clock::Anchor;
 use crate::model::{
@@ -41,6 +42,7 @@ pub(super) enum Line {
     Colleague { name: Fingerprint, met_at: Timestamp },
     MetSince { owner: String, since: Timestamp },
     Mute { id: MuteId, mute: Mute },
+    Registered { account: Kept },
     Aside { key: String, value: String },
 }
 
@@ -117,6 +119,7 @@ impl Line {
                 Self::MetSince { owner, since: from_bytes(value)? }
             }
             keys::MUTES => Self::Mute { id: MuteId(number), mute: from_bytes(value)? },
+            keys::REGISTRY => Self::Registered { account: from_bytes(value)? },
             _ => return Ok(None),
         }))
     }
@@ -164,6 +167,9 @@ impl Line {
             Self::Colleague { name, met_at } => batch.put(keys::colleague(name), to_bytes(&met_at)?),
             Self::MetSince { owner, since } => batch.put(keys::met_since(&owner), to_bytes(&since)?),
             Self::Mute { id, mute } => batch.put(keys::mute(id), to_bytes(&mute)?),
+            Self::Registered { account } => {
+                batch.put(keys::registered(&account.registered.entry.account()), to_bytes(&account)?);
+            }
             Self::Aside { key, value } => batch.put(bytes_of(&key)?, bytes_of(&value)?),
         }
         Ok(())

@@ -39,6 +39,7 @@ mod mutes;
 mod prune;
 mod queue;
 mod record;
+mod registry;
 mod reports;
 mod restore;
 mod settle;
@@ -56,6 +57,7 @@ pub use export::{ExportError, Flaw, Head, Summary, import};
 pub use ledger::{Story, Telling, Told as WasTold, Why};
 pub use look::could_be_opened;
 pub use memory::{Disk, Fails, MemoryKv};
+pub use registry::{Kept, Page, Wanted};
 pub use restore::{Restored, put_in_place, restore_damaged};
 pub use store::Store;
 
@@ -367,4 +369,17 @@ pub trait Ledger: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<MuteId>, StateError>>;
     /// Drops alerts that nobody is just sending, or (with `None`) all dead ones; the ledger remembers. Answers which.
     fn discard(&self, ids: Option<Vec<AlertId>>, now: Now) -> BoxFuture<'_, Result<Vec<AlertId>, StateError>>;
+}
+
+/// The registry: accounts that administrators told of, beside those of the config.
+pub trait Registry: Send + Sync {
+    /// The accounts that fit, in the order of their addresses, at most `wanted.most`.
+    fn accounts(&self, wanted: Wanted) -> BoxFuture<'_, Result<Page, StateError>>;
+    /// One account.
+    fn account(&self, account: &AccountId) -> BoxFuture<'_, Result<Option<Kept>, StateError>>;
+    /// Stores accounts, each in the place of the one of its address, all or none, durably.
+    fn register(&self, accounts: Vec<Kept>) -> BoxFuture<'_, Result<(), StateError>>;
+    /// Forgets accounts with how far they were read, durably: bound again, they begin anew. What became of their letters
+    /// stays in the ledger for its time.
+    fn deregister(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<(), StateError>>;
 }

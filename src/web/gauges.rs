@@ -24,7 +24,10 @@ fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Times
             *count += usize::from(*state == account.state_told());
         }
         gauges.connections += usize::try_from(account.connections).unwrap_or_default();
-        gauges.silent_for = gauges.silent_for.max(account.silent_for(now));
+        // Nobody waits for one that is not to be watched.
+        if account.state != AccountState::Disabled {
+            gauges.silent_for = gauges.silent_for.max(account.silent_for(now));
+        }
         gauges.blind += usize::from(account.blind_since.is_some());
     }
     gauges.accounts = counts.map(|(state, count)| (state.word(), count)).to_vec();
@@ -52,6 +55,8 @@ mod tests {
         assert_eq!(gauges.silent_for, Duration::from_secs(900));
         assert_eq!(gauges.accounts.iter().map(|(_, count)| count).sum::<usize>(), 2);
         assert!(gauges.accounts.contains(&("blind", 1)) && gauges.accounts.contains(&("disabled", 0)));
+        let disabled = AccountHealth { state: AccountState::Disabled, ..AccountHealth::new(Timestamp(0)) };
+        assert_eq!(of_accounts([&disabled].into_iter(), now).silent_for, Duration::ZERO);
         let never = AccountHealth::new(Timestamp(400_000));
         assert_eq!(of_accounts([&never].into_iter(), now).silent_for, Duration::from_secs(600), "since it is watched");
         assert_eq!(of_accounts([].into_iter(), now).silent_for, Duration::ZERO);

@@ -54,7 +54,15 @@ fn env(name: &str) -> Option<String> {
 /// A folder with the files that the example names.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["zhangsan.password", "sales.password", "master.password", "client.secret", "refresh.token"] {
+    for name in [
+        "zhangsan.password",
+        "sales.password",
+        "master.password",
+        "client.secret",
+        "refresh.token",
+        "master.key",
+        "old.key",
+    ] {
         write_private(&folder.path().join(name), "hunter2\n");
     }
     write_private(&folder.path().join("service-account.json"), SERVICE_ACCOUNT);

@@ -177,7 +177,7 @@ async fn questions_of_another_version_and_nonsense_are_refused_and_harm_nothing(
     }
     // Who sends without an end is left, at the latest when it has sent too much.
     let mut endless = bench.raw().await;
-    let block = vec![b'x'; 1024 * 1024];
+    let block = vec![b'x'; 8 * 1024 * 1024];
     assert!(endless.write_all(&block).await.is_err(), "nobody reads that much");
     assert_eq!(bench.status(None, None).await.accounts.len(), 2);
 }

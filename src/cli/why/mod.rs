@@ -7,12 +7,12 @@ mod look;
 mod stranger;
 mod words;
 
-use super::advice::for_imap;
 use super::folders::{find, mail_source};
 use super::records::Source;
 use super::status;
 use super::table::{local, plain};
 use super::{FAILED, fail, load};
+use crate::advice::for_imap;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, parse_duration, show_duration};
 use crate::control::{AccountStatus, AskError, FolderMark, Request, Status};

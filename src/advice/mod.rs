@@ -5,7 +5,7 @@ use crate::imap::{ImapError, LoginTrouble, TlsTrouble};
 use crate::model::Lang;
 
 /// Advice for a person who can edit the config, but is no developer: what to try, in this order, one step per line.
-pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> String {
+pub fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> String {
     let server = &account.provider.server;
     match error {
         ImapError::Resolve { host, .. } => for_resolve(host, lang),
@@ -37,11 +37,7 @@ pub(super) fn for_imap(error: &ImapError, account: &Account, lang: Lang) -> Stri
 }
 
 /// What is known of a provider that may surprise the people who watch mail there.
-pub(super) fn notes<'a>(
-    account: &'a Account,
-    which: fn(&Note) -> bool,
-    lang: Lang,
-) -> impl Iterator<Item = String> + 'a {
+pub fn notes<'a>(account: &'a Account, which: fn(&Note) -> bool, lang: Lang) -> impl Iterator<Item = String> + 'a {
     let all = account.provider.known().map(Known::notes).unwrap_or_default();
     all.iter().filter(move |note| which(note)).map(move |note| note.text(lang).to_owned())
 }
@@ -411,6 +407,10 @@ fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
             "令牌服务拒绝发放令牌：检查 [oauth] 的 client_id、client_secret、key_file、refresh_token 是否正确或已过期，以及管理员是否已同意授权",
             "the token source refuses: check client_id, client_secret, key_file and refresh_token in [oauth] (they may have expired), and that the administrator has consented",
         ),
+        LoginTrouble::Sealed => lang.pick(
+            "保存的密码打不开：检查 [vault] 的主密钥和密钥环文件，或用 mailbell account set-password 重新设置",
+            "the stored password cannot be opened: check the master key and the keyring of [vault], or set it anew with mailbell account set-password",
+        ),
         LoginTrouble::SourceDown => lang.pick(
             "令牌服务没有应答：检查 [oauth] 的 token_url 和网络，稍后再试",
             "the token source does not answer: check token_url in [oauth] and the network, then try again",
@@ -428,71 +428,4 @@ fn for_login(trouble: LoginTrouble, account: &Account, lang: Lang) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
-    use super::*;
-    use std::path::Path;
-
-    /// The advice for an account with these lines, in both languages.
-    fn advice(lines: &str, error: &ImapError) -> [String; 2] {
-        let text = format!(
-            "[wecom]\ncorp_id = \"x\"\nagent_id = 1\nsecret = \"x\"\n[provider.corp]\nhost = \"imap.corp.example\"\n\
-             master_user = \"m\"\nmaster_password = \"x\"\n[[account]]\nuser = \"z\"\nemail = \"z@corp.example\"\n{lines}"
-        );
-        let config = config::load_text(Path::new("mailbell.toml"), &text, &|_| None).unwrap();
-        [Lang::En, Lang::ZhCn].map(|lang| for_imap(error, &config.accounts[0], lang))
-    }
-
-    fn login(trouble: LoginTrouble, text: &str) -> ImapError {
-        ImapError::Login { trouble, text: text.to_owned() }
-    }
-
-    #[test]
-    fn a_refused_master_user_is_told_of_the_master_user() {
-        let error = login(LoginTrouble::WrongPassword, "[AUTHENTICATIONFAILED] Authentication failed.");
-        for said in advice("provider = \"corp\"\n", &error) {
-            assert!(said.contains("master_user") && said.contains("master_password"), "{said}");
-            assert!(!said.contains("授权码"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_refused_password_of_an_unknown_server_is_told_of_the_login_name() {
-        let error = login(LoginTrouble::WrongPassword, "[AUTHENTICATIONFAILED] Authentication failed.");
-        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
-            assert!(said.contains("login = ") && said.contains("\n4. "), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_login_that_is_not_offered_is_told_by_tls() {
-        let error = login(LoginTrouble::Disabled, "LOGINDISABLED");
-        for said in advice("host = \"localhost\"\ntls = \"none\"\npassword = \"x\"\n", &error) {
-            assert!(said.contains("tls = \"implicit\"") && said.contains("tls = \"starttls\""), "{said}");
-        }
-        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
-            assert!(said.contains("auth") && !said.contains("starttls"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_token_url_that_gives_no_tokens_is_named() {
-        let error = login(LoginTrouble::SourceRefused, "[oauth.corp] HTTP 404, …; is token_url right?");
-        for said in advice("host = \"imap.corp.example\"\npassword = \"x\"\n", &error) {
-            assert!(said.contains("token_url") && !said.contains("client_secret"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_version_of_tls_that_the_config_forbids_is_named() {
-        let trouble = TlsTrouble::NoCommonVersion("ProtocolVersion".to_owned());
-        let error = ImapError::Tls { host: "imap.corp.example".to_owned(), trouble };
-        let lines = "host = \"imap.corp.example\"\npassword = \"x\"\n";
-        for said in advice(&format!("{lines}min_tls = \"1.3\"\n"), &error) {
-            assert!(said.contains("1. ") && said.contains("min_tls = \"1.2\""), "{said}");
-        }
-        for said in advice(lines, &error) {
-            assert!(!said.contains("min_tls = \"1.2\""), "{said}");
-        }
-    }
-}
+mod tests;
