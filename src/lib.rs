@@ -34,6 +34,7 @@ pub mod parse;
 pub mod people;
 pub mod rules;
 pub mod sandbox;
+pub mod sheet;
 pub mod state;
 pub mod supervise;
 pub mod telemetry;

@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("unwind", &[]),
     ("metrics", &[]),
     ("clock", &["model"]),
+    ("sheet", &["model"]),
     ("rules", &["model"]),
     ("config", &["model", "rules"]),
     ("people", &["model", "rules", "config"]),
