@@ -16,6 +16,7 @@ mod oauth;
 mod readme;
 mod rival;
 mod sandbox;
+mod sheet;
 mod simulation;
 mod state_contract;
 mod support;
