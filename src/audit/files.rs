@@ -79,11 +79,13 @@ pub(super) fn write_head(folder: &Path, head: &Head) -> std::io::Result<()> {
     std::fs::rename(&growing, folder.join(HEAD))
 }
 
-/// Where the chain goes on, and what is wrong with its end. A line without an end is taken away.
-pub(super) fn last(folder: &Path) -> std::io::Result<(Head, Option<Gap>)> {
+/// Where the chain goes on, in which month or later, and what is wrong with its end. A line without an end is taken away.
+pub(super) fn last(folder: &Path) -> std::io::Result<(Head, String, Option<Gap>)> {
     let known = read_head(folder)?;
     let (mut found, mut gap) = (None, None);
-    for month in months(folder)?.into_iter().rev() {
+    let all = months(folder)?;
+    let newest = all.last().cloned().unwrap_or_default();
+    for month in all.into_iter().rev() {
         let path = of_month(folder, &month);
         let bytes = std::fs::read(&path)?;
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
@@ -113,8 +115,8 @@ pub(super) fn last(folder: &Path) -> std::io::Result<(Head, Option<Gap>)> {
         Some(known) if known.no > found.no => {
             let why = format!("records {} to {} are missing at the end", found.no + 1, known.no);
             // Numbers are not given again, so the gap stays visible.
-            Ok((Head { no: known.no, hash: found.hash }, Some(Gap(why))))
+            Ok((Head { no: known.no, hash: found.hash }, newest, Some(Gap(why))))
         }
-        _ => Ok((found, gap)),
+        _ => Ok((found, newest, gap)),
     }
 }

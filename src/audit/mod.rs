@@ -38,6 +38,8 @@ pub struct Audit {
 
 struct Inner {
     head: Head,
+    /// The newest month that there is a file of; a clock that was set back does not lead into an older one.
+    newest: String,
     /// The month's file that is open.
     file: Option<(String, File)>,
     copies: Copies,
@@ -72,8 +74,8 @@ impl Audit {
     /// The folder cannot be written, or what lies there is no audit.
     pub fn open(folder: &Path, copies: Copies, at: Timestamp) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let (head, gap) = files::last(folder)?;
-        let inner = Inner { head, file: None, copies, copies_fail: false };
+        let (head, newest, gap) = files::last(folder)?;
+        let inner = Inner { head, newest, file: None, copies, copies_fail: false };
         let audit = Self { folder: folder.to_owned(), inner: Mutex::new(inner) };
         if let Some(Gap(why)) = gap {
             error!(%why, "the audit is not whole");
@@ -93,7 +95,8 @@ impl Audit {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let (mut text, mut head) = (String::new(), inner.head.clone());
-        let file = inner.open_month(&self.folder, files::month(at))?;
+        let month = files::month(at).max(inner.newest.clone());
+        let file = inner.open_month(&self.folder, month)?;
         let before = file.metadata()?.len();
         for deed in deeds {
             let line = record::line(&head, by, deed, at)?;
@@ -166,6 +169,7 @@ impl Inner {
                 file
             }
         };
+        self.newest.clone_from(&month);
         Ok(&mut self.file.insert((month, file)).1)
     }
 }

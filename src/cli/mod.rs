@@ -6,12 +6,15 @@ macro_rules! println {
     ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
 }
 
+mod account;
 mod alerts;
+mod audit;
 mod backtest;
 mod check;
 mod explain;
 mod folders;
 mod mute;
+mod operator;
 mod passed;
 mod records;
 mod run;
@@ -19,6 +22,7 @@ mod state;
 mod status;
 mod table;
 mod test_alert;
+mod vault;
 mod why;
 
 use crate::config::{self, Config};
@@ -82,6 +86,15 @@ enum Command {
     /// The outbox and the dead alerts (待发和发送失败的提醒)
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// The accounts beside the config file (账号登记)
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// The master key of stored passwords (密码库)
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
+    /// Who did what (操作审计)
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The store as JSON lines, and back (导出、导入数据)
     #[command(subcommand)]
     State(state::StateCommand),
@@ -164,6 +177,9 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Status(args) => status::status(file, lang, args).await,
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
+        Command::Account(command) => account::account(file, lang, command).await,
+        Command::Vault(command) => vault::vault(file, lang, &command),
+        Command::Audit(command) => audit::audit(file, lang, command),
         Command::State(command) => state::state(file, lang, command).await,
         Command::Backtest(args) => backtest::backtest(file, lang, args).await,
         Command::Mute(args) => mute::mute(file, lang, args).await,

@@ -31,6 +31,18 @@ impl Source {
         }
     }
 
+    /// The same for the registry, which can be filled before the service ever ran.
+    pub(super) async fn find_or_make(config: &Config, lang: Lang) -> Result<Self, ExitCode> {
+        if config.state.path.join("db").exists() {
+            return Self::find(config, lang).await;
+        }
+        match control::ask::<AlertList>(&config.state.path, &Request::Alerts { state: None, most: 0 }).await {
+            Ok(_) => Ok(Self::Service(config.state.path.clone())),
+            Err(AskError::Absent | AskError::Dead) => Self::hold(config, lang).await,
+            Err(error) => Err(status::refused(&error, config, None, lang)),
+        }
+    }
+
     /// Opens the store, if that harms nobody.
     async fn open(config: &Config, lang: Lang) -> Result<Self, ExitCode> {
         let path = &config.state.path;
@@ -56,14 +68,27 @@ impl Source {
             };
             return Err(fail(FAILED, &said));
         }
+        Self::hold(config, lang).await
+    }
+
+    /// Opens the store, with the registry.
+    async fn hold(config: &Config, lang: Lang) -> Result<Self, ExitCode> {
+        let path = &config.state.path;
         match app::open_store(path).await {
-            Ok(Opened { state, ledger, clock, .. }) => Ok(Self::Own(Box::new(Records::new(state, ledger, clock)))),
+            Ok(Opened { state, ledger, registry, clock, .. }) => {
+                let mail = app::own_mail(config, &clock);
+                // Nobody is there to take errands.
+                let office = app::open_office(config, registry, &clock, mail).await.map(|(office, _)| office);
+                let office = office.map_err(|error| fail(FAILED, error.words().text(lang)))?;
+                let records = Records::new(state, ledger, clock).with_office(std::sync::Arc::new(office));
+                Ok(Self::Own(Box::new(records)))
+            }
             Err(StateError::InUse(_)) => {
                 let said = lang.pick(
                     "{} 正由另一个 mailbell 使用，但其控制套接字无人应答：它正在启动或停止，或没有套接字（见其日志）；稍后再试",
                     "another mailbell holds {} but nobody answers at its control socket: it is just starting or stopping, or has no socket (its log says so); try again",
                 );
-                Err(fail(FAILED, &said.replace("{}", &shown)))
+                Err(fail(FAILED, &said.replace("{}", &path.display().to_string())))
             }
             Err(error) => Err(fail(FAILED, &error.text(lang))),
         }

@@ -28,6 +28,8 @@ impl Words {
 
     /// All these, each with its key.
     pub(super) fn of(problems: &[Problem]) -> Self {
+        // The file's words for a missing password name ways that the registry does not have.
+        let problems: Vec<_> = problems.iter().map(in_the_registry).collect();
         let with_key = |problem: &Problem, text: &str| match problem.key.as_str() {
             "" => text.to_owned(),
             key => format!("{key}: {text}"),
@@ -44,6 +46,15 @@ impl Words {
             "no master key, so no password can be stored: run mailbell vault new-key /etc/mailbell/master.key, then write [vault] master_key = { file = \"/etc/mailbell/master.key\" } into the config",
         )
     }
+}
+
+fn in_the_registry(problem: &Problem) -> Problem {
+    if problem.key != "password" {
+        return problem.clone();
+    }
+    let en = "missing; give a password (--password-stdin, or the sheet's column), or oauth with an [oauth.NAME] of the config, or a provider with master_user";
+    let zh = "缺少密码；请给出密码（--password-stdin 或表格的密码列），或填写 oauth（配置中的 [oauth.名称]），或使用带 master_user 的服务商";
+    Problem { en: en.to_owned(), zh: zh.to_owned(), ..problem.clone() }
 }
 
 /// Why the office did not do what was asked.

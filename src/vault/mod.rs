@@ -115,6 +115,17 @@ impl Sealed {
     }
 }
 
+/// What a keyring is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// How many data keys it has.
+    pub keys: usize,
+    /// The id of the master key that wraps them.
+    pub master: String,
+    /// Whether that is the one before the config's.
+    pub is_old: bool,
+}
+
 /// See the module's text.
 pub struct Vault {
     file: PathBuf,
@@ -136,6 +147,21 @@ impl Vault {
         let vault = Self { file: file.to_owned(), inner: Mutex::new((master.clone(), ring)) };
         let rotated = vault.follow(master, old)?;
         Ok((vault, rotated))
+    }
+
+    /// What a keyring is, without a change to it.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn look(file: &Path, master: &MasterKey, old: Option<&MasterKey>) -> Result<Looked, VaultError> {
+        let ring = Ring::read(file)?.unwrap_or_else(|| Ring::new(master));
+        let of = [Some(master), old].into_iter().flatten().find(|key| key.id() == ring.master);
+        let Some(of) = of else {
+            let (made_with, given) = (ring.master.clone(), master.id());
+            return Err(VaultError::WrongKey { file: file.to_owned(), made_with, given });
+        };
+        ring.verify(file, of)?;
+        Ok(Looked { keys: ring.ids().count(), is_old: of.id() != master.id(), master: ring.master })
     }
 
     /// Goes on with this master key; a keyring that was made with `old` is wrapped anew. Whether that was done.

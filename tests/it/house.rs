@@ -86,6 +86,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "state",
             "watch",
             "deliver",
+            "sheet",
             "office",
             "control",
             "app",
@@ -168,8 +169,8 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     // The process.
     (
         "env::var",
-        &["src/config/mod.rs", "src/cli/mod.rs", "src/telemetry.rs"],
-        "the environment is read where config, language and log are",
+        &["src/config/mod.rs", "src/cli/mod.rs", "src/cli/operator.rs", "src/telemetry.rs"],
+        "the environment is read where config, language, log and who types are",
     ),
     ("println!", &["src/cli/", "src/demo/run.rs"], "stdout belongs to the commands"),
     ("eprintln!", &["src/cli/"], "stderr belongs to the log and the commands"),

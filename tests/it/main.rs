@@ -1,6 +1,7 @@
 //! The integration tests, one module per room. They drive the binary or a public seam.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod audit;
 mod config;
 mod control;
 mod corpus;
@@ -21,5 +22,6 @@ mod simulation;
 mod state_contract;
 mod support;
 mod support_deliver;
+mod vault;
 mod watch;
 mod wecom_wire;
