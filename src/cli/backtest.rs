@@ -1,6 +1,7 @@
 //! `mailbell backtest ACCOUNT --config NEW.toml`: the letters of the last days, as the ledger has them, under the rules of a
 //! new config: what would have been announced, to whom, and what differs from what was.
 
+use super::everyone;
 use super::folders::find;
 use super::records::Source;
 use super::table::{self, local, plain, rfc3339};
@@ -92,7 +93,7 @@ struct Report {
 /// Asks, replays, prints.
 pub(super) async fn backtest(file: &Path, lang: Lang, args: BacktestArgs) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, true).await,
         Err(code) => return code,
     };
     let account = match find(&config, &args.account, lang) {

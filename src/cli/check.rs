@@ -1,5 +1,6 @@
 //! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
 
+use super::everyone;
 use super::table::plain;
 use super::{FAILED, load};
 use crate::advice::{for_imap, notes};
@@ -63,7 +64,7 @@ impl Finding {
 /// Runs all checks and prints the table.
 pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, false).await,
         Err(code) => return code,
     };
     let mut findings = vec![check_config(&config, lang)];

@@ -1,5 +1,6 @@
 //! `mailbell explain ACCOUNT FILE.eml`: a mail as it would be read, what takes it, and the alert as it would be sent.
 
+use super::everyone;
 use super::folders::find;
 use super::table::plain;
 use super::{FAILED, fail, load, passed};
@@ -92,9 +93,9 @@ struct Taker {
 }
 
 /// Reads, decides, composes, prints.
-pub(super) fn explain(file: &Path, lang: Lang, args: &ExplainArgs) -> ExitCode {
+pub(super) async fn explain(file: &Path, lang: Lang, args: &ExplainArgs) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, true).await,
         Err(code) => return code,
     };
     let account = match find(&config, &args.account, lang) {

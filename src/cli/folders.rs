@@ -1,5 +1,6 @@
 //! `mailbell folders ACCOUNT`: the folders as the server has them, and which subscription takes each.
 
+use super::everyone;
 use super::status::unknown_account;
 use super::table::{self, plain};
 use super::{FAILED, fail, load};
@@ -87,7 +88,7 @@ impl Taker {
 /// Connects, lists and prints.
 pub(super) async fn folders(file: &Path, lang: Lang, typed: &str, json: bool) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, true).await,
         Err(code) => return code,
     };
     let account = match find(&config, typed, lang) {

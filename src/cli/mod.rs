@@ -11,6 +11,7 @@ mod alerts;
 mod audit;
 mod backtest;
 mod check;
+mod everyone;
 mod explain;
 mod folders;
 mod mute;
@@ -173,7 +174,7 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Run => run::run(file, lang).await,
         Command::Check { json } => check::check(file, lang, json).await,
         Command::Folders { account, json } => folders::folders(file, lang, &account, json).await,
-        Command::Explain(args) => explain::explain(file, lang, &args),
+        Command::Explain(args) => explain::explain(file, lang, &args).await,
         Command::Status(args) => status::status(file, lang, args).await,
         Command::Why(args) => why::why(file, lang, args).await,
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,

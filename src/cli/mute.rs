@@ -1,5 +1,6 @@
 //! `mailbell mute`, `mutes` and `unmute`: what somebody does not want to be told of for a while.
 
+use super::everyone;
 use super::records::Source;
 use super::table::{self, local, plain, rfc3339};
 use super::{FAILED, WRONG_USAGE, fail, load, status};
@@ -72,7 +73,7 @@ pub(super) struct UnmuteArgs {
 /// `mailbell mute`
 pub(super) async fn mute(file: &Path, lang: Lang, args: MuteArgs) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, true).await,
         Err(code) => return code,
     };
     let now = app::wall();

@@ -1,6 +1,6 @@
 //! Where commands ask of outbox and ledger: the running service, or without one the store itself.
 
-use super::{FAILED, fail, status};
+use super::{FAILED, fail, operator, status};
 use crate::app::{self, Opened};
 use crate::config::Config;
 use crate::control::{self, AlertList, AskError, Records, Request};
@@ -40,6 +40,25 @@ impl Source {
             Ok(_) => Ok(Self::Service(config.state.path.clone())),
             Err(AskError::Absent | AskError::Dead) => Self::hold(config, lang).await,
             Err(error) => Err(status::refused(&error, config, None, lang)),
+        }
+    }
+
+    /// The same without a word: nobody where nobody can be asked, or there is no store yet.
+    pub(super) async fn quietly(config: &Config, open: bool) -> Option<Self> {
+        let path = &config.state.path;
+        match control::ask::<AlertList>(path, &Request::Alerts { state: None, most: 0 }).await {
+            Ok(_) => Some(Self::Service(path.clone())),
+            Err(AskError::Absent | AskError::Dead) if open => {
+                let store = std::fs::metadata(path.join("db")).ok()?;
+                if rustix::process::geteuid().is_root() && store.uid() != 0 {
+                    return None;
+                }
+                let Opened { state, ledger, registry, clock, .. } = app::open_store(path).await.ok()?;
+                let mail = app::own_mail(config, &clock);
+                let (office, _) = app::open_office(config, registry, &clock, mail).await.ok()?;
+                Some(Self::Own(Box::new(Records::new(state, ledger, clock).with_office(std::sync::Arc::new(office)))))
+            }
+            Err(_) => None,
         }
     }
 
@@ -103,7 +122,7 @@ impl Source {
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, AskError> {
         match self {
             Self::Service(path) => control::ask(path, &request).await,
-            Self::Own(records) => control::ask_records(records, request).await,
+            Self::Own(records) => control::ask_records(records, request, &operator::by()).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command's side of the socket: asks the running service and says why there is no answer.
 
 use super::{MAX_ANSWER_BYTES, Records, Refusal, Reply, Request, TAKE_LIMIT, place};
+use crate::model::By;
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -56,8 +57,8 @@ pub async fn ask<T: DeserializeOwned>(directory: &Path, request: &Request) -> Re
 ///
 /// # Errors
 /// The store's words, as [`Refusal::Failed`].
-pub async fn ask_records<T: DeserializeOwned>(records: &Records, request: Request) -> Result<T, AskError> {
-    read(&records.answer(request).await.map_err(AskError::Refused)?)
+pub async fn ask_records<T: DeserializeOwned>(records: &Records, request: Request, by: &By) -> Result<T, AskError> {
+    read(&records.answer(request, by).await.map_err(AskError::Refused)?)
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AskError> {

@@ -17,6 +17,11 @@ pub enum Ask {
         /// Which.
         wanted: Wanted,
     },
+    /// Accounts with their sealed passwords: a [`crate::state::Page`].
+    Sealed {
+        /// Which.
+        wanted: Wanted,
+    },
     /// A [`crate::office::Listed`], or null.
     Show {
         /// Which.
@@ -73,6 +78,7 @@ impl Ask {
     pub(super) async fn answer(self, office: &Office, by: &By) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::List { wanted } => said(office.list(wanted).await),
+            Self::Sealed { wanted } => said(office.sealed(wanted).await),
             Self::Show { account } => said(office.show(&account).await),
             Self::Tell { rows, how } => said(office.tell(rows, how, by).await),
             Self::SetPassword { account, password } => match password {

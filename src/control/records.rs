@@ -3,7 +3,7 @@
 use super::server::answered;
 use super::{OutboxStatus, Refusal, Request};
 use crate::clock::Clock;
-use crate::model::{AccountId, Mark, RawName};
+use crate::model::{AccountId, AlertId, By, Deed, Mark, RawName, What};
 use crate::office::Office;
 use crate::people::People;
 use crate::state::{AlertState, AlertView, Ledger, Outbox, State, StateError};
@@ -37,6 +37,22 @@ pub struct FolderMark {
     pub mark: Mark,
 }
 
+/// What a request does that the audit must know; what the office does, it notes itself.
+fn deed_of(request: &Request) -> Option<Deed> {
+    let ids = |ids: &Option<Vec<AlertId>>| match ids {
+        Some(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        None => "all".to_owned(),
+    };
+    match request {
+        Request::Retry { ids: which } => Some(Deed::done(What::AlertRetry, ids(which))),
+        Request::Drop { ids: which } => Some(Deed::done(What::AlertDrop, ids(which))),
+        Request::Export { to, .. } => Some(Deed::done(What::Backup, to.display().to_string())),
+        Request::Mute { mute } => Some(Deed::done(What::Mute, mute.user.to_string())),
+        Request::Unmute { user, .. } => Some(Deed::done(What::Unmute, user.to_string())),
+        _ => None,
+    }
+}
+
 impl Records {
     /// The records of a store, by its two faces.
     pub fn new(state: Arc<dyn State>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
@@ -56,7 +72,11 @@ impl Records {
     }
 
     /// Answers a question about the records: the line to send.
-    pub(super) async fn answer(&self, request: Request) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn answer(&self, request: Request, by: &By) -> Result<Vec<u8>, Refusal> {
+        let deed = deed_of(&request);
+        if let (Some(office), Some(deed)) = (&self.office, deed) {
+            office.note(by, &[deed]).await.map_err(|error| Refusal::Failed(error.to_string()))?;
+        }
         match request {
             Request::Alerts { state, most } => answered(self.alerts(state, most).await),
             Request::Alert { id } => answered(self.ledger.alert(id).await),

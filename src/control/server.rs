@@ -2,7 +2,7 @@
 
 use super::status::Service;
 use super::{ASK_LIMIT, Bound, MAX_REQUEST_BYTES, Refusal, Reply, Request, TAKE_LIMIT, nearest};
-use crate::model::AccountId;
+use crate::model::{AccountId, By, Who};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub async fn serve(bound: Arc<Bound>, service: Arc<Service>, stop: CancellationT
 
 /// One question and its answer. Who asks too slowly, too much, or goes away, is left.
 async fn talk(stream: UnixStream, service: &Service) {
+    let by = By { who: Who::Operator(uid_of(&stream)), from: "socket".to_owned() };
     let (read, mut write) = stream.into_split();
     // There may be a password in it.
     let mut line = Zeroizing::new(Vec::new());
@@ -54,7 +55,7 @@ async fn talk(stream: UnixStream, service: &Service) {
         return;
     }
     let text = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => match timeout(request.limit(), service.answer(request)).await {
+        Ok(request) => match timeout(request.limit(), service.answer(request, &by)).await {
             Ok(Ok(text)) => text,
             Ok(Err(refusal)) => refused(refusal),
             Err(_) => refused(Refusal::Failed("no answer in time".to_owned())),
@@ -68,15 +69,20 @@ async fn talk(stream: UnixStream, service: &Service) {
     .await;
 }
 
+/// Who is at the other end.
+fn uid_of(stream: &UnixStream) -> String {
+    stream.peer_cred().map_or_else(|_| "unknown".to_owned(), |peer| format!("uid {}", peer.uid()))
+}
+
 impl Service {
     /// Answers one question: the line to send.
-    async fn answer(&self, request: Request) -> Result<Vec<u8>, Refusal> {
+    async fn answer(&self, request: Request, by: &By) -> Result<Vec<u8>, Refusal> {
         match request {
             Request::Status { account, state } => {
                 let wanted = account.map(|typed| self.known(&typed)).transpose()?;
                 answered(self.status(wanted.as_ref(), state.as_deref()).await)
             }
-            of_records => self.records.answer(of_records).await,
+            of_records => self.records.answer(of_records, by).await,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Account, Config, Desk};
 use crate::imap::MailSource;
 use crate::model::{AccountId, By, Deed, Registered, Standing};
-use crate::state::{Kept, Registry, Wanted};
+use crate::state::{Kept, Page, Registry, Wanted};
 use crate::vault::{KeyId, MasterKey, Vault};
 use crate::watch::Hosts;
 use kept::InVault;
@@ -256,6 +256,14 @@ impl Office {
         Ok(listing)
     }
 
+    /// The same as they are stored: their passwords are sealed.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn sealed(&self, wanted: Wanted) -> Result<Page, OfficeError> {
+        Ok(self.registry.accounts(wanted).await?)
+    }
+
     /// One account of the registry.
     ///
     /// # Errors
@@ -330,6 +338,15 @@ fn desked(desk: &Desk, vault: Option<&Arc<Vault>>, kept: &Kept) -> Desked {
         (password, _) => desk.account(entry, password).map(Arc::new).map_err(|problems| Words::of(&problems)),
     };
     Desked { standing: kept.registered.standing.clone(), account }
+}
+
+/// An account of the registry as a command uses it that asks a service for it: with its password, if this vault opens it.
+///
+/// # Errors
+/// It makes no sense under the config.
+pub fn account_of(desk: &Desk, vault: Option<&Arc<Vault>>, kept: &Kept) -> Result<Arc<Account>, Words> {
+    let password = InVault::of(vault, kept).or_else(|| kept.registered.has_password.then(kept::stand_in));
+    desk.account(&kept.registered.entry, password).map(Arc::new).map_err(|problems| Words::of(&problems))
 }
 
 /// Runs what waits for a disk or computes for long beside the loop.

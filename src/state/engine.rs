@@ -179,8 +179,13 @@ impl Engine {
     }
 
     pub(super) fn touch(&mut self, account: &AccountId, folder: &RawName, mark: Mark) -> Result<(), StateError> {
+        let key = keys::mark(account, folder);
+        // The account was unbound meanwhile: bound again, it begins anew.
+        if self.kv.get(&key)?.is_none() {
+            return Ok(());
+        }
         let mut batch = Batch::default();
-        batch.put(keys::mark(account, folder), mark_to_bytes(&mark)?);
+        batch.put(key, mark_to_bytes(&mark)?);
         self.apply(batch)
     }
 

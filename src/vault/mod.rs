@@ -149,6 +149,19 @@ impl Vault {
         Ok((vault, rotated))
     }
 
+    /// Opens a keyring to read passwords alone: the file is not written, whichever of the two keys it was made with.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn reader(file: &Path, master: MasterKey, old: Option<MasterKey>) -> Result<Self, VaultError> {
+        let ring = Ring::read(file)?.unwrap_or_else(|| Ring::new(&master));
+        let (made_with, given) = (ring.master.clone(), master.id());
+        let wrong = || VaultError::WrongKey { file: file.to_owned(), made_with: made_with.clone(), given };
+        let key = [Some(master), old].into_iter().flatten().find(|key| key.id() == made_with).ok_or_else(wrong)?;
+        ring.verify(file, &key)?;
+        Ok(Self { file: file.to_owned(), inner: Mutex::new((key, ring)) })
+    }
+
     /// What a keyring is, without a change to it.
     ///
     /// # Errors

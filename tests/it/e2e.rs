@@ -15,6 +15,7 @@ mod mail;
 mod measure;
 mod metrics;
 mod modes;
+mod registry;
 mod restore;
 mod rival;
 mod service;

@@ -7,6 +7,7 @@ mod look;
 mod stranger;
 mod words;
 
+use super::everyone;
 use super::folders::{find, mail_source};
 use super::records::Source;
 use super::status;
@@ -75,7 +76,7 @@ struct Report {
 /// Asks, looks where that is needed, and prints.
 pub(super) async fn why(file: &Path, lang: Lang, args: WhyArgs) -> ExitCode {
     let config = match load(file, lang) {
-        Ok(config) => config,
+        Ok(config) => everyone::with_registry(config, true).await,
         Err(code) => return code,
     };
     let account = match find(&config, &args.account, lang) {
