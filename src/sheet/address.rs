@@ -41,7 +41,17 @@ pub(super) fn check(text: &str) -> Result<(), Said> {
             format!("{shown} 超过 {LONGEST} 个字符，邮箱地址没有这么长；请写一个邮箱地址"),
         ));
     }
-    if is_whole(text) { Ok(()) } else { Err(no_address(&shown)) }
+    if is_whole(text) {
+        return Ok(());
+    }
+    let meant = text.trim_matches(|c: char| "'\"<>()[],;:、，；：".contains(c) || is_chinese_sign(c));
+    Err(match is_whole(meant) {
+        true => say(
+            format!("{shown} has signs around the address; write only {}", quoted(meant)),
+            format!("{shown} 的首尾有多余的符号；请只写 {}", quoted(meant)),
+        ),
+        false => no_address(&shown),
+    })
 }
 
 fn no_address(shown: &str) -> Said {
@@ -149,6 +159,8 @@ mod tests {
             ("a\u{a0}@b.cn", "\"a@b.cn\""),
             ("a@b.cn;c@d.cn", "\"a@b.cn\", \"c@d.cn\""),
             ("a@b.cn c@d.cn", "one line for each"),
+            ("“a@b.cn”", "only \"a@b.cn\""),
+            ("a@b.cn;", "only \"a@b.cn\""),
             ("A <a@b.cn>、C <c@d.cn>", "one line for each"),
         ] {
             let said = check(text).unwrap_err();

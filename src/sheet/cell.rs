@@ -50,6 +50,8 @@ pub(super) fn half_width(c: char) -> char {
 pub(super) fn repaired(text: &str) -> String {
     let text: String = text.chars().filter(|c| !is_invisible(*c)).map(half_width).collect();
     let text = text.trim();
+    // With ="0012" programs keep spreadsheets from making a number of it.
+    let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
     // Excel's own sign for "this is text" comes along when cells are copied.
     text.strip_prefix('\'').unwrap_or(text).trim().to_owned()
 }
@@ -75,6 +77,8 @@ mod tests {
     fn what_input_methods_leave_behind_is_undone() {
         assert_eq!(repaired("\u{feff}\u{a0} ｚｈａｎｇ＠ｃｏｒｐ．ｃｎ\u{3000}\u{200b}"), "zhang@corp.cn");
         assert_eq!(repaired("'13800138000"), "13800138000");
+        assert_eq!(repaired("=\"0012\""), "0012");
+        assert_eq!(repaired("=\""), "=\"");
         assert_eq!(repaired("张 三"), "张 三");
     }
 

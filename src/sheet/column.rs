@@ -4,6 +4,9 @@ use super::cell::is_blank;
 use crate::model::Lang;
 use unicode_normalization::UnicodeNormalization;
 
+/// The longest cell that may be a name, in bytes.
+const LONGEST: usize = 200;
+
 /// What a column means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -23,8 +26,8 @@ pub(super) enum Column {
     State,
 }
 
-/// English name, Chinese name, and other spellings as [`folded`] leaves them.
-type Names = (&'static str, &'static str, &'static [&'static str]);
+/// English name, Chinese name, and other spellings as [`folded`] leaves them, with blanks between them.
+type Names = (&'static str, &'static str, &'static str);
 
 impl Column {
     /// All, in the order in which they are written.
@@ -50,102 +53,37 @@ impl Column {
             Self::User => (
                 "userid",
                 "成员账号",
-                &[
-                    "user",
-                    "wecomid",
-                    "wecomuserid",
-                    "memberid",
-                    "成员帐号",
-                    "账号",
-                    "帐号",
-                    "成员",
-                    "成员id",
-                    "用户id",
-                    "企业微信账号",
-                    "企业微信帐号",
-                    "企业微信id",
-                    "企微账号",
-                    "企微id",
-                ],
+                "user wecomid wecomuserid memberid 成员帐号 成員帳號 帳號 账号 帐号 成员 成员id 用户id \
+                 企业微信账号 企业微信帐号 企业微信id 企微账号 企微id",
             ),
             Self::Email => (
                 "email",
                 "邮箱",
-                &[
-                    "mail",
-                    "emailaddress",
-                    "mailaddress",
-                    "mailbox",
-                    "address",
-                    "邮箱地址",
-                    "电子邮箱",
-                    "电子邮件",
-                    "电子邮件地址",
-                    "邮件地址",
-                    "邮箱账号",
-                    "邮箱帐号",
-                    "企业邮箱",
-                    "邮件",
-                ],
+                "mail emailaddress mailaddress mailbox address 邮箱地址 电子邮箱 电子邮件 电子邮件地址 \
+                 邮件地址 邮箱账号 邮箱帐号 企业邮箱 郵箱 電子郵件 郵件地址 邮件",
             ),
-            Self::Provider => ("provider", "服务商", &["mailprovider", "邮箱服务商", "邮件服务商", "邮箱类型"]),
+            Self::Provider => ("provider", "服务商", "mailprovider 邮箱服务商 邮件服务商 邮箱类型"),
             Self::Host => (
                 "host",
                 "服务器",
-                &[
-                    "server",
-                    "imaphost",
-                    "imapserver",
-                    "hostname",
-                    "imap服务器",
-                    "收件服务器",
-                    "服务器地址",
-                    "imap服务器地址",
-                    "收信服务器",
-                    "主机",
-                ],
+                "server imaphost imapserver hostname imap服务器 收件服务器 服务器地址 imap服务器地址 \
+                 收信服务器 主机 伺服器",
             ),
-            Self::Port => ("port", "端口", &["imapport", "端口号", "imap端口", "服务器端口"]),
-            Self::Tls => {
-                ("tls", "加密", &["ssl", "ssltls", "tlsssl", "encryption", "security", "加密方式", "安全连接"])
-            }
-            Self::Login => (
-                "login",
-                "登录名",
-                &["loginname", "登陆名", "登录账号", "登录帐号", "登录用户名", "imap登录名", "imap用户名"],
-            ),
+            Self::Port => ("port", "端口", "imapport 端口号 連接埠 imap端口 服务器端口"),
+            Self::Tls => ("tls", "加密", "ssl ssltls tlsssl encryption security 加密方式 安全连接"),
+            Self::Login => ("login", "登录名", "loginname 登陆名 登录账号 登录帐号 登录用户名 imap登录名 imap用户名"),
             Self::Password => (
                 "password",
                 "密码",
-                &[
-                    "pass",
-                    "passwd",
-                    "pwd",
-                    "authcode",
-                    "apppassword",
-                    "密碼",
-                    "口令",
-                    "授权码",
-                    "授权密码",
-                    "邮箱密码",
-                    "登录密码",
-                    "专用密码",
-                    "客户端密码",
-                    "客户端专用密码",
-                    "应用专用密码",
-                    "密码授权码",
-                ],
+                "pass passwd pwd authcode apppassword 密碼 口令 授权码 授权密码 邮箱密码 登录密码 专用密码 \
+                 客户端密码 客户端专用密码 应用专用密码 密码授权码",
             ),
-            Self::Oauth => ("oauth", "OAuth", &["oauth2", "oauth来源", "oauth名称"]),
-            Self::Folders => {
-                ("folders", "文件夹", &["folder", "watchedfolders", "监控文件夹", "关注文件夹", "邮箱文件夹", "邮件夹"])
-            }
-            Self::Recipients => {
-                ("recipients", "接收人", &["recipient", "notify", "接收者", "接收成员", "提醒接收人", "通知人"])
-            }
-            Self::Mode => ("mode", "模式", &["watchmode", "监听模式", "监控模式", "连接方式"]),
-            Self::Note => ("note", "备注", &["notes", "remark", "remarks", "comment", "说明", "备注说明", "註記"]),
-            Self::State => ("state", "状态", &["status", "enabled", "是否启用", "启用状态", "账号状态", "帐号状态"]),
+            Self::Oauth => ("oauth", "OAuth", "oauth2 oauth来源 oauth名称"),
+            Self::Folders => ("folders", "文件夹", "folder watchedfolders 监控文件夹 关注文件夹 邮箱文件夹 邮件夹"),
+            Self::Recipients => ("recipients", "接收人", "recipient notify 接收者 接收成员 提醒接收人 通知人"),
+            Self::Mode => ("mode", "模式", "watchmode 监听模式 监控模式 连接方式"),
+            Self::Note => ("note", "备注", "notes remark remarks comment 说明 备注说明 註記"),
+            Self::State => ("state", "状态", "status enabled 是否启用 启用状态 账号状态 帐号状态"),
         }
     }
 
@@ -157,7 +95,11 @@ impl Column {
 
     /// What a cell of the header means: a name of [`Self::ALL`] in any case, width and spelling, alone, or in two languages.
     pub fn of(header: &str) -> Option<Self> {
-        let header: String = header.nfkc().take(200).collect();
+        // The lines of accounts are looked at too where the header is searched, and passwords stand in them.
+        if header.contains('@') || header.len() > LONGEST {
+            return None;
+        }
+        let header: String = header.nfkc().collect();
         if let Some(column) = Self::known(&header) {
             return Some(column);
         }
@@ -175,7 +117,7 @@ impl Column {
         let is_one = |name: &str| name.eq_ignore_ascii_case(&text);
         Self::ALL.into_iter().find(|column| {
             let (en, zh, others) = column.names();
-            is_one(en) || is_one(zh) || others.contains(&&*text)
+            is_one(en) || is_one(zh) || others.split_whitespace().any(|other| other == text)
         })
     }
 
@@ -202,12 +144,12 @@ mod tests {
     fn every_name_means_one_column() {
         for column in Column::ALL {
             let (en, zh, others) = column.names();
-            for name in [en, zh].iter().chain(others) {
+            for name in [en, zh].into_iter().chain(others.split_whitespace()) {
                 assert_eq!(Column::of(name), Some(column), "{name}");
                 assert_eq!(Column::of(&name.to_uppercase()), Some(column), "{name}");
                 assert_eq!(Column::of(&format!(" {name}* ")), Some(column), "{name}");
             }
-            assert!(others.iter().all(|name| folded(name) == **name), "{others:?}");
+            assert!(others.split_whitespace().all(|name| folded(name) == name), "{others:?}");
         }
     }
 

@@ -42,24 +42,29 @@ impl Damage {
         }
     }
 
-    /// What happened, and what to do.
+    /// What happened to a text, as sentences show it (or not: then it is empty), and what to do.
     pub fn said(self, shown: &str) -> Said {
+        let (en, zh) = if shown.is_empty() {
+            ("this".to_owned(), "该值".to_owned())
+        } else {
+            (shown.to_owned(), format!("{shown} "))
+        };
         match self {
             Self::Error => say(
-                format!("{shown} is an error of the spreadsheet; write the value itself in place of the formula"),
-                format!("{shown} 是表格软件的错误值；请把公式改成实际的值"),
+                format!("{en} is an error of the spreadsheet; write the value itself in place of the formula"),
+                format!("{zh}是表格软件的错误值；请把公式改成实际的值"),
             ),
             Self::Scientific => say(
                 format!(
-                    "{shown} is a number that the spreadsheet has shortened; format the column as text and enter the value again"
+                    "{en} is a number that the spreadsheet has shortened; format the column as text and enter the value again"
                 ),
-                format!("{shown} 是被表格软件改成科学计数法的数字，末尾几位已丢失；请把该列设为“文本”格式后重新填写"),
+                format!("{zh}是被表格软件改成科学计数法的数字，末尾几位已丢失；请把该列设为“文本”格式后重新填写"),
             ),
             Self::Date => say(
                 format!(
-                    "{shown} looks like a date that the spreadsheet made of something else; format the column as text and enter the value again"
+                    "{en} looks like a date that the spreadsheet made of something else; format the column as text and enter the value again"
                 ),
-                format!("{shown} 像是被表格软件改成了日期；请把该列设为“文本”格式后重新填写"),
+                format!("{zh}像是被表格软件改成了日期；请把该列设为“文本”格式后重新填写"),
             ),
         }
     }

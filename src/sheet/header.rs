@@ -1,6 +1,8 @@
 //! The line of a sheet that names its columns: where it is, what separates cells, and what each column means.
 
 use super::MOST_CELLS;
+use super::address;
+use super::cell::trimmed;
 use super::column::Column;
 use super::split::{Fault, Record, Records};
 use super::told::{Said, Told, quoted, say, short};
@@ -72,7 +74,7 @@ pub(super) fn find<'t>(text: &'t str, told: &mut Told) -> Option<(Header, Record
     }
     let header = Header {
         line: best.record.line,
-        names: best.record.cells.iter().map(|cell| short(super::cell::trimmed(&cell.text()))).collect(),
+        names: best.record.cells.iter().map(|cell| short(trimmed(&cell.text()))).collect(),
         columns: best.columns,
         delimiter: shown(best.delimiter),
     };
@@ -89,7 +91,7 @@ fn directive(text: &str) -> (&str, usize, Option<u8>) {
     let (first, rest) = text.split_at_checked(line_end).unwrap_or((text, ""));
     let first = first.trim_matches(['"', ' ']);
     let is_directive = first.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("sep="));
-    let delimiter = first.bytes().nth(4).filter(|b| DELIMITERS.contains(b));
+    let delimiter = first.as_bytes().get(4).copied().filter(|b| DELIMITERS.contains(b));
     if !is_directive {
         return (text, 1, None);
     }
@@ -105,13 +107,14 @@ fn candidates(text: &str, line: usize, delimiter: u8) -> Vec<Candidate<'_>> {
         }
         let texts = record.cells.iter().map(super::split::Cell::text);
         let columns: Vec<_> = texts.map(|text| Column::of(&text)).collect();
-        let is_account = record.cells.iter().any(|cell| cell.text().contains('@'));
+        let is_account = record.cells.iter().any(|cell| address::check(trimmed(&cell.text())).is_ok());
         let line = record.line;
-        if columns.iter().any(Option::is_some) {
+        let known = columns.iter().flatten().count();
+        if known > 0 {
             found.push(Candidate { record, columns, delimiter, above: above.clone(), records: records.clone() });
         }
         above.push((line, is_account));
-        if above.len() > MOST_TITLES {
+        if known > 1 || above.len() > MOST_TITLES {
             break;
         }
     }
@@ -194,11 +197,10 @@ fn unknown(name: &str) -> Said {
 /// What to say of a file in which no line names a column, and of which line.
 fn without_header(text: &str, line: usize) -> (usize, Said) {
     let lines = text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')).zip(line..);
-    let looked: Vec<_> = lines.filter(|(line, _)| !super::cell::trimmed(line).is_empty()).take(MOST_TITLES).collect();
+    let looked: Vec<_> = lines.filter(|(line, _)| !trimmed(line).is_empty()).take(MOST_TITLES).collect();
     for (text, line) in &looked {
         let text: String = text.chars().take(2000).collect();
-        let commented =
-            super::cell::trimmed(&text).strip_prefix('#').map(|rest| known_in(rest, |c| ",;\t".contains(c)));
+        let commented = trimmed(&text).strip_prefix('#').map(|rest| known_in(rest, |c| ",;\t".contains(c)));
         if commented.is_some_and(|known| known >= 2) {
             return (
                 *line,
@@ -212,20 +214,20 @@ fn without_header(text: &str, line: usize) -> (usize, Said) {
             if known_in(&text, |c| c == sign) >= 2 {
                 let shown =
                     if sign == ' ' || sign == '\u{3000}' { "blanks".to_owned() } else { quoted(&sign.to_string()) };
-                let zh = if shown == "blanks" { "空格" } else { &shown };
+                let zh = if shown == "blanks" { "空格".to_owned() } else { format!(" {shown}") };
                 return (
                     *line,
                     say(
                         format!(
                             "the columns are separated by {shown}; write an English comma (,) between them, here and in every line"
                         ),
-                        format!("各列之间用的是 {zh}；请在这里和每一行中改用英文逗号 (,)"),
+                        format!("各列之间用的是{zh}；请在这里和每一行中改用英文逗号 (,)"),
                     ),
                 );
             }
         }
     }
-    let first = looked.iter().find(|(line, _)| !super::cell::trimmed(line).starts_with('#'));
+    let first = looked.iter().find(|(line, _)| !trimmed(line).starts_with('#'));
     let Some((text, line)) = first.or(looked.first()) else { return (line, no_header()) };
     if text.contains('@') {
         return (

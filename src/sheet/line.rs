@@ -9,6 +9,10 @@ use super::told::{Said, Told, quoted, say};
 use super::{MOST_CELL, Row, address, list, member, password, words};
 use crate::model::{Entry, Secret};
 
+/// The columns whose cells sentences show. In any other one, line and column tell which cell is meant, and somebody may
+/// have put a password there.
+const SHOWN: [Column; 3] = [Column::Email, Column::User, Column::Recipients];
+
 /// One line while it is read.
 pub(super) struct Line<'l> {
     header: &'l Header,
@@ -148,7 +152,7 @@ impl<'l> Line<'l> {
         } else if let [folder] = folders.as_slice()
             && let Some(damage) = Damage::of(folder)
         {
-            let said = damage.said(&quoted(folder));
+            let said = damage.said("");
             if damage == Damage::Error { self.wrong(Column::Folders, said) } else { self.warn(Column::Folders, said) }
         }
         folders
@@ -158,11 +162,8 @@ impl<'l> Line<'l> {
         let host = self.plain(Column::Host);
         if host.contains(|c: char| c.is_whitespace() || "/@,;，。、".contains(c)) {
             let said = say(
-                format!(
-                    "{} is no name of a server; write only the name, for example: imap.corp.example",
-                    quoted(&host)
-                ),
-                format!("{} 不是服务器名；请只写名称，例如：imap.corp.example", quoted(&host)),
+                "this is no name of a server; write only the name, for example: imap.corp.example",
+                "该值不是服务器名；请只写名称，例如：imap.corp.example",
             );
             self.wrong(Column::Host, said);
         }
@@ -179,15 +180,19 @@ impl<'l> Line<'l> {
             text.split_once('.').filter(|(_, part)| part.bytes().all(|b| b == b'0')).map_or(&*text, |(whole, _)| whole);
         let port = whole.parse().ok().filter(|port| *port > 0 && whole.bytes().all(|b| b.is_ascii_digit()));
         match port {
-            Some(_) => self.repair(Column::Port, &text, whole),
+            Some(_) if whole.len() < text.len() => {
+                let (text, whole) = (quoted(&text), quoted(whole));
+                self.warn(
+                    Column::Port,
+                    say(format!("{text} was taken as {whole}"), format!("{text} 已按 {whole} 处理")),
+                );
+            }
+            Some(_) => {}
             None => self.wrong(
                 Column::Port,
                 say(
-                    format!(
-                        "{} is no port; write a number from 1 to 65535, usually 993, or leave it empty",
-                        quoted(&text)
-                    ),
-                    format!("{} 不是端口；请写 1 到 65535 之间的数，一般为 993，或留空", quoted(&text)),
+                    "this is no port; write a number from 1 to 65535, usually 993, or leave it empty",
+                    "该值不是端口；请写 1 到 65535 之间的数，一般为 993，或留空",
                 ),
             ),
         }
@@ -201,7 +206,7 @@ impl<'l> Line<'l> {
         }
         let found = words.find(&text);
         if found.is_none() {
-            self.wrong(column, words.said(&text));
+            self.wrong(column, words.said());
         }
         found
     }
@@ -212,7 +217,7 @@ impl<'l> Line<'l> {
             return String::new();
         }
         if Damage::of(&text) == Some(Damage::Error) {
-            self.warn(Column::Note, Damage::Error.said(&quoted(&text)));
+            self.warn(Column::Note, Damage::Error.said(""));
         }
         unguarded(&text).to_owned()
     }
@@ -238,15 +243,15 @@ impl<'l> Line<'l> {
         let is_own = matches!(column, Column::Email | Column::User);
         if plain.chars().any(char::is_control) && column != Column::Email {
             let said = say(
-                format!("{} holds a line end or another control character; write one value without it", quoted(&plain)),
-                format!("{} 含有换行或其他控制字符；请只写一个值", quoted(&plain)),
+                "holds a line end or another control character; write one value without it",
+                "含有换行或其他控制字符；请只写一个值",
             );
             self.wrong(column, said);
             return String::new();
         }
         match Damage::of(&plain) {
             Some(damage) if damage == Damage::Error || (damage == Damage::Scientific && !is_own) => {
-                self.wrong(column, damage.said(&quoted(&plain)));
+                self.wrong(column, damage.said(""));
                 String::new()
             }
             _ => plain,
@@ -260,6 +265,11 @@ impl<'l> Line<'l> {
         }
         let said = if text.trim() == plain {
             say("blanks around the value were removed", "已去掉首尾的空格")
+        } else if !SHOWN.contains(&column) {
+            say(
+                "blanks, full-width or invisible characters, or a ' before it, were put right",
+                "其中的空格、全角或不可见字符，或前面的 ' 已更正",
+            )
         } else {
             let (text, plain) = (quoted(text), quoted(plain));
             say(format!("{text} was taken as {plain}"), format!("{text} 已按 {plain} 处理"))

@@ -41,6 +41,9 @@ const MOST_ROWS: usize = 200_000;
 /// The most problems, and the most warnings, that are told of one file.
 const MOST_TOLD: usize = 10_000;
 
+/// What old programs write behind the last line.
+const END: char = '\u{1a}';
+
 /// What a file said.
 ///
 /// A line with a problem has no row, nor has any of the lines that name one account twice. So whoever takes away accounts
@@ -112,7 +115,7 @@ pub fn read(bytes: &[u8]) -> Sheet {
 
 /// The rows of a file that could be decoded.
 fn rows(text: &str, told: &mut told::Told) -> Vec<Row> {
-    let Some((header, records)) = header::find(text, told) else { return Vec::new() };
+    let Some((header, records)) = header::find(text.trim_end_matches(END), told) else { return Vec::new() };
     let mut rows = row::Rows::new(&header, told);
     for record in records {
         if !rows.take(&record) {

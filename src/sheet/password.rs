@@ -70,6 +70,12 @@ fn doubts(text: &str) -> Vec<Said> {
             "开头或末尾有空格，已作为密码的一部分保留；如不属于密码，请去掉",
         ));
     }
+    if text.starts_with("=\"") && text.ends_with('"') {
+        found.push(say(
+            "looks like a formula (=\"...\"), and was kept whole; if that is not the password, write it without = and quotes",
+            "像是公式（=\"...\"），已整体作为密码保留；如不是密码的一部分，请去掉等号和引号",
+        ));
+    }
     let odd = |c: char| c != ' ' && (half_width(c) != c || is_blank(c) || is_invisible(c));
     if text.trim_matches(is_blank).contains(odd) {
         found.push(say(

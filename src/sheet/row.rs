@@ -103,7 +103,7 @@ impl<'o> Rows<'o> {
                 "",
                 say(
                     format!(
-                        "ends before the last column ({count} such lines in all); the missing cells were taken as empty"
+                        "ends before the last column, as do all such lines ({count}); the missing cells were taken as empty"
                     ),
                     format!("列数不足（共 {count} 行如此）；缺少的单元格按空白处理"),
                 ),

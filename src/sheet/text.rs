@@ -75,7 +75,10 @@ fn foreign(bytes: &[u8]) -> Option<Said> {
     } else if begins(b"%PDF") {
         Some(no_csv("a PDF", " PDF 文件"))
     } else if begins(b"\x1f\x8b") || begins(b"7z\xbc\xaf") || begins(b"Rar!") {
-        Some(no_csv("a compressed file", "压缩文件"))
+        Some(say(
+            "this is a compressed file, no CSV; unpack it and give the CSV in it",
+            "这是压缩文件，不是 CSV；请先解压，再使用其中的 CSV",
+        ))
     } else {
         None
     }

@@ -1,6 +1,6 @@
 //! Columns that take one of a few words, in either language.
 
-use super::told::{Said, quoted, say};
+use super::told::{Said, say};
 
 /// The words that a column takes.
 #[derive(Debug)]
@@ -82,9 +82,9 @@ impl Words {
     }
 
     /// What to say of a text that means nothing here.
-    pub fn said(&self, text: &str) -> Said {
-        let (shown, (en, zh)) = (quoted(text), self.write);
-        say(format!("{shown} is not known here; {en}"), format!("不认识 {shown}；{zh}"))
+    pub fn said(&self) -> Said {
+        let (en, zh) = self.write;
+        say(format!("this is not known here; {en}"), format!("不认识该值；{zh}"))
     }
 }
 
