@@ -83,7 +83,7 @@ impl Column {
             Self::Recipients => ("recipients", "接收人", "recipient notify 接收者 接收成员 提醒接收人 通知人"),
             Self::Mode => ("mode", "模式", "watchmode 监听模式 监控模式 连接方式"),
             Self::Note => ("note", "备注", "notes remark remarks comment 说明 备注说明 註記"),
-            Self::State => ("state", "状态", "status enabled 是否启用 启用状态 账号状态 帐号状态"),
+            Self::State => ("state", "状态", "status enabled enable active 启用 是否启用 启用状态 账号状态 帐号状态"),
         }
     }
 
@@ -96,7 +96,15 @@ impl Column {
     /// What a cell of the header means: a name of [`Self::ALL`] in any case, width and spelling, alone, or in two languages.
     pub fn of(header: &str) -> Option<Self> {
         // The lines of accounts are looked at too where the header is searched, and passwords stand in them.
-        if header.contains('@') || header.len() > LONGEST {
+        if header.len() > LONGEST {
+            return None;
+        }
+        // An address is none, but may be an example behind a name.
+        let header = match header.split_once(['(', '（', '[', '【']) {
+            Some((name, example)) if example.contains('@') => name,
+            _ => header,
+        };
+        if header.contains('@') {
             return None;
         }
         let header: String = header.nfkc().collect();
@@ -167,11 +175,22 @@ mod tests {
             ("IMAP 服务器", Column::Host),
             ("SSL/TLS", Column::Tls),
             ("端口：", Column::Port),
+            ("邮箱（如 zhangsan@corp.example）", Column::Email),
         ] {
             assert_eq!(Column::of(header), Some(column), "{header}");
         }
-        for header in ["", "姓名", "email sent", "密码更新时间", "userid/email", "username", "#状态", "13800138000"]
-        {
+        for header in [
+            "",
+            "姓名",
+            "email sent",
+            "密码更新时间",
+            "userid/email",
+            "username",
+            "#状态",
+            "13800138000",
+            "mail@corp.example",
+            "a@b(mail)",
+        ] {
             assert_eq!(Column::of(header), None, "{header}");
         }
     }

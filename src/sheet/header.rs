@@ -105,11 +105,13 @@ fn candidates(text: &str, line: usize, delimiter: u8) -> Vec<Candidate<'_>> {
         if record.is_empty() {
             continue;
         }
-        let texts = record.cells.iter().map(super::split::Cell::text);
-        let columns: Vec<_> = texts.map(|text| Column::of(&text)).collect();
+        let columns: Vec<_> = record.cells.iter().map(|cell| Column::of(&cell.text())).collect();
         let is_account = record.cells.iter().any(|cell| address::check(trimmed(&cell.text())).is_ok());
         let line = record.line;
-        let known = columns.iter().flatten().count();
+        // A member may be called "mail", and then the line holds a password too: it is none of names.
+        let is_line =
+            record.cells.iter().zip(&columns).any(|(cell, column)| column.is_none() && cell.text().contains('@'));
+        let known = if is_line { 0 } else { columns.iter().flatten().count() };
         if known > 0 {
             found.push(Candidate { record, columns, delimiter, above: above.clone(), records: records.clone() });
         }
@@ -162,8 +164,6 @@ fn is_usable(header: &Header, told: &mut Told) -> bool {
                 ),
             );
             usable = false;
-        } else if column.is_none() && !name.is_empty() && !name.starts_with('#') {
-            told.warn(header.line, name, unknown(name));
         }
     }
     if header.place(Column::Email).is_none() {
@@ -178,11 +178,22 @@ fn is_usable(header: &Header, told: &mut Told) -> bool {
         told.wrong(header.line, "", said);
         usable = false;
     }
+    unknown(header, usable, told);
     usable
 }
 
-fn unknown(name: &str) -> Said {
-    match Column::near(name) {
+/// Tells of columns that are not known. A line that may be no header is not shown, but for names that are misspelt.
+fn unknown(header: &Header, usable: bool, told: &mut Told) {
+    for (name, column) in header.names.iter().zip(&header.columns) {
+        let near = Column::near(name);
+        if column.is_none() && !name.is_empty() && !name.starts_with('#') && (usable || near.is_some()) {
+            told.warn(header.line, name, unknown_name(near));
+        }
+    }
+}
+
+fn unknown_name(near: Option<&str>) -> Said {
+    match near {
         Some(near) => say(
             format!("is no known column and was left out; did you mean {near}?"),
             format!("不是已知的列，已忽略；是否想写“{near}”？"),
@@ -243,8 +254,8 @@ fn without_header(text: &str, line: usize) -> (usize, Said) {
 
 fn no_header() -> Said {
     say(
-        "no line names the columns; write as the first line, for example: userid,email,provider,password",
-        "没有找到表头；请在第一行写列名，例如：成员账号,邮箱,服务商,密码",
+        "no line names the columns; write as the first line, for example: userid,email,provider,password. If there is such a line, save the file again as \"CSV UTF-8 (comma delimited)\"",
+        "没有找到表头；请在第一行写列名，例如：成员账号,邮箱,服务商,密码。如已有表头，请重新另存为“CSV UTF-8（逗号分隔）”",
     )
 }
 

@@ -37,7 +37,7 @@ const MOST_CELL: usize = 8_000;
 /// The most cells of a line that are looked at.
 const MOST_CELLS: usize = 500;
 /// The most lines with accounts.
-const MOST_ROWS: usize = 200_000;
+const MOST_ROWS: usize = 100_000;
 /// The most problems, and the most warnings, that are told of one file.
 const MOST_TOLD: usize = 10_000;
 

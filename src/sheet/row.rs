@@ -11,7 +11,6 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 /// The accounts of a sheet, as its lines are read.
-#[derive(Debug)]
 pub(super) struct Rows<'o> {
     header: &'o Header,
     told: &'o mut Told,
@@ -46,6 +45,11 @@ impl<'o> Rows<'o> {
         if record.is_empty() {
             return true;
         }
+        if self.is_header(record) {
+            let said = say("names the columns again and was left out", "这一行又是表头，已忽略");
+            self.told.warn(record.line, "", said);
+            return true;
+        }
         self.any = true;
         if self.rows.len() >= MOST_ROWS {
             self.told.wrong(
@@ -65,6 +69,12 @@ impl<'o> Rows<'o> {
             self.read(record);
         }
         !self.told.is_full()
+    }
+
+    /// Whether it is a header: files are put together from several.
+    fn is_header(&self, record: &Record<'_>) -> bool {
+        let address = self.header.place(Column::Email).and_then(|place| record.cells.get(place));
+        address.is_some_and(|cell| Column::of(&cell.text()) == Some(Column::Email))
     }
 
     fn read(&mut self, record: &Record<'_>) {
@@ -103,9 +113,9 @@ impl<'o> Rows<'o> {
                 "",
                 say(
                     format!(
-                        "ends before the last column, as do all such lines ({count}); the missing cells were taken as empty"
+                        "lines that end before the last column: {count}, of which this is the first; the missing cells were taken as empty"
                     ),
-                    format!("列数不足（共 {count} 行如此）；缺少的单元格按空白处理"),
+                    format!("从这一行起共有 {count} 行列数不足；缺少的单元格按空白处理"),
                 ),
             );
         }

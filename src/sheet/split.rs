@@ -1,4 +1,4 @@
-//! From characters to lines of cells (RFC 4180, and how files differ from it).
+//! From characters to lines of cells (RFC 4180, and how files differ from it). Nothing here prints what a cell holds.
 
 use super::cell::trimmed;
 use super::damage::is_error;
@@ -8,7 +8,7 @@ use memchr::{memchr, memchr2, memchr3};
 use std::borrow::Cow;
 
 /// One cell, as it stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Cell<'t> {
     /// What stands between the quotes, or between the delimiters where there are none.
     raw: &'t str,
@@ -57,7 +57,6 @@ pub(super) enum Fault {
 }
 
 /// The cells up to the end of a line, or of several where quotes hold line ends.
-#[derive(Debug)]
 pub(super) struct Record<'t> {
     /// The line where it begins, or that of the quote that is wrong.
     pub line: usize,
@@ -90,7 +89,7 @@ fn is_comment(first: &str, has_address: impl FnOnce() -> bool) -> bool {
 }
 
 /// The records of a text, one after the other, without the lines that begin with `#`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Records<'t> {
     rest: &'t str,
     line: usize,

@@ -80,6 +80,23 @@ fn no_password_stands_in_a_sentence() {
     }
 }
 
+/// A member called "mail" makes no header of a line, and what is no header is not shown.
+#[test]
+fn no_password_stands_in_a_sentence_where_the_header_is_missing() {
+    for text in [
+        "mail,mail@corp.example,exmail,hunter2\n",
+        "user,mail@corp.example,hunter2,notify\nmail,a@corp.example,hunter2,host\n",
+        "mail,exmail,hunter2\n",
+        "mail;mail,hunter2\n",
+        "mail hunter2 user\n",
+        "hunter2\n",
+        "# mail,user,hunter2\n",
+    ] {
+        let sheet = sheet::read(text.as_bytes());
+        assert!(!sheet.problems.is_empty() && !told(&sheet).contains(SECRET), "{text}: {}", told(&sheet));
+    }
+}
+
 /// The sentences of each file, where the password is moved through all columns by delimiters that are missing or too many.
 #[test]
 fn no_password_stands_in_a_sentence_where_cells_are_shifted() {

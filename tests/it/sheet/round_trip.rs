@@ -134,6 +134,28 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_is_too_odd(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        encoding in 0..4,
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let text = String::from_utf8(sheet::template(Lang::ZhCn)).unwrap().replace("\n#", "\n");
+        let mut bytes = match encoding {
+            0 => text.into_bytes(),
+            1 => encoding_rs::GB18030.encode(text.trim_start_matches('\u{feff}')).0.into_owned(),
+            2 => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        };
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len()) + 1);
+        let sheet = sheet::read(&bytes);
+        prop_assert!(sheet.rows.len() <= 2 && sheet.rows.len() + sheet.problems.len() > 0);
+    }
+
+    #[test]
     fn no_text_is_too_odd(header in "(userid|邮箱|email|密码|note|#|\"|,|;|\t|\n){0,12}", lines in prop::collection::vec(nasty(), 0..12)) {
         let text = format!("{header}\nuserid,email,port,password,folders\n{}", lines.join(","));
         let sheet = sheet::read(text.as_bytes());
