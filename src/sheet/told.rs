@@ -2,9 +2,10 @@
 
 use super::MOST_TOLD;
 use crate::model::Lang;
+use serde::{Deserialize, Serialize};
 
 /// Something about a line, in words: what is wrong and what to write, or what was taken for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// The line, from 1, as an editor counts; that of the header where a whole column is meant.
     pub line: usize,
@@ -17,14 +18,19 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// What is said, without line and column.
+    pub fn said(&self, lang: Lang) -> &str {
+        lang.pick(&self.zh, &self.en)
+    }
+
     /// The whole sentence with line and column.
     pub fn text(&self, lang: Lang) -> String {
-        let Self { line, column, en, zh } = self;
+        let (Self { line, column, .. }, said) = (self, self.said(lang));
         match (lang, column.is_empty()) {
-            (Lang::En, true) => format!("line {line}: {en}"),
-            (Lang::En, false) => format!("line {line}, {column}: {en}"),
-            (Lang::ZhCn, true) => format!("第 {line} 行：{zh}"),
-            (Lang::ZhCn, false) => format!("第 {line} 行，{column}：{zh}"),
+            (Lang::En, true) => format!("line {line}: {said}"),
+            (Lang::En, false) => format!("line {line}, {column}: {said}"),
+            (Lang::ZhCn, true) => format!("第 {line} 行：{said}"),
+            (Lang::ZhCn, false) => format!("第 {line} 行，{column}：{said}"),
         }
     }
 }
