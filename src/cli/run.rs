@@ -146,7 +146,7 @@ pub(super) async fn sandbox(listen: SocketAddr, typed: SandboxArgs, lang: Lang) 
 
 fn member(text: &str) -> Member {
     let (userid, name) = text.split_once('=').unwrap_or((text, text));
-    Member { userid: userid.to_owned(), name: name.to_owned() }
+    Member::new(userid, name)
 }
 
 /// Resolves at SIGTERM, SIGINT, or when the terminal is closed.

@@ -39,7 +39,7 @@ pub async fn demo(
 
     let stop = CancellationToken::new();
     let wecom = SandboxOptions {
-        members: USERS.map(|(userid, name)| Member { userid: userid.into(), name: name.into() }).to_vec(),
+        members: USERS.map(|(userid, name)| Member::new(userid, name)).to_vec(),
         ..SandboxOptions::default()
     };
     let sandbox = sandbox::serve(sandbox, wecom, stop.clone().cancelled_owned());

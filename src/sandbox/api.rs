@@ -5,34 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Request, State as Shares};
+use axum::extract::{Request, State as Shares};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::answer::Refusal;
-use super::control::{Before, Call};
-use super::send;
-use super::state::{Shared, State};
+use super::call::Call;
+use super::contacts::{self, Question};
+use super::control::Before;
+use super::state::{Person, Shared, State};
+use super::token::Holder;
 use super::wire::Peer;
+use super::{check, send};
 
 /// No call needs a larger body.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// `/cgi-bin/gettoken`
-pub(super) async fn gettoken(shared: Shares<Arc<Shared>>, peer: ConnectInfo<Peer>, request: Request) -> Response {
-    call(Call::Gettoken, shared.0, &peer.0, request).await
-}
-
-/// `/cgi-bin/message/send`
-pub(super) async fn message_send(shared: Shares<Arc<Shared>>, peer: ConnectInfo<Peer>, request: Request) -> Response {
-    call(Call::Send, shared.0, &peer.0, request).await
-}
-
-/// `/cgi-bin/agent/get`
-pub(super) async fn agent_get(shared: Shares<Arc<Shared>>, peer: ConnectInfo<Peer>, request: Request) -> Response {
-    call(Call::AgentGet, shared.0, &peer.0, request).await
-}
 
 /// Everything else: 404, as the real front end answers.
 pub(super) async fn unknown(Shares(shared): Shares<Arc<Shared>>, request: Request) -> Response {
@@ -64,7 +52,8 @@ enum Outcome {
     Cut,
 }
 
-async fn call(call: Call, shared: Arc<Shared>, peer: &Peer, request: Request) -> Response {
+/// A call that the sandbox knows.
+pub(super) async fn call(call: Call, shared: Arc<Shared>, peer: &Peer, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.ok();
     let query = parts.uri.query().unwrap_or_default();
@@ -89,12 +78,7 @@ async fn call(call: Call, shared: Arc<Shared>, peer: &Peer, request: Request) ->
 fn decide(call: Call, shared: &Shared, peer: &Peer, asked: &Asked) -> Outcome {
     let now = shared.now();
     let mut state = shared.lock();
-    let count = match call {
-        Call::Gettoken => &mut state.counts.gettoken,
-        Call::Send => &mut state.counts.send,
-        Call::AgentGet => &mut state.counts.agent_get,
-    };
-    *count += 1;
+    *state.counts.calls.entry(call.name()).or_default() += 1;
     let done = match state.faults.before(call) {
         Before::Cut => {
             state.note("cut", now, json!({ "call": call.name(), "accepted": false }));
@@ -140,18 +124,22 @@ fn handle(
     state: &mut State,
     now: u64,
 ) -> Result<Map<String, Value>, Refusal> {
-    let method = if call == Call::Send { Method::POST } else { Method::GET };
+    let method = call.method();
     if asked.method != method {
         return Err(Refusal::illegal(format!("this call is made by {method}, not {}", asked.method)));
     }
     let options = &shared.options;
     if call == Call::Gettoken {
-        if state.app_closed {
+        let (corp_id, secret) = (asked.param("corpid"), asked.param("corpsecret"));
+        if state.app_closed && secret == options.secret {
             // A stopped app's secret is refused like a wrong one, but it does not count towards the ban.
             return Err(Refusal::because(40001, "invalid credential: app disabled"));
         }
-        let (corp_id, secret) = (asked.param("corpid"), asked.param("corpsecret"));
-        let granted = state.tokens.grant(options, corp_id, secret, peer.ip, now)?;
+        if options.gettoken_checks_ip {
+            trusted(state, peer)?;
+        }
+        let contacts_secret = state.contacts_secret.clone();
+        let granted = state.tokens.grant(options, &contacts_secret, (corp_id, secret), peer.ip, now)?;
         state.note("gettoken", now, json!({ "expires_in": granted.expires_in }));
         return Ok(Map::from_iter([
             ("access_token".to_owned(), json!(granted.access_token)),
@@ -163,12 +151,30 @@ fn handle(
         state.note("violation", now, detail);
     }
     let token = asked.query.get("access_token").map(String::as_str);
-    state.tokens.check(token, now)?;
-    if call == Call::AgentGet {
-        return agent(shared, state, asked.param("agentid"));
-    }
+    let holder = state.tokens.check(token, now)?;
+    trusted(state, peer)?;
     let body = asked.body.as_ref().ok_or_else(|| Refusal::illegal("the body is too large"))?;
-    send::send(state, options, body, now)
+    match (call, holder) {
+        // A token of contacts sync redeems no codes (p90313, 50001), and may not act for the app.
+        (Call::Getuserinfo, Holder::Contacts) => Err(Refusal::new(50001)),
+        (Call::AgentGet | Call::Send, Holder::Contacts) => Err(Refusal::new(48002)),
+        (Call::AgentGet, Holder::App) => agent(shared, state, asked.param("agentid")),
+        (Call::Send, Holder::App) => send::send(state, options, body, now),
+        (Call::Getuserinfo, Holder::App) => state.codes.redeem(asked.param("code"), now),
+        _ => {
+            let body = if method == Method::POST { check::parse(body)? } else { Value::Null };
+            let param = |key: &str| asked.param(key);
+            contacts::answer(state, &Question { call, holder, options, now, param: &param, body })
+        }
+    }
+}
+
+/// 60020 for a caller whose address is not among those that may call (wecom-api.md section 8.4).
+fn trusted(state: &State, peer: &Peer) -> Result<(), Refusal> {
+    match &state.trusted_ips {
+        Some(ips) if !ips.contains(&peer.ip) => Err(Refusal::new(60020)),
+        _ => Ok(()),
+    }
 }
 
 /// `agent/get` (p90227): 41011 without an agentid, 40056 for no number, 301002 for another app's.
@@ -180,7 +186,12 @@ fn agent(shared: &Shared, state: &State, agentid: &str) -> Result<Map<String, Va
     if id != shared.options.agent_id {
         return Err(Refusal::new(301_002));
     }
-    let users = state.members.iter().filter(|person| !person.removed);
+    // Who is visible by a party or a tag is not named.
+    let direct = |person: &&Person| match &shared.options.visible_members {
+        None => true,
+        Some(direct) => direct.iter().any(|userid| userid.eq_ignore_ascii_case(&person.member.userid)),
+    };
+    let users = state.members.iter().filter(|person| person.in_range()).filter(direct);
     let users: Vec<Value> = users.map(|person| json!({ "userid": person.member.userid })).collect();
     let answer = json!({
         "agentid": id,
@@ -191,10 +202,10 @@ fn agent(shared: &Shared, state: &State, agentid: &str) -> Result<Map<String, Va
         "allow_partys": { "partyid": shared.options.parties },
         "allow_tags": { "tagid": shared.options.tags },
         "close": i64::from(state.app_closed),
-        "redirect_domain": "",
+        "redirect_domain": state.redirect_domain,
         "report_location_flag": 0,
         "isreportenter": 0,
-        "home_url": "",
+        "home_url": state.home_url,
     });
     match answer {
         Value::Object(fields) => Ok(fields),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::answer::Refusal;
-use super::options::{Group, Options, well_formed};
-use super::state::State;
+use super::options::{Options, well_formed};
+use super::state::{Person, State};
 
 const MAX_USERS: usize = 1000;
 const MAX_PARTIES: usize = 100;
@@ -235,11 +235,13 @@ pub(super) fn recipients(
     Ok(recipients)
 }
 
-/// The userids in the visible range.
+/// The userids that may be sent to.
 fn everyone(state: &State) -> impl Iterator<Item = String> {
-    let visible = state.members.iter().filter(|person| !person.removed);
-    visible.map(|person| person.member.userid.clone())
+    let reachable = state.members.iter().filter(|person| person.reachable());
+    reachable.map(|person| person.member.userid.clone())
 }
+
+type MembersOf = fn(i64, &Options, &State) -> Vec<String>;
 
 /// Whom the ids name, `None` when not one is valid; the others go into the lists of `recipients`.
 fn named(
@@ -267,20 +269,22 @@ fn named(
         if !well_formed(user) {
             remarks.violation(format!("touser holds {user:?}, which is no userid"));
         }
-        if state.visible(&userid) {
+        if state.reachable(&userid) {
             any_valid = true;
             found.insert(userid);
         } else {
             recipients.invalid_users.push(userid);
         }
     }
-    let parties = (parties, &options.parties, &options.party_members, &mut recipients.invalid_parties);
-    let tags = (tags, &options.tags, &options.tag_members, &mut recipients.invalid_tags);
-    for (ids, valid, groups, invalid) in [parties, tags] {
+    // A department below one in the visible range is in it.
+    let visible: Vec<i64> = options.visible_departments().into_iter().chain(options.parties.clone()).collect();
+    let parties = (parties, &visible, members_of_party as MembersOf, &mut recipients.invalid_parties);
+    let tags = (tags, &options.tags, members_of_tag as MembersOf, &mut recipients.invalid_tags);
+    for (ids, valid, members_of, invalid) in [parties, tags] {
         for id in ids {
             if let Some(id) = id.parse().ok().filter(|id| valid.contains(id)) {
                 any_valid = true;
-                found.extend(members_of(id, groups, state));
+                found.extend(members_of(id, options, state));
             } else {
                 invalid.push(id.to_owned());
             }
@@ -300,8 +304,23 @@ fn pieces<'a>(key: &str, joined: &'a str, remarks: &mut Remarks) -> Vec<&'a str>
     joined.split('|').filter(|piece| !piece.is_empty()).collect()
 }
 
-fn members_of(id: i64, groups: &[Group], state: &State) -> Vec<String> {
-    match groups.iter().find(|group| group.id == id) {
+/// Who is in a party: the members given with it, and those who name it or a department below it. Where neither is told
+/// of any, everybody.
+fn members_of_party(id: i64, options: &Options, state: &State) -> Vec<String> {
+    let group = options.party_members.iter().find(|group| group.id == id);
+    if group.is_none() && state.members.iter().all(|person| person.member.departments.is_empty()) {
+        return everyone(state).collect();
+    }
+    let below = options.below(id);
+    let inside = |person: &&Person| person.member.departments.iter().any(|id| below.contains(id));
+    let by_department = state.members.iter().filter(inside).map(|person| person.member.userid.clone());
+    let given = group.into_iter().flat_map(|group| &group.members).map(|userid| userid.to_ascii_lowercase());
+    given.chain(by_department).collect()
+}
+
+/// Who carries a tag; where it is not told, everybody.
+fn members_of_tag(id: i64, options: &Options, state: &State) -> Vec<String> {
+    match options.tag_members.iter().find(|group| group.id == id) {
         Some(group) => group.members.iter().map(|userid| userid.to_ascii_lowercase()).collect(),
         None => everyone(state).collect(),
     }

@@ -1,40 +1,20 @@
 //! `POST /sandbox/control`: faults and changes a test orders.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State as Shares;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::answer::Refusal;
-use super::options::{Member, well_formed};
+use super::call::Call;
+use super::corp::{Member, STATUSES};
+use super::options::well_formed;
 use super::state::{Person, Shared, State};
-
-/// A call of WeCom's that the sandbox knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Call {
-    /// `GET /cgi-bin/gettoken`
-    Gettoken,
-    /// `POST /cgi-bin/message/send`
-    Send,
-    /// `GET /cgi-bin/agent/get`
-    AgentGet,
-}
-
-impl Call {
-    /// The name used in orders and events.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Gettoken => "gettoken",
-            Self::Send => "send",
-            Self::AgentGet => "agent_get",
-        }
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +32,18 @@ struct StatusNext {
     #[serde(default = "once")]
     times: u64,
     call: Option<Call>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetStatus {
+    userid: String,
+    status: i64,
+}
+
+/// Tells a null from a key that is missing.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn once() -> u64 {
@@ -74,6 +66,15 @@ struct Order {
     down: Option<bool>,
     remove_member: Option<String>,
     add_member: Option<Member>,
+    hide_member: Option<String>,
+    show_member: Option<String>,
+    set_status: Option<SetStatus>,
+    /// `null` ends it.
+    #[serde(default, deserialize_with = "given")]
+    trusted_ips: Option<Option<Vec<IpAddr>>>,
+    redirect_domain: Option<String>,
+    home_url: Option<String>,
+    contacts_secret: Option<String>,
     close_app: Option<bool>,
     unlicense_member: Option<String>,
     license_member: Option<String>,
@@ -149,34 +150,68 @@ impl Order {
         {
             return Err(format!("add_member: {:?} is no userid", member.userid));
         }
+        let statuses = [self.add_member.as_ref().map(|m| m.status), self.set_status.as_ref().map(|set| set.status)];
+        if let Some(status) = statuses.into_iter().flatten().find(|status| !STATUSES.contains(status)) {
+            return Err(format!("{status} is no status of a member; use 1, 2, 4 or 5"));
+        }
         Ok(())
     }
 
     fn apply(self, state: &mut State) -> Result<(), String> {
         self.check()?;
-        if let Some(userid) = &self.remove_member {
-            known(state, "remove_member", userid)?.removed = true;
-        }
-        if let Some(member) = &self.add_member {
-            add_member(state, member);
-        }
-        for (order, userid, unlicensed) in
-            [("unlicense_member", &self.unlicense_member, true), ("license_member", &self.license_member, false)]
-        {
-            if let Some(userid) = userid {
-                known(state, order, userid)?.unlicensed = unlicensed;
-            }
-        }
+        self.apply_people(state)?;
         if self.invalidate_tokens {
             state.tokens.invalidate();
         }
         if self.lift_bans {
             state.tokens.lift_bans();
         }
-        if let Some(closed) = self.close_app {
-            state.app_closed = closed;
+        state.app_closed = self.close_app.unwrap_or(state.app_closed);
+        if let Some(ips) = &self.trusted_ips {
+            state.trusted_ips.clone_from(ips);
+        }
+        let texts = [
+            (&mut state.redirect_domain, &self.redirect_domain),
+            (&mut state.home_url, &self.home_url),
+            (&mut state.contacts_secret, &self.contacts_secret),
+        ];
+        for (text, new) in texts {
+            if let Some(new) = new {
+                text.clone_from(new);
+            }
         }
         self.apply_faults(&mut state.faults);
+        Ok(())
+    }
+
+    /// Who is named must be known, before anything is changed.
+    fn apply_people(&self, state: &mut State) -> Result<(), String> {
+        let named = [
+            ("remove_member", self.remove_member.as_ref()),
+            ("unlicense_member", self.unlicense_member.as_ref()),
+            ("license_member", self.license_member.as_ref()),
+            ("hide_member", self.hide_member.as_ref()),
+            ("show_member", self.show_member.as_ref()),
+            ("set_status", self.set_status.as_ref().map(|set| &set.userid)),
+        ];
+        let named: Vec<_> = named.into_iter().filter_map(|(order, userid)| Some((order, userid?))).collect();
+        for (order, userid) in &named {
+            known(state, order, userid)?;
+        }
+        for (order, userid) in named {
+            let person = known(state, order, userid)?;
+            match order {
+                "remove_member" => person.removed = true,
+                "unlicense_member" => person.unlicensed = true,
+                "license_member" => person.unlicensed = false,
+                "hide_member" => person.hidden = true,
+                "show_member" => person.hidden = false,
+                _ => person.member.status = self.set_status.as_ref().map_or(1, |set| set.status),
+            }
+        }
+        if let Some(member) = &self.add_member {
+            add_member(state, member);
+        }
         Ok(())
     }
 
@@ -212,10 +247,11 @@ fn add_member(state: &mut State, member: &Member) {
     let known = state.members.iter_mut().find(|person| person.member.userid.eq_ignore_ascii_case(&member.userid));
     match known {
         Some(person) => {
-            person.removed = false;
-            person.member.name.clone_from(&member.name);
+            let userid = std::mem::take(&mut person.member.userid);
+            person.member = Member { userid, ..member.clone() };
+            (person.removed, person.hidden) = (false, false);
         }
-        None => state.members.push(Person::new(&member.userid, &member.name)),
+        None => state.members.push(Person::new(member)),
     }
 }
 
@@ -228,8 +264,11 @@ pub(super) async fn control(Shares(shared): Shares<Arc<Shared>>, body: Bytes) ->
         .and_then(|order| order.apply(&mut state));
     match done {
         Ok(()) => {
-            let order = serde_json::from_slice(&body).unwrap_or_default();
-            state.note("control", now, json!({ "order": serde_json::Value::clone(&order) }));
+            let mut order: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            if let Some(secret) = order.get_mut("contacts_secret") {
+                *secret = json!("<secret>");
+            }
+            state.note("control", now, json!({ "order": order }));
             axum::Json(json!({ "ok": true })).into_response()
         }
         Err(error) => (StatusCode::BAD_REQUEST, axum::Json(json!({ "ok": false, "error": error }))).into_response(),

@@ -2,30 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-/// A member inside the app's visible range.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Member {
-    /// The userid, 1 to 64 bytes (p90195). The sandbox keeps and answers it in lower case (p90236).
-    pub userid: String,
-    /// The name shown on the phone.
-    pub name: String,
-}
-
-/// Who belongs to a party or a tag.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Group {
-    /// The party's or tag's id.
-    pub id: i64,
-    /// The userids inside.
-    pub members: Vec<String>,
-}
+pub use super::corp::{Department, Group, Member, TagName};
 
 /// Everything that can be chosen when a sandbox starts. `Default` is usable as it is.
 ///
@@ -38,6 +21,19 @@ pub struct Group {
 /// parties = [1, 12]
 /// party_members = [{ id = 12, members = ["bob"] }]
 /// ```
+///
+/// A corp that is larger than what the app may see, and browsers that sign in:
+///
+/// ```toml
+/// departments = [{ id = 1, name = "公司", parent = 0 }, { id = 12, name = "研发部" }, { id = 13, name = "财务部" }]
+/// members = [{ userid = "ann", name = "安", departments = [12], email = "ann@corp.example" },
+///            { userid = "bob", name = "Bob", departments = [13], status = 2 }]
+/// parties = [12]
+/// visible_members = []
+/// contacts_secret = "another-secret"
+/// trusted_ips = ["127.0.0.1"]
+/// redirect_domain = "mail.corp.example:8443"
+/// ```
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -49,13 +45,23 @@ pub struct Options {
     pub agent_id: i64,
     /// The app's name, the heading of each chat.
     pub app_name: String,
-    /// The members in the app's visible range.
+    /// The secret of contacts sync (通讯录同步); empty: that is switched off.
+    pub contacts_secret: String,
+    /// The members of the corp.
     pub members: Vec<Member>,
+    /// Who is in the app's visible range (可见范围) by themselves, beside those of `parties` and `tag_members`; where it
+    /// is not given, every member is.
+    pub visible_members: Option<Vec<String>>,
+    /// The departments of the corp; where none are given, the root and one for each of `parties`.
+    pub departments: Vec<Department>,
     /// The parties in the app's visible range.
     pub parties: Vec<i64>,
     /// The tags the app may use.
     pub tags: Vec<i64>,
-    /// Who is in a party; one that is not named here holds every member.
+    /// What the tags are called.
+    pub tag_names: Vec<TagName>,
+    /// Who is in a party, beside the members who name it; one that is not named here holds every member, unless members
+    /// name departments.
     pub party_members: Vec<Group>,
     /// Who carries a tag; one that is not named here is carried by every member.
     pub tag_members: Vec<Group>,
@@ -73,6 +79,19 @@ pub struct Options {
     pub member_per_hour: usize,
     /// 账号上限数: 200 persons may be told per day for each (p90454), then 45009; no limit where it is not given.
     pub account_cap: Option<u64>,
+    /// The addresses that may call (企业可信IP, wecom-api.md section 8.4); others get 60020. Not given: all may.
+    pub trusted_ips: Option<Vec<IpAddr>>,
+    /// Whether `gettoken` is refused to others as well, which the documentation does not say.
+    pub gettoken_checks_ip: bool,
+    /// Whether `user/get` answers 60111 for members outside the visible range, as for nobody, rather than 60011.
+    pub hidden_is_unknown: bool,
+    /// Whether `user/get` tells `enable` beside `status`, as private editions do.
+    pub tells_enable: bool,
+    /// The host, with a port where it is not the usual one, that browsers may be sent back to with a code
+    /// (授权回调域, 可信域名); empty: none.
+    pub redirect_domain: String,
+    /// The app's home page (应用主页).
+    pub home_url: String,
     /// Refuse too long text and markdown with 45002; `false` truncates them at 2048 bytes.
     pub strict: bool,
     /// How many shown messages, and how many events, are kept for looking back.
@@ -81,15 +100,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let member = |userid: &str, name: &str| Member { userid: userid.to_owned(), name: name.to_owned() };
         Self {
             corp_id: "ww0123456789abcdef".to_owned(),
             secret: "sandbox-secret".to_owned(),
             agent_id: 1_000_002,
             app_name: "邮铃".to_owned(),
-            members: vec![member("zhangsan", "张三"), member("lisi", "李四"), member("wangwu", "王五")],
+            contacts_secret: "sandbox-contacts-secret".to_owned(),
+            members: vec![Member::new("zhangsan", "张三"), Member::new("lisi", "李四"), Member::new("wangwu", "王五")],
+            visible_members: None,
+            departments: Vec::new(),
             parties: vec![1, 12],
             tags: vec![3],
+            tag_names: Vec::new(),
             party_members: Vec::new(),
             tag_members: Vec::new(),
             token_lifetime: Duration::from_secs(7200),
@@ -98,6 +120,12 @@ impl Default for Options {
             member_per_minute: 30,
             member_per_hour: 1000,
             account_cap: None,
+            trusted_ips: None,
+            gettoken_checks_ip: false,
+            hidden_is_unknown: false,
+            tells_enable: false,
+            redirect_domain: String::new(),
+            home_url: String::new(),
             strict: true,
             keep: 200_000,
         }
@@ -105,7 +133,7 @@ impl Default for Options {
 }
 
 impl fmt::Debug for Options {
-    /// Without the secret: it may be a real one.
+    /// Without the secrets: they may be real ones.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("corp_id", &self.corp_id)
@@ -169,12 +197,15 @@ impl Options {
     /// Whether a WeCom could be set up like this.
     ///
     /// # Errors
-    /// An empty corp id or secret, a malformed or repeated userid, a group of unknown members or of an unknown id,
-    /// a zero lifetime or account cap.
+    /// An empty corp id or secret, one secret for both, a malformed or repeated userid, a group of unknown members or of
+    /// an unknown id, departments that are no tree, a zero lifetime or account cap.
     pub fn check(&self) -> Result<(), OptionsError> {
         let refuse = |text: String| Err(OptionsError::Value(text));
         if self.corp_id.is_empty() || self.secret.is_empty() {
             return refuse("corp_id and secret must not be empty; leave them out for the defaults".to_owned());
+        }
+        if self.contacts_secret == self.secret {
+            return refuse("contacts_secret and secret must differ".to_owned());
         }
         if self.token_lifetime.as_secs() == 0 {
             return refuse("token_lifetime must be at least \"1s\"".to_owned());
@@ -206,7 +237,7 @@ impl Options {
                 }
             }
         }
-        Ok(())
+        self.check_corp().or_else(refuse)
     }
 }
 

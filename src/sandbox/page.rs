@@ -41,7 +41,7 @@ pub(super) async fn desk(Shares(shared): Shares<Arc<Shared>>, Query(chosen): Que
     let phones: String = match member {
         Some(person) => phone(&shared, &state, person, now),
         None => {
-            let people = state.members.iter().filter(|person| !person.removed);
+            let people = state.members.iter().filter(|person| person.in_range());
             people.take(DESK_PHONES).map(|person| phone(&shared, &state, person, now)).collect()
         }
     };
@@ -106,7 +106,7 @@ fn html(status: StatusCode, page: String) -> Response {
 }
 
 /// Puts values into `{{name}}` places, in one pass, so that a value's own braces stay text.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut page = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -157,7 +157,7 @@ fn list_entry(person: &Person, only: &str, now: u64) -> String {
          <span class=\"who\"><b>{}</b> <small>{id}</small><span class=\"preview\">{}</span></span>\
          <span class=\"side\"><time>{time}</time><i class=\"unread\"></i></span></a></li>",
         if userid == only { "chosen " } else { "" },
-        if person.removed { "removed" } else { "" },
+        if person.in_range() { "" } else { "removed" },
         escape(&initial),
         escape(&person.member.name),
         escape(&preview),

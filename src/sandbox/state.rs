@@ -1,6 +1,7 @@
 //! Everything a sandbox remembers, behind one lock: members, tokens, messages shown, events, faults to play.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::Rng;
@@ -10,9 +11,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Clock;
+use super::call::Call;
+use super::contacts::Lookups;
 use super::control::Faults;
 use super::limits::Limits;
 use super::options::{Member, Options};
+use super::sign_in::Codes;
 use super::token::Tokens;
 
 /// Two messages further apart than this have a time between them on the phone.
@@ -33,8 +37,18 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(options: Options, clock: Clock) -> Self {
-        let members = options.members.iter().map(|member| Person::new(&member.userid, &member.name));
-        let state = State { members: members.collect(), keep: options.keep.max(1), ..State::default() };
+        let members = options.members.iter().map(|m| Person { hidden: !options.in_range(m), ..Person::new(m) });
+        let counts = Counts { calls: Call::ALL.map(|call| (call.name(), 0)).into(), ..Counts::default() };
+        let state = State {
+            members: members.collect(),
+            counts,
+            keep: options.keep.max(1),
+            trusted_ips: options.trusted_ips.clone(),
+            redirect_domain: options.redirect_domain.clone(),
+            home_url: options.home_url.clone(),
+            contacts_secret: options.contacts_secret.clone(),
+            ..State::default()
+        };
         Self {
             run: random_text(16),
             closing: CancellationToken::new(),
@@ -59,8 +73,10 @@ impl Shared {
 /// A member with what became of them.
 pub(super) struct Person {
     pub(super) member: Member,
-    /// No longer in the visible range; the chat stays readable.
+    /// Gone from the corp; the chat stays readable.
     pub(super) removed: bool,
+    /// In the corp, but outside the app's visible range.
+    pub(super) hidden: bool,
     /// In the visible range, but without an interface licence (基础接口许可).
     pub(super) unlicensed: bool,
     /// The newest message, kept even when the chat forgets it.
@@ -68,9 +84,20 @@ pub(super) struct Person {
 }
 
 impl Person {
-    pub(super) fn new(userid: &str, name: &str) -> Self {
-        let member = Member { userid: userid.to_ascii_lowercase(), name: name.to_owned() };
-        Self { member, removed: false, unlicensed: false, last: None }
+    pub(super) fn new(member: &Member) -> Self {
+        let member = Member { userid: member.userid.to_ascii_lowercase(), ..member.clone() };
+        Self { member, removed: false, hidden: false, unlicensed: false, last: None }
+    }
+
+    /// In the app's visible range.
+    pub(super) fn in_range(&self) -> bool {
+        !self.removed && !self.hidden
+    }
+
+    /// In the visible range, and neither disabled nor gone. Documented is only that who is disabled is unsubscribed
+    /// (p90240); by the stricter reading they get nothing.
+    pub(super) fn reachable(&self) -> bool {
+        self.in_range() && matches!(self.member.status, 1 | 4)
     }
 }
 
@@ -145,12 +172,9 @@ pub(super) struct Event {
 /// How often what happened since the start.
 #[derive(Default, Clone, serde::Serialize)]
 pub(super) struct Counts {
-    /// Calls of `gettoken`, whatever came of them.
-    pub(super) gettoken: u64,
-    /// Calls of `message/send`, whatever came of them.
-    pub(super) send: u64,
-    /// Calls of `agent/get`.
-    pub(super) agent_get: u64,
+    /// Calls by their name, whatever came of them.
+    #[serde(flatten)]
+    pub(super) calls: BTreeMap<&'static str, u64>,
     /// Sends answered with errcode 0, duplicates included.
     pub(super) accepted: u64,
     /// The persons of those sends, which is what the day's quota counts.
@@ -176,7 +200,13 @@ pub(super) struct State {
     pub(super) tokens: Tokens,
     pub(super) limits: Limits,
     pub(super) faults: Faults,
+    pub(super) lookups: Lookups,
+    pub(super) codes: Codes,
     pub(super) app_closed: bool,
+    pub(super) trusted_ips: Option<Vec<IpAddr>>,
+    pub(super) redirect_domain: String,
+    pub(super) home_url: String,
+    pub(super) contacts_secret: String,
     pub(super) task_ids: HashSet<String>,
     pub(super) counts: Counts,
     /// Bodies sent with the duplicate check, by digest, with the time they were shown.
@@ -190,9 +220,9 @@ pub(super) struct State {
 }
 
 impl State {
-    /// A member who is in the visible range, by lower-case userid.
-    pub(super) fn visible(&self, userid: &str) -> bool {
-        self.members.iter().any(|person| !person.removed && person.member.userid == userid)
+    /// A member who may be sent to, by lower-case userid.
+    pub(super) fn reachable(&self, userid: &str) -> bool {
+        self.members.iter().any(|person| person.reachable() && person.member.userid == userid)
     }
 
     /// Any member ever known, by userid in any case.
@@ -274,6 +304,6 @@ impl State {
     }
 }
 
-fn random_text(length: usize) -> String {
+pub(super) fn random_text(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }

@@ -26,11 +26,27 @@ struct Token {
     expires_ms: u64,
 }
 
-/// The app's one token, and what is known of earlier ones.
+/// Whose token it is: what it may do differs (wecom-api.md section 9.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// The app.
+    App,
+    /// Contacts sync (通讯录同步).
+    Contacts,
+}
+
+/// One token of one holder, and what is known of earlier ones.
 #[derive(Default)]
-pub(super) struct Tokens {
+struct Issued {
     current: Option<Token>,
     expired: VecDeque<String>,
+}
+
+/// The tokens of the app and of contacts sync.
+#[derive(Default)]
+pub(super) struct Tokens {
+    app: Issued,
+    contacts: Issued,
     wrong: HashMap<IpAddr, VecDeque<u64>>,
     banned_until: HashMap<IpAddr, u64>,
 }
@@ -42,8 +58,8 @@ impl Tokens {
     pub(super) fn grant(
         &mut self,
         options: &Options,
-        corp_id: &str,
-        secret: &str,
+        contacts_secret: &str,
+        (corp_id, secret): (&str, &str),
         ip: IpAddr,
         now: u64,
     ) -> Result<Granted, Refusal> {
@@ -59,11 +75,14 @@ impl Tokens {
         if corp_id != options.corp_id {
             return Err(Refusal::new(40013));
         }
-        if secret != options.secret {
-            self.count_wrong(options, ip, now);
-            return Err(Refusal::new(40001));
+        if secret == options.secret {
+            return Ok(self.app.granted(options, now));
         }
-        Ok(self.current(options, now))
+        if secret == contacts_secret && !contacts_secret.is_empty() {
+            return Ok(self.contacts.granted(options, now));
+        }
+        self.count_wrong(options, ip, now);
+        Err(Refusal::new(40001))
     }
 
     fn count_wrong(&mut self, options: &Options, ip: IpAddr, now: u64) {
@@ -78,7 +97,34 @@ impl Tokens {
         }
     }
 
-    fn current(&mut self, options: &Options, now: u64) -> Granted {
+    /// Whose token it is, if it counts: 41001 when there is none, 42001 when it is too old, 40014 otherwise.
+    pub(super) fn check(&self, token: Option<&str>, now: u64) -> Result<Holder, Refusal> {
+        let token = token.filter(|token| !token.is_empty()).ok_or_else(|| Refusal::new(41001))?;
+        for (issued, holder) in [(&self.app, Holder::App), (&self.contacts, Holder::Contacts)] {
+            match &issued.current {
+                Some(current) if current.value == token && now < current.expires_ms => return Ok(holder),
+                Some(current) if current.value == token => return Err(Refusal::new(42001)),
+                _ if issued.expired.iter().any(|expired| expired == token) => return Err(Refusal::new(42001)),
+                _ => {}
+            }
+        }
+        Err(Refusal::new(40014))
+    }
+
+    /// The platform takes the tokens back before their time (p91039); from now on they are 40014.
+    pub(super) fn invalidate(&mut self) {
+        (self.app.current, self.contacts.current) = (None, None);
+    }
+
+    /// Forgets wrong secrets and bans.
+    pub(super) fn lift_bans(&mut self) {
+        self.wrong.clear();
+        self.banned_until.clear();
+    }
+}
+
+impl Issued {
+    fn granted(&mut self, options: &Options, now: u64) -> Granted {
         if let Some(token) = self.current.take_if(|token| token.expires_ms <= now) {
             self.expired.push_back(token.value);
             if self.expired.len() > EXPIRED_KEPT {
@@ -90,28 +136,6 @@ impl Tokens {
             expires_ms: now.saturating_add(millis(options.token_lifetime)),
         });
         Granted { access_token: token.value.clone(), expires_in: ((token.expires_ms - now) / 1000).max(1) }
-    }
-
-    /// Whether a token counts: 41001 when there is none, 42001 when it is too old, 40014 otherwise.
-    pub(super) fn check(&self, token: Option<&str>, now: u64) -> Result<(), Refusal> {
-        let token = token.filter(|token| !token.is_empty()).ok_or_else(|| Refusal::new(41001))?;
-        match &self.current {
-            Some(current) if current.value == token && now < current.expires_ms => Ok(()),
-            Some(current) if current.value == token => Err(Refusal::new(42001)),
-            _ if self.expired.iter().any(|expired| expired == token) => Err(Refusal::new(42001)),
-            _ => Err(Refusal::new(40014)),
-        }
-    }
-
-    /// The platform takes the token back before its time (p91039); from now on it is 40014.
-    pub(super) fn invalidate(&mut self) {
-        self.current = None;
-    }
-
-    /// Forgets wrong secrets and bans.
-    pub(super) fn lift_bans(&mut self) {
-        self.wrong.clear();
-        self.banned_until.clear();
     }
 }
 

@@ -11,9 +11,11 @@ use tokio::task::JoinHandle;
 
 mod chats;
 mod checks;
+mod contacts;
 mod faults;
 mod many;
 mod pages;
+mod sign_in;
 mod token;
 
 const TOKEN: &str = "/cgi-bin/gettoken?corpid=ww0123456789abcdef&corpsecret=sandbox-secret";

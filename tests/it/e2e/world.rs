@@ -76,7 +76,7 @@ impl World {
         let dovecot = Dovecot::start(dir.path(), &DovecotOptions { users: logins, ..setup.dovecot }).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sandbox = listener.local_addr().unwrap();
-        let members = users.iter().map(|u| Member { userid: u.clone(), name: u.clone() }).collect();
+        let members = users.iter().map(|u| Member::new(u, u)).collect();
         let options = SandboxOptions { members, ..SandboxOptions::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::serve(listener, options, async {

@@ -233,7 +233,7 @@ fn options_are_read_from_toml() {
     assert_eq!(options.corp_id, "ww1");
     assert_eq!(options.secret, Options::default().secret);
     assert_eq!(options.token_lifetime.as_secs(), 90);
-    let ann = Member { userid: "ann".to_owned(), name: "Ann".to_owned() };
+    let ann = Member::new("ann", "Ann");
     assert_eq!(options.members, [ann]);
     assert!(!format!("{options:?}").contains(&options.secret));
 

@@ -7,7 +7,7 @@ use super::{Wecom, assert_errcode, start, text, with};
 
 /// Ten members `m0` to `m9`; party 12 is m2 to m4, tag 3 is m4 and m5.
 fn options() -> Options {
-    let member = |n| Member { userid: format!("m{n}"), name: format!("{n}号") };
+    let member = |n| Member::new(format!("m{n}"), format!("{n}号"));
     let names = |list: &[u8]| list.iter().map(|n| format!("m{n}")).collect();
     Options {
         members: (0..10).map(member).collect(),

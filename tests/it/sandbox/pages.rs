@@ -130,7 +130,7 @@ async fn urgent_alerts_look_urgent() {
 #[tokio::test]
 async fn the_desk_has_a_phone_for_each_member() {
     let mut options = Options::default();
-    options.members.push(Member { userid: "Eve".to_owned(), name: "<b>\"Eve\"".to_owned() });
+    options.members.push(Member::new("Eve", "<b>\"Eve\""));
     options.app_name = "<铃>".to_owned();
     let wecom = start(options).await;
     wecom.send(&text("zhangsan", "## <你好>\n第二行")).await;
