@@ -87,8 +87,7 @@ async fn watch_signals(
     info!("stopping");
 }
 
-/// Whether only what can be applied at once differs. Secrets print alike, so a changed secret of the app is compared by
-/// itself.
+/// Whether only what can be applied at once differs. Secrets print alike, so those of WeCom are compared by themselves.
 fn same_outside_accounts(before: &Config, now: &Config) -> bool {
     let rest = |c: &Config| {
         let a = &c.alerts;
@@ -96,7 +95,8 @@ fn same_outside_accounts(before: &Config, now: &Config) -> bool {
         let alerts = format!("{:?} {:?} {:?} {:?}", a.lang, a.time_zone, a.digest_every, a.first_time_after);
         format!("{:?} {alerts} {:?} {:?} {:?} {:?} {:?}", c.wecom, c.state, c.limits, c.imap, c.web, c.log)
     };
-    rest(before) == rest(now) && before.wecom.secret == now.wecom.secret
+    let secrets = |c: &Config| (c.wecom.secret.clone(), c.wecom.contacts_secret.clone());
+    rest(before) == rest(now) && secrets(before) == secrets(now)
 }
 
 /// What was typed after `sandbox`.
@@ -138,6 +138,10 @@ pub(super) async fn sandbox(listen: SocketAddr, typed: SandboxArgs, lang: Lang) 
         "[wecom]\ncorp_id = \"{}\"\nagent_id = {}\nsecret = \"{}\"\napi_base = \"http://{address}\"",
         options.corp_id, options.agent_id, options.secret
     );
+    println!("login_base = \"http://{address}\"\noauth_base = \"http://{address}\"");
+    if !options.contacts_secret.is_empty() {
+        println!("contacts_secret = \"{}\"", options.contacts_secret);
+    }
     match sandbox::serve(listener, options, stop_signal()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, &error.to_string()),

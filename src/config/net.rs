@@ -102,9 +102,20 @@ pub(super) fn page(r: &Reader<'_>, key: &str) -> Option<Url> {
     Some(url)
 }
 
-/// Where the WeCom API answers: no query, no login, no slash at the end (a URL without a path keeps its one).
-pub(super) fn api_base(r: &Reader<'_>, key: &str) -> Option<Url> {
-    let mut url = url(r, key, &["https", "http"])?;
+/// Where pages of WeCom's are: no query, no login, no slash at the end (a URL without a path keeps its one).
+pub(super) fn page_base(r: &Reader<'_>, key: &str) -> Option<Url> {
+    let mut url = base(r, key)?;
+    if url.path().contains("/wwlogin/") || url.path().contains("/connect/oauth2") {
+        r.wrong(key, say("leave out the page: it is added", "请去掉具体页面的路径：使用时会自动加上"));
+        return None;
+    }
+    url.set_path(url.path().trim_end_matches('/').to_owned().as_str());
+    Some(url)
+}
+
+/// An http or https address that more is added to.
+fn base(r: &Reader<'_>, key: &str) -> Option<Url> {
+    let url = url(r, key, &["https", "http"])?;
     if has_login(&url) || url.query().is_some() || url.fragment().is_some() {
         r.wrong(
             key,
@@ -115,6 +126,12 @@ pub(super) fn api_base(r: &Reader<'_>, key: &str) -> Option<Url> {
         );
         return None;
     }
+    Some(url)
+}
+
+/// Where the WeCom API answers: no query, no login, no slash at the end (a URL without a path keeps its one).
+pub(super) fn api_base(r: &Reader<'_>, key: &str) -> Option<Url> {
+    let mut url = base(r, key)?;
     let path = url.path().trim_end_matches('/').to_owned();
     if path.ends_with("/cgi-bin") {
         r.wrong(key, say("leave out /cgi-bin: it is added to every call", "请去掉 /cgi-bin：调用时会自动加上"));

@@ -7,7 +7,7 @@ use super::reading::{quoted, say};
 use super::used::{Admin, Alerts, Imap, Limits, Log, LogFormat, State, Times, Web, Wecom};
 use super::words::nearest;
 use super::{secret, times};
-use crate::model::{BusyMinutes, Card, Lang};
+use crate::model::{BusyMinutes, Card, Lang, Secret};
 use std::time::Duration;
 use url::Url;
 
@@ -49,23 +49,52 @@ pub(super) fn wecom(r: &Reader<'_>) -> Option<Wecom> {
     });
     let agent_id = r.number_in("agent_id", 1..=i64::from(i32::MAX));
     let secret = secret::read(r, "secret");
+    let contacts_secret = contacts_secret(r, secret.as_ref());
     let api_base = match r.has("api_base") {
         true => net::api_base(r, "api_base"),
         false => Url::parse("https://qyapi.weixin.qq.com").ok(),
     };
+    let page_base = |key: &str, usual: &str| match r.has(key) {
+        true => net::page_base(r, key),
+        false => Url::parse(usual).ok(),
+    };
+    let login_base = page_base("login_base", "https://login.work.weixin.qq.com");
+    let oauth_base = page_base("oauth_base", "https://open.weixin.qq.com");
     let proxy = net::proxy(r, "proxy");
     let card = r.choice("card", &times::CARDS).unwrap_or(Card::Textcard);
     let link = net::page(r, "link");
     Some(Wecom {
         corp_id: corp_id?,
         agent_id: agent_id?,
+        contacts_secret: contacts_secret?,
         secret: secret?,
         api_base: api_base?,
+        login_base: login_base?,
+        oauth_base: oauth_base?,
         proxy,
         account_cap: r.number_in("account_cap", 1..=MOST_ACCOUNTS).and_then(|n| u32::try_from(n).ok()),
         card,
         link,
     })
+}
+
+/// `contacts_secret`, which is not the app's; `None` where it is wrong.
+fn contacts_secret(r: &Reader<'_>, of_app: Option<&Secret>) -> Option<Option<Secret>> {
+    if !r.has("contacts_secret") {
+        return Some(None);
+    }
+    let secret = secret::read(r, "contacts_secret")?;
+    if Some(&secret) == of_app {
+        r.wrong(
+            "contacts_secret",
+            say(
+                "is the same as secret; write the secret that stands in the WeCom console under Management Tools, Contacts Sync, or leave it out",
+                "与 secret 相同；请填写管理后台“管理工具 > 通讯录同步”页面上的 Secret，或删去此项",
+            ),
+        );
+        return None;
+    }
+    Some(Some(secret))
 }
 
 /// `[alerts]`

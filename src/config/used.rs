@@ -59,8 +59,14 @@ pub struct Wecom {
     pub agent_id: i64,
     /// Secret of the app.
     pub secret: Secret,
+    /// Secret of contacts sync (通讯录同步), which alone lists all members; differs from the app's.
+    pub contacts_secret: Option<Secret>,
     /// Where the API answers, without a slash at the end.
     pub api_base: Url,
+    /// Where a browser signs in with WeCom, without a slash at the end.
+    pub login_base: Url,
+    /// Where a browser inside WeCom is sent to be told who it is, without a slash at the end.
+    pub oauth_base: Url,
     /// A forward proxy with a fixed address (企业可信IP).
     pub proxy: Option<Proxy>,
     /// 账号上限数: 200 times as many persons a day are the quota (wecom-api 4); `None`: no daily cap is kept.

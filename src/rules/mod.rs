@@ -9,6 +9,7 @@ pub mod governor;
 pub mod hours;
 pub mod life;
 pub mod line;
+pub mod lookups;
 pub mod pattern;
 pub mod quota;
 pub mod retry;

@@ -1,6 +1,8 @@
 //! `message/send` and `agent/get`. errcode decides, never the HTTP status (wecom-api 1).
 
-use super::code::{Class, advice, class_of};
+use super::ask::{Asker, Pace, Question};
+use super::code::{Class, advice, class_of, verdict};
+use super::directory::Contacts;
 use super::http::{Answer, Carrier, Connections, Http};
 use super::token::Tokens;
 use super::{Message, Push, Sent, encode};
@@ -10,7 +12,8 @@ use crate::model::{Lang, Recipient};
 use crate::rules::retry::Outcome;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 /// All users, parties and tags are invalid or not permitted (p90313).
 const ALL_INVALID: i64 = 81013;
@@ -22,17 +25,59 @@ const NOT_LICENSED: &str = "has no licence (基础接口许可), unlicenseduser"
 /// A client of one app.
 pub struct Client {
     http: Http,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
+    asker: Arc<Asker>,
+    pace: Arc<Pace>,
+    clock: Arc<dyn Clock>,
     agent_id: i64,
 }
 
 /// What `agent/get` says of the app (p90227).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
     /// Its name.
     pub name: String,
     /// Whether it is stopped.
     pub closed: bool,
+    /// The members in its visible range by themselves, in lower case: not those by a party or a tag.
+    pub users: Vec<String>,
+    /// The departments in its visible range, without those below them.
+    pub parties: Vec<u64>,
+    /// The tags in its visible range.
+    pub tags: Vec<u64>,
+    /// Its home page (应用主页), if it has one.
+    pub home_url: String,
+    /// Its trusted domain (可信域名), if it has one; with the port where there is one.
+    pub redirect_domain: String,
+}
+
+impl Agent {
+    /// Asks for the app of this id.
+    pub(super) async fn ask(asker: &Asker, agent_id: i64) -> Result<Self, Outcome> {
+        let id = agent_id.to_string();
+        let (call, proof, query) = ("agent/get", "name", [("agentid", id.as_str())]);
+        let answer = asker.ask(&Question { call, query: &query, body: None, proof }).await?;
+        match verdict(call, &answer) {
+            Outcome::Sent => Ok(Self::read(&answer.body)),
+            refused => Err(refused),
+        }
+    }
+
+    fn read(body: &Value) -> Self {
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let list = |path: &str| body.pointer(path).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let ids = |path: &str| list(path).iter().filter_map(Value::as_u64).collect();
+        let user = |one: &Value| Some(one.get("userid")?.as_str()?.to_ascii_lowercase());
+        Self {
+            name: text("name"),
+            closed: body.get("close").and_then(Value::as_i64) == Some(1),
+            users: list("/allow_userinfos/user").iter().filter_map(user).collect(),
+            parties: ids("/allow_partys/partyid"),
+            tags: ids("/allow_tags/tagid"),
+            home_url: text("home_url"),
+            redirect_domain: text("redirect_domain"),
+        }
+    }
 }
 
 impl Client {
@@ -47,8 +92,26 @@ impl Client {
     /// The same over another carrier than HTTP.
     pub fn over(carrier: Arc<dyn Carrier>, wecom: &Wecom, clock: Arc<dyn Clock>) -> Self {
         let http = Http::over(carrier);
-        let tokens = Tokens::new(http.clone(), wecom, clock);
-        Self { http, tokens, agent_id: wecom.agent_id }
+        let tokens = Arc::new(Tokens::new(http.clone(), wecom, &wecom.secret, Arc::clone(&clock)));
+        let pace = Arc::new(Pace::default());
+        let asker = Asker::new(http.clone(), Arc::clone(&tokens), Arc::clone(&clock), Arc::clone(&pace));
+        Self { http, tokens, asker: Arc::new(asker), pace, clock, agent_id: wecom.agent_id }
+    }
+
+    /// The corp as the same app sees it, with the same token; and, with `wecom.contacts_secret`, as contacts sync does.
+    pub fn contacts(&self, wecom: &Wecom) -> Contacts {
+        let sync = wecom.contacts_secret.as_ref().map(|secret| {
+            let tokens = Arc::new(Tokens::new(self.http.clone(), wecom, secret, Arc::clone(&self.clock)));
+            Asker::new(self.http.clone(), tokens, Arc::clone(&self.clock), Arc::clone(&self.pace))
+        });
+        Contacts {
+            app: Arc::clone(&self.asker),
+            agent_id: self.agent_id,
+            sync,
+            account_cap: wecom.account_cap,
+            clock: Arc::clone(&self.clock),
+            lookups: Mutex::default(),
+        }
     }
 
     /// Fetches a token if none is held.
@@ -64,18 +127,7 @@ impl Client {
     /// # Errors
     /// What the refusal asks of us.
     pub async fn agent(&self) -> Result<Agent, Outcome> {
-        let (token, _) = self.tokens.get().await?;
-        let id = self.agent_id.to_string();
-        let query = [("access_token", token.expose()), ("agentid", id.as_str())];
-        let answer = self.http.get("agent/get", &query, "name").await;
-        let answer = answer.map_err(|error| Outcome::Unknown(format!("agent/get: {error}")))?;
-        match verdict("agent/get", &answer) {
-            Outcome::Sent => Ok(Agent {
-                name: answer.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                closed: answer.body.get("close").and_then(Value::as_i64) == Some(1),
-            }),
-            other => Err(other),
-        }
+        Agent::ask(&self.asker, self.agent_id).await
     }
 
     /// Whether a stored body is for another app than this one: WeCom would refuse it for ever (301002).
@@ -152,24 +204,6 @@ fn reached(answer: &Answer, to: &[Recipient]) -> Outcome {
     }
 }
 
-/// What an answer asks of us.
-fn verdict(call: &str, answer: &Answer) -> Outcome {
-    let Some(errcode) = answer.errcode else {
-        return Outcome::Unknown(format!("{call}: HTTP {}, no errcode", answer.status));
-    };
-    let told = format!("{call}: {errcode} {}", answer.errmsg());
-    match class_of(errcode) {
-        Class::Ok => Outcome::Sent,
-        Class::Retry => Outcome::Busy(told),
-        Class::Quota => Outcome::Quota(told),
-        Class::Recipient => Outcome::Recipient(told),
-        Class::Payload => Outcome::Payload(told),
-        // A token that is refused right after it was fetched: something about the app is wrong.
-        Class::Token | Class::Admin => Outcome::Channel(told),
-        Class::Unknown => Outcome::Strange(told),
-    }
-}
-
 /// The field of a success that names the recipient among those it did not reach; ids come back in lower case (p90236).
 fn lists(answer: &Answer, to: &Recipient) -> Option<&'static str> {
     let holds = |key: &'static str, id: &str| {
@@ -202,6 +236,13 @@ pub fn advice_on(words: &str, lang: Lang) -> Option<&'static str> {
     // A success that did not reach this one has no errcode that says so.
     let code = if words.contains(NOT_VISIBLE) { ALL_INVALID } else { code_in(words)? };
     advice(code).map(|(zh, en)| lang.pick(zh, en))
+}
+
+/// The address that WeCom saw a refused call come from (wecom-api 1), out of the words of an outcome: what is to be
+/// entered as 企业可信IP.
+pub fn egress_in(words: &str) -> Option<IpAddr> {
+    let (_, after) = words.split_once("from ip: ")?;
+    after.split([',', ' ']).next()?.parse().ok()
 }
 
 /// The errcode in an outcome's words, which begin with the call.

@@ -1,5 +1,9 @@
 //! WeCom's error codes, in one table: code -> what it asks of us (wecom-api 6, from p90313).
 
+use super::directory::Presence;
+use super::http::Answer;
+use crate::rules::retry::Outcome;
+
 /// What a code asks of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -82,6 +86,39 @@ pub fn class_of(errcode: i64) -> Class {
         | 85002
         | 86001..=86224 => Class::Payload,
         _ => Class::Unknown,
+    }
+}
+
+/// What a refusal says of the member who was asked for: 60111 is said of who left, was never there, or is not visible
+/// (p90313), and 46004 of who is not found by an address.
+pub(super) fn presence_of(errcode: i64) -> Option<Presence> {
+    match errcode {
+        40003 | 46004 | 60111 => Some(Presence::Unknown),
+        50002 | 60011 | 60021 => Some(Presence::NotVisible),
+        _ => None,
+    }
+}
+
+/// Whether a refusal says that a code of signing in is wrong, used or too old.
+pub(super) fn is_spent_code(errcode: i64) -> bool {
+    matches!(errcode, 40029 | 42003 | 42022)
+}
+
+/// What an answer asks of us.
+pub(super) fn verdict(call: &str, answer: &Answer) -> Outcome {
+    let Some(errcode) = answer.errcode else {
+        return Outcome::Unknown(format!("{call}: HTTP {}, no errcode", answer.status));
+    };
+    let told = format!("{call}: {errcode} {}", answer.errmsg());
+    match class_of(errcode) {
+        Class::Ok => Outcome::Sent,
+        Class::Retry => Outcome::Busy(told),
+        Class::Quota => Outcome::Quota(told),
+        Class::Recipient => Outcome::Recipient(told),
+        Class::Payload => Outcome::Payload(told),
+        // A token that is refused right after it was fetched: something about the app is wrong.
+        Class::Token | Class::Admin => Outcome::Channel(told),
+        Class::Unknown => Outcome::Strange(told),
     }
 }
 

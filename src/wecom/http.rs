@@ -12,8 +12,8 @@ use url::Url;
 /// The whole exchange: connecting, sending, reading.
 const TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Answers are some hundred bytes; with 1,000 invalid users some 64 KiB.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Answers are some hundred bytes; with 1,000 invalid users some 64 KiB; with 10,000 departments some MiB.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Idle connections kept for the next sends (as many as there are sends at one time: a new one costs more than the send
 /// itself), and for how long.
 const IDLE_CONNECTIONS: usize = 16;

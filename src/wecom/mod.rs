@@ -1,15 +1,20 @@
 //! The only folder that knows WeCom (企业微信): its HTTP, its codes, its forms. Source: `wecom-api.md`, pages named
 //! as there (p90236 and so on).
 
+mod ask;
 mod client;
 mod code;
+mod directory;
 mod encode;
 mod http;
+mod login;
 mod token;
 
-pub use client::{Agent, Client, advice_for, advice_on};
+pub use client::{Agent, Client, advice_for, advice_on, egress_in};
 pub use code::{Class, class_of};
+pub use directory::{Contacts, Directory, Found, Mailbox, Named, Presence, SignedIn};
 pub use http::{Carrier, Raw};
+pub use login::{browser_login, domain_of, inside_login};
 
 use crate::model::Recipient;
 use crate::rules::retry::Outcome;

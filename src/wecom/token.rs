@@ -1,4 +1,4 @@
-//! The app's access token (p91039): one, fetched one at a time, renewed early, dropped when refused.
+//! The access token of a secret (p91039): one, fetched one at a time, renewed early, dropped when refused.
 
 use super::code::{Class, class_of};
 use super::http::Http;
@@ -52,11 +52,12 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(http: Http, wecom: &Wecom, clock: Arc<dyn Clock>) -> Self {
+    /// Those of one secret of the corp.
+    pub(super) fn new(http: Http, wecom: &Wecom, secret: &Secret, clock: Arc<dyn Clock>) -> Self {
         Self {
             http,
             corp_id: wecom.corp_id.clone(),
-            secret: wecom.secret.clone(),
+            secret: secret.clone(),
             clock,
             known: Mutex::new(Known::default()),
             generation: std::sync::atomic::AtomicU64::new(0),
