@@ -65,6 +65,7 @@ fn folder() -> tempfile::TempDir {
     ] {
         write_private(&folder.path().join(name), "hunter2\n");
     }
+    write_private(&folder.path().join("contacts.secret"), "not the app's\n");
     write_private(&folder.path().join("service-account.json"), SERVICE_ACCOUNT);
     write_private(&folder.path().join("corp-ca.pem"), "-----BEGIN CERTIFICATE-----\n");
     folder
@@ -107,6 +108,9 @@ fn the_smallest_file_loads_with_the_defaults() {
     assert_eq!(config.wecom.api_base.as_str(), "https://qyapi.weixin.qq.com/");
     assert_eq!(config.wecom.secret.expose(), SECRET);
     assert_eq!((config.wecom.agent_id, config.wecom.card), (1_000_002, mailbell::model::Card::Textcard));
+    assert_eq!(config.wecom.login_base.as_str(), "https://login.work.weixin.qq.com/");
+    assert_eq!(config.wecom.oauth_base.as_str(), "https://open.weixin.qq.com/");
+    assert!(config.wecom.contacts_secret.is_none());
     assert!(config.wecom.proxy.is_none() && config.wecom.link.is_none() && config.web.is_none());
     assert_eq!(config.alerts.lang, Lang::ZhCn);
     assert_eq!(config.alerts.time_zone.iana_name(), Some("Asia/Shanghai"));

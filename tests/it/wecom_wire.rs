@@ -2,6 +2,7 @@
 //! that answers what no WeCom should.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod directory;
 mod odd;
 mod pool;
 mod raw;
