@@ -1,8 +1,7 @@
 //! `mailbell check`: tries everything that `run` would need, without sending or changing anything.
 
-use super::everyone;
-use super::table::plain;
-use super::{FAILED, load};
+use super::finding::{Finding, Level, print};
+use super::{FAILED, check_wecom, everyone, load};
 use crate::advice::{for_imap, notes};
 use crate::app::StartError;
 use crate::clock::SystemClock;
@@ -14,9 +13,7 @@ use crate::people::People;
 use crate::rules::pattern;
 use crate::state::{Store, could_be_opened};
 use crate::watch::folders::{self, Chosen};
-use crate::wecom::{Client, advice_for};
 use futures_util::stream::{self, StreamExt};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,40 +23,6 @@ use std::sync::Arc;
 const AT_ONCE: usize = 4;
 /// So many folders are named where one is missing; a mailbox may have ten thousand.
 const FOLDERS_NAMED: usize = 30;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Ok,
-    Warning,
-    Failed,
-}
-
-/// One line of the table.
-#[derive(Clone, Debug, Serialize)]
-struct Finding {
-    level: Level,
-    /// What was tried: `config`, `store`, `wecom token`, an address.
-    subject: String,
-    text: String,
-    /// What to do; empty when all is well.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    advice: String,
-}
-
-impl Finding {
-    fn ok(subject: &str, text: impl Into<String>) -> Self {
-        Self { level: Level::Ok, subject: subject.to_owned(), text: text.into(), advice: String::new() }
-    }
-
-    fn failed(subject: &str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Failed, subject: subject.to_owned(), text: text.into(), advice: advice.into() }
-    }
-
-    fn warning(subject: &str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Warning, ..Self::failed(subject, text, advice) }
-    }
-}
 
 /// Runs all checks and prints the table.
 pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
@@ -74,7 +37,7 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     );
     findings.push(check_store(&config, lang));
     findings.extend(check_web(&config, lang));
-    findings.extend(check_wecom(&config, lang).await);
+    findings.extend(check_wecom::check(&config, lang).await);
     let tokens = Tokens::new(Arc::new(SystemClock::new(None, Timestamp(0))));
     let source = ImapSource::new(Arc::new(TcpDial::default()), config.imap).with_bearer(Arc::new(tokens));
     let accounts = stream::iter(&config.accounts).map(|account| check_account(account, &source, config.imap, lang));
@@ -83,25 +46,6 @@ pub(super) async fn check(file: &Path, lang: Lang, json: bool) -> ExitCode {
     findings.extend(check_notes(&config, lang));
     print(&findings, json, lang);
     if findings.iter().any(|f| f.level == Level::Failed) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
-}
-
-fn print(findings: &[Finding], json: bool, lang: Lang) {
-    if json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "findings": findings })).unwrap_or_default());
-        return;
-    }
-    for finding in findings {
-        let sign = match finding.level {
-            Level::Ok => lang.pick("[正常]", "[ok]     "),
-            Level::Warning => lang.pick("[注意]", "[warning]"),
-            Level::Failed => lang.pick("[失败]", "[failed] "),
-        };
-        println!("{sign} {}: {}", finding.subject, plain(&finding.text));
-        if !finding.advice.is_empty() {
-            let lines: Vec<_> = finding.advice.lines().map(plain).collect();
-            println!("         → {}", lines.join("\n           "));
-        }
-    }
 }
 
 fn check_config(config: &Config, lang: Lang) -> Finding {
@@ -186,31 +130,6 @@ fn check_web(config: &Config, lang: Lang) -> Option<Finding> {
     }
     let reason = std::net::TcpListener::bind(address).err()?.to_string();
     Some(Finding::failed("web", StartError::Listen { address, reason }.text(lang), ""))
-}
-
-async fn check_wecom(config: &Config, lang: Lang) -> Vec<Finding> {
-    let clock = Arc::new(SystemClock::new(None, Timestamp(0)));
-    let client = match Client::new(&config.wecom, clock) {
-        Ok(client) => client,
-        Err(error) => return vec![Finding::failed("wecom", error, "")],
-    };
-    let told = |outcome: &crate::rules::retry::Outcome, what: &str| {
-        Finding::failed(what, outcome.reason(), advice_for(outcome, lang).unwrap_or_default())
-    };
-    if let Err(outcome) = client.ready().await {
-        return vec![told(&outcome, "wecom token")];
-    }
-    let mut findings = vec![Finding::ok("wecom token", lang.pick("已获取", "held"))];
-    findings.push(match client.agent().await {
-        Ok(agent) if agent.closed => Finding::failed(
-            "wecom agent",
-            format!("{} {}", agent.name, lang.pick("已停用", "is disabled")),
-            lang.pick("在管理后台启用该应用", "enable the app in the WeCom admin console"),
-        ),
-        Ok(agent) => Finding::ok("wecom agent", agent.name),
-        Err(outcome) => told(&outcome, "wecom agent"),
-    });
-    findings
 }
 
 /// How the account would be watched, and why so: the choice of `watch` before experience tells it better.

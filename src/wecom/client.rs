@@ -1,7 +1,7 @@
 //! `message/send` and `agent/get`. errcode decides, never the HTTP status (wecom-api 1).
 
 use super::ask::{Asker, Pace, Question};
-use super::code::{Class, advice, class_of, verdict};
+use super::code::{Cause, Class, advice, cause_by, class_of, verdict};
 use super::directory::Contacts;
 use super::http::{Answer, Carrier, Connections, Http};
 use super::token::Tokens;
@@ -236,6 +236,11 @@ pub fn advice_on(words: &str, lang: Lang) -> Option<&'static str> {
     // A success that did not reach this one has no errcode that says so.
     let code = if words.contains(NOT_VISIBLE) { ALL_INVALID } else { code_in(words)? };
     advice(code).map(|(zh, en)| lang.pick(zh, en))
+}
+
+/// Why WeCom could not be asked, out of an outcome that is no success.
+pub fn cause_of(outcome: &Outcome) -> Cause {
+    code_in(outcome.reason()).map_or(Cause::NoAnswer, cause_by)
 }
 
 /// The address that WeCom saw a refused call come from (wecom-api 1), out of the words of an outcome: what is to be

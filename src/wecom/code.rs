@@ -122,6 +122,35 @@ pub(super) fn verdict(call: &str, answer: &Answer) -> Outcome {
     }
 }
 
+/// Why WeCom cannot be asked, told by where it is put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No answer: the network, the proxy, the address of the API.
+    NoAnswer,
+    /// corp_id, agent_id or secret; of a secret that is right: the app is stopped.
+    Credentials,
+    /// The secret is right, but of another kind than this call needs.
+    KindOfSecret,
+    /// This machine's address is not among 企业可信IP.
+    TrustedIp,
+    /// The app is stopped.
+    Stopped,
+    /// Another refusal.
+    Other,
+}
+
+/// The cause of a refusal.
+pub(super) fn cause_by(errcode: i64) -> Cause {
+    match errcode {
+        // 40091 is what private editions say of a wrong secret (wecom-api 12).
+        40001 | 40013 | 40056 | 40091 | 301_002 => Cause::Credentials,
+        48002 => Cause::KindOfSecret,
+        50003 => Cause::Stopped,
+        60020 => Cause::TrustedIp,
+        _ => Cause::Other,
+    }
+}
+
 /// What to do about a code, for people: in Chinese and English.
 pub(super) fn advice(errcode: i64) -> Option<(&'static str, &'static str)> {
     Some(match errcode {

@@ -10,8 +10,8 @@ mod http;
 mod login;
 mod token;
 
-pub use client::{Agent, Client, advice_for, advice_on, egress_in};
-pub use code::{Class, class_of};
+pub use client::{Agent, Client, advice_for, advice_on, cause_of, egress_in};
+pub use code::{Cause, Class, class_of};
 pub use directory::{Contacts, Directory, Found, Mailbox, Named, Presence, SignedIn};
 pub use http::{Carrier, Raw};
 pub use login::{browser_login, domain_of, inside_login};
