@@ -180,7 +180,7 @@ async fn all_members(
         Ok(Some(all)) => {
             let text = match lang {
                 Lang::ZhCn => format!("通讯录同步可用，企业共 {} 名成员", all.len()),
-                Lang::En => format!("contacts sync works: {} members in the corp", all.len()),
+                Lang::En => format!("contacts sync works: the corp has {} member(s)", all.len()),
             };
             (Some(all), Some(Finding::ok(subject, text)))
         }

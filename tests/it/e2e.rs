@@ -6,6 +6,7 @@ mod away;
 mod checks;
 mod crash;
 mod cyrus;
+mod doctor;
 mod durable;
 mod faults;
 mod folders;
