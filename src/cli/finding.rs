@@ -81,28 +81,20 @@ impl Finding {
     }
 }
 
-/// What to do first: the steps of what fails, then of what is warned of; then what else fails, by its subject.
+/// What to do first: the steps of what fails; then what else fails, by its subject; then the steps of what is warned of.
+/// Nothing where no step fails: then each line says it well enough alone.
 fn first_steps(findings: &[Finding], lang: Lang) -> Vec<String> {
-    let mut steps: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.level > Level::Ok)
-        .filter_map(|finding| finding.first.as_ref().map(|(step, text)| (finding.level, *step, text.as_str())))
-        .collect();
-    steps.sort_by_key(|(level, step, _)| (std::cmp::Reverse(*level), *step));
-    let mut told: Vec<String> = Vec::new();
-    for (_, _, text) in steps {
-        if !told.iter().any(|known| known == text) {
-            told.push(text.to_owned());
-        }
+    let mut told = steps(findings, Level::Failed);
+    if told.is_empty() {
+        return told;
     }
-    told.truncate(STEPS_TOLD);
     let mut others: Vec<&str> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.level == Level::Failed && finding.first.is_none()) {
         if !others.contains(&finding.subject.as_str()) {
             others.push(&finding.subject);
         }
     }
-    if !told.is_empty() && !others.is_empty() {
+    if !others.is_empty() {
         let named = others.iter().take(SUBJECTS_NAMED).copied().collect::<Vec<_>>().join(", ");
         let dots = if others.len() > SUBJECTS_NAMED { " ..." } else { "" };
         told.push(match lang {
@@ -110,7 +102,18 @@ fn first_steps(findings: &[Finding], lang: Lang) -> Vec<String> {
             Lang::En => format!("then the other {}, each by what its line says: {named}{dots}", others.len()),
         });
     }
+    told.extend(steps(findings, Level::Warning));
+    told.truncate(STEPS_TOLD);
     told
+}
+
+/// The steps of one level, each once, in their order.
+fn steps(findings: &[Finding], level: Level) -> Vec<String> {
+    let of_level = findings.iter().filter(|finding| finding.level == level);
+    let mut steps: Vec<_> = of_level.filter_map(|finding| finding.first.clone()).collect();
+    steps.sort();
+    steps.dedup();
+    steps.into_iter().map(|(_, text)| text).collect()
 }
 
 /// Prints them: a table, or JSON.
@@ -158,8 +161,7 @@ mod tests {
             Finding::failed("z@corp.example", "", ""),
         ];
         let told = first_steps(&findings, Lang::En);
-        assert_eq!(told[..3], ["ip", "range", "cap"]);
-        assert_eq!(told[3], "then the other 1, each by what its line says: z@corp.example");
-        assert!(first_steps(&findings[5..], Lang::En).is_empty(), "each line says it well enough alone");
+        assert_eq!(told, ["ip", "range", "then the other 1, each by what its line says: z@corp.example", "cap"]);
+        assert!(first_steps(&findings[5..], Lang::En).is_empty() && first_steps(&findings[..1], Lang::En).is_empty());
     }
 }

@@ -111,8 +111,8 @@ async fn an_account_cap_that_is_not_set_is_warned_of() {
     told(
         &world,
         0,
-        &["[warning] wecom quota: wecom.account_cap", "first:\n1. write the corp's account cap"],
-        &["[注意] wecom quota: 没有填写 wecom.account_cap", "先做这些：\n1. 填写企业的账号上限数"],
+        &["[warning] wecom quota: wecom.account_cap", "write the corp's account cap (账号上限数"],
+        &["[注意] wecom quota: 没有填写 wecom.account_cap", "填写企业的账号上限数：管理后台"],
     );
 }
 
