@@ -14,6 +14,7 @@ use crate::office::{self, Errand, Mail, Office, OfficeError};
 use crate::people::People;
 use crate::state::{Ledger, Limits, Registry, Restored, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
+use crate::systemd::{self, Knock, Manager, Signs};
 use crate::upkeep;
 use crate::watch::Hosts;
 use crate::web;
@@ -83,13 +84,15 @@ impl StartError {
     }
 }
 
-/// Runs the service until `stop`. New accounts come through `reload`. Answers whether all ended in time.
+/// Runs the service until `stop`. New accounts come through `reload`. Answers whether all ended in time. The manager is
+/// told when the service works, and after each reload.
 ///
 /// # Errors
 /// The service could not begin.
 pub async fn run(
     config: Config,
     reload: mpsc::Receiver<Arc<Config>>,
+    manager: Arc<Manager>,
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
     restore(&config.state.path).await?;
@@ -128,7 +131,10 @@ pub async fn run(
     upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
     let directory = config.state.path.clone();
     let accounts = accounts_now;
-    let mut running = Running { supervisor, office, service, accounts, people, looks, config: Arc::new(config) };
+    let signs = Signs { state: state.clone(), health: health.clone() };
+    let knocks = systemd::spawn(&supervisor, &manager, &signs, &stop);
+    let config = Arc::new(config);
+    let mut running = Running { supervisor, office, service, accounts, people, looks, config, manager };
     running.apply();
     let supervisor = &running.supervisor;
     spawn_control(supervisor, &directory, running.service.clone(), &stop);
@@ -142,7 +148,8 @@ pub async fn run(
         "mailbell {} is running",
         env!("CARGO_PKG_VERSION")
     );
-    if let Some(why) = running.serve((reload, errands), &stop, stuck).await {
+    running.manager.ready().await;
+    if let Some(why) = running.serve((reload, errands, knocks), &stop, stuck).await {
         running.supervisor.stop(STUCK_LIMIT).await;
         return Err(why.into());
     }
@@ -159,13 +166,18 @@ struct Running {
     people: Arc<People>,
     looks: Arc<Looks>,
     config: Arc<Config>,
+    manager: Arc<Manager>,
 }
 
 impl Running {
     /// Until the stop, or (with its reason) until the store is stuck.
     async fn serve(
         &mut self,
-        (mut reload, mut errands): (mpsc::Receiver<Arc<Config>>, mpsc::Receiver<Errand>),
+        (mut reload, mut errands, mut knocks): (
+            mpsc::Receiver<Arc<Config>>,
+            mpsc::Receiver<Errand>,
+            mpsc::Receiver<Knock>,
+        ),
         stop: &CancellationToken,
         mut stuck: BoxFuture<'static, StateError>,
     ) -> Option<StateError> {
@@ -175,7 +187,11 @@ impl Running {
             tokio::select! {
                 () = stop.cancelled() => return None,
                 why = &mut stuck => return Some(why),
-                Some(fresh) = reload.recv() => self.follow(fresh).await,
+                Some(fresh) = reload.recv() => {
+                    self.follow(fresh).await;
+                    self.manager.ready().await;
+                }
+                Some(answer) = knocks.recv() => drop(answer.send(())),
                 Some(errand) = errands.recv() => match errand {
                     Errand::Accounts => self.apply(),
                     Errand::Look(account) => self.supervisor.look_now(&account),

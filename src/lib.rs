@@ -37,6 +37,7 @@ pub mod sandbox;
 pub mod sheet;
 pub mod state;
 pub mod supervise;
+pub mod systemd;
 pub mod telemetry;
 pub mod tls;
 pub mod unwind;

@@ -4,10 +4,12 @@ use super::{FAILED, WRONG_USAGE, fail, load};
 use crate::config::{self, Config};
 use crate::model::Lang;
 use crate::sandbox::{self, Member, Options};
+use crate::systemd::Manager;
 use crate::{app, telemetry};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,12 +38,14 @@ pub(super) async fn run(file: &Path, lang: Lang) -> ExitCode {
         return fail(FAILED, "signals cannot be handled");
     };
     let started_with = config.clone();
-    let service = app::run(config, reload, stop.clone());
+    let manager = Arc::new(Manager::from_env());
+    let service = app::run(config, reload, manager.clone(), stop.clone());
     tokio::pin!(service);
-    let signals = watch_signals(terminate, interrupt, hangup, &started_with, lang, to_app);
+    let signals = watch_signals(terminate, interrupt, hangup, (&started_with, lang), (to_app, &manager));
     let ended = tokio::select! {
         ended = &mut service => ended,
         () = signals => {
+            manager.stopping().await;
             stop.cancel();
             match tokio::time::timeout(STOP_LIMIT, service).await {
                 Ok(ended) => ended,
@@ -62,26 +66,32 @@ async fn watch_signals(
     mut terminate: Signal,
     mut interrupt: Signal,
     mut hangup: Signal,
-    started_with: &Config,
-    lang: Lang,
-    to_app: mpsc::Sender<std::sync::Arc<Config>>,
+    (started_with, lang): (&Config, Lang),
+    (to_app, manager): (mpsc::Sender<Arc<Config>>, &Manager),
 ) {
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match config::load(&started_with.file) {
+            _ = hangup.recv() => {
+                manager.reloading().await;
+                match config::load(&started_with.file) {
                 Ok(fresh) => {
                     if !same_outside_accounts(started_with, &fresh) {
                         warn!("changes of accounts, providers, users, lists, hours and the look of alerts are applied now; others at the next start");
                     }
                     info!("the config was read anew");
-                    if to_app.try_send(std::sync::Arc::new(fresh)).is_err() {
+                    if to_app.try_send(Arc::new(fresh)).is_err() {
                         warn!("the service is still busy with an earlier change; send SIGHUP again");
+                        manager.ready().await;
                     }
                 }
-                Err(problems) => error!("the config was not applied:\n{}", problems.text(lang)),
-            },
+                Err(problems) => {
+                    error!("the config was not applied:\n{}", problems.text(lang));
+                    manager.ready().await;
+                }
+                }
+            }
         }
     }
     info!("stopping");

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,7 @@ pub async fn demo(
     let state = DemoState { users: users(), lmtp: dovecot.lmtp_addr(), chat: format!("http://{sandbox_at}") };
     let page = axum::serve(page, page::router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (_keep, reload) = mpsc::channel(1);
-    let service = app::run(config, reload, stop.clone());
+    let service = app::run(config, reload, Arc::default(), stop.clone());
     println!("\n  {}http://{page_at}/\n", lang.pick("在浏览器中打开：", "Open in a browser: "));
     println!("  {}\n", lang.pick("Ctrl-C 结束，并清除一切。", "Ctrl-C ends it and removes everything."));
     let signal = async {

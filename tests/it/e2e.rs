@@ -22,6 +22,7 @@ mod rival;
 mod service;
 mod status;
 mod subscriptions;
+mod systemd;
 mod why;
 mod world;
 mod worst;

@@ -40,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("supervise", &["model", "clock", "rules", "config", "people", "health", "imap", "state", "watch"]),
     ("upkeep", &["model", "clock", "config", "people", "state", "supervise"]),
     ("office", &["model", "clock", "config", "audit", "vault", "imap", "advice", "state", "watch"]),
+    ("systemd", &["health", "state", "supervise"]),
     ("control", &["model", "clock", "rules", "config", "people", "health", "state", "office"]),
     ("web", &["model", "metrics", "clock", "health", "state"]),
     (
@@ -60,6 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "supervise",
             "upkeep",
             "office",
+            "systemd",
             "control",
             "web",
         ],
@@ -88,6 +90,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "deliver",
             "sheet",
             "office",
+            "systemd",
             "control",
             "app",
             "demo",
@@ -169,8 +172,8 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     // The process.
     (
         "env::var",
-        &["src/config/mod.rs", "src/cli/mod.rs", "src/cli/operator.rs", "src/telemetry.rs"],
-        "the environment is read where config, language, log and who types are",
+        &["src/config/mod.rs", "src/cli/mod.rs", "src/cli/operator.rs", "src/telemetry.rs", "src/systemd.rs"],
+        "the environment is read where config, language, log, who types and the service manager are",
     ),
     ("println!", &["src/cli/", "src/demo/run.rs"], "stdout belongs to the commands"),
     ("eprintln!", &["src/cli/"], "stderr belongs to the log and the commands"),

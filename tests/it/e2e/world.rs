@@ -27,6 +27,8 @@ pub struct World {
     client: reqwest::Client,
     _stop: oneshot::Sender<()>,
     pub dir: TempDir,
+    /// More of the environment of the binary.
+    pub env: Vec<(&'static str, String)>,
 }
 
 /// How a world differs from the usual one.
@@ -85,7 +87,7 @@ impl World {
         let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let file = dir.path().join("mailbell.toml");
-        let world = Self { dovecot, users, sandbox, web, file, child: None, client, _stop: stop, dir };
+        let world = Self { dovecot, users, sandbox, web, file, child: None, client, _stop: stop, dir, env: Vec::new() };
         let usual = |dovecot: &Dovecot| {
             let port = setup.through.unwrap_or(dovecot.imaps_port());
             format!("port = {port}\nca_file = '{}'\n", dovecot.ca_file().display())
@@ -121,6 +123,7 @@ impl World {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mailbell"));
         command.args(args).arg("--config").arg(&self.file).env_remove("LANG").env_remove("LC_ALL");
+        command.envs(self.env.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -181,9 +184,14 @@ impl World {
         self.client.get(format!("http://{}{path}", self.web)).send().await.ok()?.text().await.ok()
     }
 
+    /// The id of the service's process.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// VmRSS of the service.
     pub fn resident_kib(&self) -> u64 {
-        let id = self.child.as_ref().unwrap().id();
+        let id = self.process();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
         line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
@@ -225,7 +233,7 @@ impl World {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.process().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
