@@ -140,10 +140,23 @@ pub struct Gauges {
     pub connections: usize,
     /// The outbox by state, every state named; `None` while it cannot be read.
     pub outbox: Option<Vec<(&'static str, usize)>>,
+    /// Persons told in WeCom; `None` while the store cannot be read.
+    pub persons: Option<Persons>,
     /// How long the account that has been silent longest has been so; zero without accounts.
     pub silent_for: Duration,
     /// Accounts without proof of life for longer than `imap.blind_after`.
     pub blind: usize,
+}
+
+/// How much of WeCom's quota of a day is used, in persons told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Persons {
+    /// Today, by WeCom's day (UTC+8).
+    pub today: u64,
+    /// By midnight, if it goes on as on the days before.
+    pub forecast: u64,
+    /// At most; `None`: no cap is known.
+    pub quota: Option<u64>,
 }
 
 /// Everything as text for Prometheus ([`MEDIA_TYPE`]).
@@ -262,6 +275,15 @@ fn gauge_registry(gauges: &Gauges) -> prometheus::Result<Registry> {
     if let Some(outbox) = &gauges.outbox {
         let help = "The outbox: letters waiting to become alerts, alerts not settled, dead alerts";
         by_state("outbox_alerts", help, outbox)?;
+    }
+    one("store_open", "1 while the store is open and answers, else 0", usize::from(gauges.persons.is_some()))?;
+    if let Some(Persons { today, forecast, quota }) = gauges.persons {
+        let persons = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        one("wecom_persons_today", "Persons told in WeCom today (UTC+8)", persons(today))?;
+        one("wecom_persons_forecast", "Persons told by midnight, if it goes on so", persons(forecast))?;
+        if let Some(quota) = quota {
+            one("wecom_persons_quota", "Persons that may be told a day: 200 times wecom.account_cap", persons(quota))?;
+        }
     }
     one("blind_accounts", "Accounts without proof of life for longer than imap.blind_after", gauges.blind)?;
     let silent = prometheus::Gauge::new(

@@ -10,6 +10,7 @@ mod account;
 mod alerts;
 mod audit;
 mod backtest;
+mod backup;
 mod check;
 mod check_wecom;
 mod everyone;
@@ -101,6 +102,10 @@ enum Command {
     /// The store as JSON lines, and back (导出、导入数据)
     #[command(subcommand)]
     State(state::StateCommand),
+    /// Everything that is stored as one file, also beside the running service; read again before it counts (备份)
+    Backup(backup::BackupArgs),
+    /// Makes the store of a backup; the service must be stopped, what is there is moved aside (恢复备份)
+    Restore(backup::RestoreArgs),
     /// The last days' letters under the rules of a new --config: who would be told, and what differs (用新规则重演)
     Backtest(backtest::BacktestArgs),
     /// Mutes a sender, a thread, a list, a folder or all for a while (静音、休假)
@@ -184,6 +189,8 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Vault(command) => vault::vault(file, lang, &command),
         Command::Audit(command) => audit::audit(file, lang, command),
         Command::State(command) => state::state(file, lang, command).await,
+        Command::Backup(args) => backup::backup(file, lang, args).await,
+        Command::Restore(args) => backup::restore(file, lang, args).await,
         Command::Backtest(args) => backtest::backtest(file, lang, args).await,
         Command::Mute(args) => mute::mute(file, lang, args).await,
         Command::Mutes { json } => mute::mutes(file, lang, json).await,

@@ -53,7 +53,7 @@ mod worker;
 
 pub use alerts::{AlertState, AlertView, Named};
 pub use error::StateError;
-pub use export::{ExportError, Flaw, Head, Summary, import};
+pub use export::{ExportError, Flaw, Head, Summary, import, verify};
 pub use ledger::{Story, Telling, Told as WasTold, Why};
 pub use look::could_be_opened;
 pub use memory::{Disk, Fails, MemoryKv};

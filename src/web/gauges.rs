@@ -2,18 +2,21 @@
 
 use super::{STORE_LIMIT, Sources};
 use crate::health::{AccountHealth, AccountState};
-use crate::metrics::Gauges;
+use crate::metrics::{Gauges, Persons};
 use crate::model::Timestamp;
+use crate::state::StateError;
 
 /// Reads all gauges.
 pub(super) async fn now(sources: &Sources) -> Gauges {
     let now = sources.clock.steady();
     let gauges = sources.health.read(|accounts| of_accounts(accounts.values(), now));
-    // A scrape goes without the outbox where the store does not count it in time.
-    let counted = tokio::time::timeout(STORE_LIMIT, sources.state.outbox()).await;
-    let outbox = counted.ok().and_then(Result::ok);
-    let outbox = outbox.map(|o| vec![("waiting", o.waiting), ("open", o.open), ("dead", o.dead)]);
-    Gauges { outbox, ..gauges }
+    // A scrape goes without what the store does not count in time.
+    let counted =
+        async { Ok::<_, StateError>((sources.state.outbox().await?, sources.state.usage(sources.clock.now()).await?)) };
+    let Ok(Ok((outbox, usage))) = tokio::time::timeout(STORE_LIMIT, counted).await else { return gauges };
+    let outbox = Some(vec![("waiting", outbox.waiting), ("open", outbox.open), ("dead", outbox.dead)]);
+    let persons = Some(Persons { today: usage.today, forecast: usage.forecast, quota: usage.quota });
+    Gauges { outbox, persons, ..gauges }
 }
 
 fn of_accounts<'a>(accounts: impl Iterator<Item = &'a AccountHealth>, now: Timestamp) -> Gauges {

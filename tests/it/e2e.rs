@@ -3,6 +3,7 @@
 mod advice;
 mod alerts;
 mod away;
+mod backup;
 mod checks;
 mod crash;
 mod cyrus;

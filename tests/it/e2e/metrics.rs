@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Name, type and the label's values that stand there from the first scrape on (design: "HTTP").
-const FAMILIES: [(&str, &str, &str, &[&str]); 12] = [
+const FAMILIES: [(&str, &str, &str, &[&str]); 16] = [
     (
         "accounts",
         "gauge",
@@ -20,8 +20,12 @@ const FAMILIES: [(&str, &str, &str, &[&str]); 12] = [
     ("letters_total", "counter", "", &[]),
     ("logins_total", "counter", "result", &["failed", "later", "ok", "refused"]),
     ("outbox_alerts", "gauge", "state", &["dead", "open", "waiting"]),
+    ("store_open", "gauge", "", &[]),
     ("sync_deferred_total", "counter", "", &[]),
     ("syncs_total", "counter", "trigger", &["person", "poll", "push", "sweep"]),
+    ("wecom_persons_forecast", "gauge", "", &[]),
+    ("wecom_persons_quota", "gauge", "", &[]),
+    ("wecom_persons_today", "gauge", "", &[]),
     ("wecom_requests_total", "counter", "errcode", &["0", "none"]),
 ];
 
@@ -85,6 +89,8 @@ impl Scrape {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_name_is_there_from_the_first_scrape_on() {
     let mut world = World::one().await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    std::fs::write(&world.file, text.replace("[wecom]\n", "[wecom]\naccount_cap = 5\n")).unwrap();
     world.control(json!({"down": true})).await;
     world.start();
     world.bound().await;
@@ -108,6 +114,7 @@ async fn every_name_is_there_from_the_first_scrape_on() {
     assert!(classes[0].contains("le=\"0.001\"") && classes[classes.len() - 2].contains("le=\"600\""), "{classes:?}");
     assert!(classes[classes.len() - 1].contains("le=\"+Inf\""), "{classes:?}");
     assert!(scrape.value("wecom_requests_total{errcode=\"none\"}") > 0.0, "WeCom is down");
+    assert_eq!((scrape.value("store_open"), scrape.value("wecom_persons_quota")), (1.0, 1000.0));
     assert!(!scrape.text.contains("corp.example") && !scrape.text.contains("zhangsan"), "{}", scrape.text);
 }
 
@@ -134,6 +141,8 @@ async fn the_numbers_move_when_mail_is_announced() {
     assert_eq!(after.value("letters_total"), 1.0);
     assert!(after.value("syncs_total{trigger=\"push\"}") > pushed, "{}", after.text);
     assert_eq!(after.value("alert_latency_seconds_count"), 1.0);
+    assert_eq!((before.value("wecom_persons_today"), after.value("wecom_persons_today")), (0.0, 1.0));
+    assert!(!after.text.contains("wecom_persons_quota"), "no cap is known");
     let latency = after.value("alert_latency_seconds_sum");
     assert!(latency > 0.0 && latency < 60.0, "{latency}");
     assert_eq!(after.value("alert_latency_seconds_bucket{le=\"+Inf\"}"), 1.0);

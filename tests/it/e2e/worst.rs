@@ -29,6 +29,11 @@ async fn service_goes_on_without_a_restart_when_a_full_disk_has_space_again() {
     }
     assert!(world.log().contains("No space left on device"), "{}", world.log());
     world.until("not ready", async || world.web_text("/readyz").await.1.contains("the store is closed")).await;
+    assert!(world.web_text("/metrics").await.1.contains("mailbell_store_open 0\n"));
+    // It has let go of its files, and will take them again.
+    let export = world.dir.path().join("none.jsonl");
+    let (code, text) = said(&world, &["restore", export.to_str().unwrap()]);
+    assert!(code == 1 && text.contains("another mailbell is running"), "{text}");
     disk.free();
     world.ready().await;
     for user in ["zhangsan", "lisi"] {
