@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test soak bench fmt lint tools dovecot
+.PHONY: help demo test soak deb test-deb bench fmt lint tools dovecot
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: dovecot ## a mailbox, a WeCom and mailbell between them, all on this machine; see it in the browser
 	$(CARGO) run --release --locked -- demo
@@ -16,6 +16,15 @@ test: tools lint ## everything that must hold before a change goes in
 soak: tools ## the long tests, one after the other; MAILBELL_SEEDS=n simulates so many seeds
 	$(CARGO) test --release --locked -- --ignored --test-threads 1 --nocapture
 	tests/plant/run
+	$(MAKE) test-deb
+
+deb: ## a Debian package in target/debian; needs cargo-deb (cargo install cargo-deb --locked)
+	$(CARGO) build --release --locked
+	packaging/prepare target/release/mailbell
+	$(CARGO) deb --no-build --locked
+
+test-deb: deb ## installs the package in clean Debian roots and tries it there; as root, with debootstrap
+	tests/deb/run
 
 bench: ## the benchmarks; benches/README.md says how to read them
 	$(CARGO) bench --locked

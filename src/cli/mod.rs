@@ -31,7 +31,7 @@ mod why;
 
 use crate::config::{self, Config};
 use crate::model::Lang;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -147,6 +147,12 @@ enum Command {
         #[arg(long = "member", value_name = "USERID[=NAME]")]
         members: Vec<String>,
     },
+    /// Writes the manual pages into a directory
+    #[command(hide = true)]
+    Manual {
+        /// The directory
+        directory: PathBuf,
+    },
     /// The sandbox, a private Dovecot and `run` between them, with a form to send oneself mail (演示)
     Demo {
         /// The port of the page with the form
@@ -200,12 +206,23 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
             let typed = run::SandboxArgs { options, corp_id, secret, agent_id, account_cap, members };
             run::sandbox(listen, typed, lang).await
         }
+        Command::Manual { directory } => manual(&directory),
         Command::Demo { port, sandbox_port } => {
             match crate::demo::run::demo(port, sandbox_port, lang, run::stop_signal()).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(text) => fail(FAILED, &text),
             }
         }
+    }
+}
+
+/// Writes a manual page for the program and one for each command.
+fn manual(directory: &Path) -> ExitCode {
+    let written =
+        std::fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(Args::command(), directory));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &format!("{}: {error}", directory.display())),
     }
 }
 

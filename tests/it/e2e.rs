@@ -18,6 +18,7 @@ mod measure;
 mod metrics;
 mod modes;
 mod registry;
+mod monitoring;
 mod restore;
 mod rival;
 mod service;

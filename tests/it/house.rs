@@ -123,6 +123,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ),
     ("prometheus", &["src/metrics.rs"], "one file knows how is counted"),
     ("clap", &["src/cli/"], "the command line is read in one folder"),
+    ("clap_mangen", &["src/cli/"], "as clap"),
     // Backends: everybody else knows the traits.
     (
         "TcpDial",

@@ -14,6 +14,7 @@ mod house;
 mod imap_wire;
 mod life;
 mod oauth;
+mod packaging;
 mod readme;
 mod rival;
 mod sandbox;
