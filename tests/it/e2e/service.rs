@@ -220,3 +220,15 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     let (status, _) = world.stop().await;
     assert!(status.success(), "{status}");
 }
+
+/// As logrotate does with `copytruncate`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_cut_goes_on_from_its_beginning() {
+    let mut world = World::one().await;
+    world.run().await;
+    let file = world.dir.path().join("mailbell.log");
+    std::fs::OpenOptions::new().write(true).truncate(true).open(&file).unwrap();
+    world.signal("HUP");
+    world.until("a line more", async || world.log().contains("the config was read anew")).await;
+    assert!(!world.log().contains('\0') && world.log().lines().count() == 1, "{:?}", world.log());
+}
