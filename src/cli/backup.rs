@@ -172,21 +172,18 @@ fn told(summary: &Summary, file: &Path, lang: Lang) {
     let (lines, size) = (summary.lines, std::fs::metadata(file).map_or(0, |data| data.len().div_ceil(1024)));
     let file = file.display();
     match lang {
-        Lang::ZhCn => {
-            println!("已备份并核对：{file}（{lines} 条记录，{size} KiB）");
-            println!("其中有：阅读进度、待发和发送失败的提醒、30 天的邮件记录（含主题和地址）、静音等服务保存的一切。");
-            println!("其中没有：配置文件、密码和密钥文件、主密钥、日志。请把它们另行备份，并与本备份分开存放。");
-        }
-        Lang::En => {
-            println!("Backed up and verified: {file} ({lines} records, {size} KiB)");
-            println!(
-                "In it: how far folders are read, the outbox and dead alerts, 30 days of letters (subjects and addresses),"
-            );
-            println!("mutes, and all else that the service stores.");
-            println!(
-                "Not in it: the config, files with passwords and keys, a master key, logs. Back these up as well, elsewhere."
-            );
-        }
+        Lang::ZhCn => println!(
+            "已备份并核对：{file}（{lines} 条记录，{size} KiB）\n\
+             其中有：阅读进度、待发和发送失败的提醒、30 天的邮件记录（含主题和地址）、静音、登记的邮箱（密码是加密的）。\n\
+             其中没有：配置文件、密码和密钥文件、密码库的密钥环（keyring）和主密钥、审计、日志。请另行备份，与本备份分开存放。"
+        ),
+        Lang::En => println!(
+            "Backed up and verified: {file} ({lines} records, {size} KiB)\n\
+             In it: how far folders are read, the outbox and dead alerts, 30 days of letters (subjects and addresses), mutes,\n\
+             the registry of accounts (passwords encrypted).\n\
+             Not in it: the config, files with passwords and keys, the vault's keyring and master key, the audit, logs.\n\
+             Back these up as well, elsewhere."
+        ),
     }
 }
 
@@ -225,8 +222,8 @@ pub(super) async fn restore(config: &Path, lang: Lang, args: RestoreArgs) -> Exi
     println!(
         "{}",
         lang.pick(
-            "配置、密码和密钥文件不在备份中，请确认它们在原处，然后启动服务。备份之后到达的邮件会合并提醒，其中可能有已提醒过的。",
-            "The config and the files with passwords and keys are not part of it: see that they are in place, then start the service. What came since the backup is announced together, letters that had been announced among them."
+            "配置、密码和密钥文件、密钥环（keyring）不在备份中，请确认它们在原处，然后启动服务。备份之后到达的邮件会合并提醒，其中可能有已提醒过的。",
+            "The config, the files with passwords and keys and the keyring are not part of it: see that they are in place, then start the service. What came since the backup is announced together, letters that had been announced among them."
         )
     );
     ExitCode::SUCCESS
