@@ -187,6 +187,9 @@ async fn read(store: &Store, slices: &mpsc::Sender<Slice>, whole: bool) -> Resul
 fn write(head: &Head, mut slices: mpsc::Receiver<Slice>, to: &Path) -> Result<u64, ExportError> {
     let unfinished = to.with_extension("unfinished");
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    // As long as it is being written it is not what a dead process left (`exports::rotate`). Where a file system has no
+    // locks, that cannot be told.
+    let _ = file.try_lock();
     let mut sheet = Sheet { out: BufWriter::new(file), digest: Sha256::new(), lines: 0 };
     let lines = match sheet.fill(head, &mut slices) {
         Ok(lines) => lines,
@@ -382,4 +385,37 @@ fn each_line(file: &Path, mut each: impl FnMut(Line) -> Result<(), StateError>) 
         return Err(broken(Flaw::Changed));
     }
     Ok(Summary { head, lines: count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::exports;
+
+    #[test]
+    fn an_export_that_is_being_written_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("state");
+        let to = exports::file(&store, Timestamp(0), true).unwrap();
+        let head = Head {
+            mailbell_export: FORM,
+            store_format: STORE_VERSION,
+            version: "0".to_owned(),
+            written_at: Timestamp(0),
+            whole: true,
+        };
+        let (slices, filled) = mpsc::channel(SLICES);
+        let writer = std::thread::spawn({
+            let to = to.clone();
+            move || write(&head, filled, &to).map_err(|error| error.to_string())
+        });
+        // Both are taken once the file is there.
+        for _ in 0..=SLICES {
+            slices.blocking_send(Slice::Records(Pairs::new())).unwrap();
+        }
+        exports::rotate(&store, 1).unwrap();
+        slices.blocking_send(Slice::End).unwrap();
+        assert_eq!(writer.join().unwrap(), Ok(0));
+        assert_eq!(verify(&to).unwrap().lines, 0);
+    }
 }

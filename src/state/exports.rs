@@ -5,7 +5,7 @@
 use super::export::verify;
 use crate::model::Timestamp;
 use std::ffi::OsString;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes the oldest but `kept` of those that were written by the clock, and what a dying process left.
+/// Removes the oldest but `kept` of those that were written by the clock, and what a dying process left; what is just being written is locked.
 ///
 /// # Errors
 /// One cannot be removed.
@@ -55,8 +55,9 @@ pub fn rotate(store: &Path, kept: usize) -> std::io::Result<()> {
         std::fs::remove_file(old)?;
     }
     for entry in std::fs::read_dir(directory(store))?.flatten() {
-        if entry.path().extension().is_some_and(|e| e == "unfinished") {
-            std::fs::remove_file(entry.path())?;
+        let left = entry.path();
+        if left.extension().is_some_and(|e| e == "unfinished") && File::open(&left)?.try_lock().is_ok() {
+            std::fs::remove_file(left)?;
         }
     }
     Ok(())
