@@ -2,7 +2,7 @@
 //! and back.
 
 use super::records::Source;
-use super::state::{done, fetched, is_there, replace_store};
+use super::state::{done, fetched, is_there, note_written, replace_store};
 use super::table::local;
 use super::{FAILED, fail, load};
 use crate::app;
@@ -119,6 +119,7 @@ async fn write(config: &Config, wanted: &Path, progress: &ProgressBar, lang: Lan
         let advice = lang.pick("检查目录、权限和磁盘空间", "check the directory, its rights and the space on its disk");
         fail(FAILED, &format!("{}: {said}: {error}{}{advice}", wanted.display(), lang.pick("；", "; ")))
     })?;
+    note_written(&source, wanted, &written, lang).await;
     Ok(written)
 }
 
@@ -194,7 +195,7 @@ pub(super) async fn restore(config: &Path, lang: Lang, args: RestoreArgs) -> Exi
         Err(code) => return code,
     };
     let progress = spinner(lang.pick("正在核对并恢复", "verifying and restoring"));
-    let replaced = replace_store(&args.file, &config.state.path, true, lang).await;
+    let replaced = replace_store(&args.file, &config, true, lang).await;
     progress.finish_and_clear();
     let (summary, aside) = match replaced {
         Ok(done) => done,

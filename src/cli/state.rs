@@ -2,11 +2,13 @@
 
 use super::records::Source;
 use super::table::local;
-use super::{FAILED, fail, load, status};
+use super::{FAILED, fail, load, operator, status};
 use crate::app;
+use crate::audit::Audit;
 use crate::config::Config;
-use crate::control::{self, AlertList, AskError, Request};
-use crate::model::Lang;
+use crate::control::{self, AlertList, Ask, AskError, Request};
+use crate::model::{Deed, Lang, What};
+use crate::office::{self, Words};
 use crate::state::{StateError, Summary, exports, put_in_place};
 use clap::Subcommand;
 use std::os::unix::fs::MetadataExt;
@@ -66,6 +68,7 @@ async fn export(config: &Config, wanted: Option<PathBuf>, lang: Lang) -> ExitCod
             }
         },
     };
+    note_written(&source, &to, &summary, lang).await;
     let said = match lang {
         Lang::ZhCn => format!("已导出 {} 条记录到 {}", summary.lines, to.display()),
         Lang::En => format!("{} records exported to {}", summary.lines, to.display()),
@@ -90,6 +93,32 @@ pub(super) async fn fetched(config: &Config, source: &Source, lang: Lang) -> Res
     }
 }
 
+/// Notes in the audit that everything was written to a file.
+pub(super) async fn note_written(source: &Source, file: &Path, summary: &Summary, lang: Lang) {
+    let deeds = vec![deed(What::Backup, file, summary)];
+    let asked = source.ask(Request::Office { by: operator::by(), ask: Ask::Note { deeds } }).await;
+    let noted: Result<Result<(), Words>, AskError> = asked;
+    let why = match noted {
+        Ok(Ok(())) => None,
+        Ok(Err(words)) => Some(words.text(lang).to_owned()),
+        Err(error) => Some(format!("{error:?}")),
+    };
+    not_in_audit(why, lang);
+}
+
+fn deed(what: What, file: &Path, summary: &Summary) -> Deed {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let detail = Deed::done(what, "").with("file", file.display().to_string());
+    detail.with("records", summary.lines.to_string())
+}
+
+/// It was done all the same.
+fn not_in_audit(why: Option<String>, lang: Lang) {
+    if let Some(why) = why {
+        eprintln!("{}{why}", lang.pick("未能记入审计：", "this is not in the audit: "));
+    }
+}
+
 /// A directory that root has just made for exports must be writable for the service.
 fn give_to_owner(store: &Path, export: &Path) -> std::io::Result<()> {
     let (Some(directory), Ok(store)) = (export.parent(), std::fs::metadata(store)) else { return Ok(()) };
@@ -111,7 +140,7 @@ fn moved(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 async fn take(config: &Config, file: &Path, replace: bool, lang: Lang) -> ExitCode {
-    match replace_store(file, &config.state.path, replace, lang).await {
+    match replace_store(file, config, replace, lang).await {
         Ok((summary, aside)) => {
             let (lines, at) = (summary.lines, local(summary.head.written_at, &config.alerts.time_zone));
             let said = match lang {
@@ -140,10 +169,11 @@ pub(super) fn done(said: &str, aside: Option<&Path>, lang: Lang) {
 /// Imports (a bad export changes nothing), and moves aside what is there if that is allowed.
 pub(super) async fn replace_store(
     file: &Path,
-    store: &Path,
+    config: &Config,
     replace: bool,
     lang: Lang,
 ) -> Result<(Summary, Option<PathBuf>), String> {
+    let store = &config.state.path;
     let holds = store.join("db").exists();
     if is_running(store, holds).await.map_err(|error| error.text(lang))? {
         return Err(match lang {
@@ -164,8 +194,13 @@ pub(super) async fn replace_store(
         return Err(for_owner(file, store, owner, lang));
     }
     // Nothing else goes on in this process that it could hold up.
-    put_in_place(file, store, "replaced", app::wall())
-        .map_err(|error| format!("{}: {}", file.display(), error.text(lang)))
+    let (summary, aside) = put_in_place(file, store, "replaced", app::wall())
+        .map_err(|error| format!("{}: {}", file.display(), error.text(lang)))?;
+    let wall = app::wall();
+    let noted = Audit::open(&config.audit.path, office::copies(config), wall)
+        .and_then(|audit| audit.note(&operator::by(), &[deed(What::Restore, file, &summary)], wall));
+    not_in_audit(noted.err().map(|error| format!("{}: {error}", config.audit.path.display())), lang);
+    Ok((summary, aside))
 }
 
 /// Whether a service has this store. One whose disk is full has let go of its files, and takes them again.

@@ -144,6 +144,16 @@ async fn a_backup_says_what_it_holds_and_holds_no_secret() {
     world.stop().await;
     let without = backed_up(&world, "stopped.jsonl");
     assert!(std::fs::read_to_string(without).unwrap().contains("一封"), "without a service, too");
+    restored(&world, &file);
+    let audit = names(&world.dir.path().join("audit")).into_iter().filter(|name| name.ends_with(".jsonl"));
+    let noted: String =
+        audit.map(|n| std::fs::read_to_string(world.dir.path().join("audit").join(n)).unwrap()).collect();
+    for (deed, times) in [("state.export", 3), ("state.import", 1)] {
+        assert_eq!(noted.matches(&format!("\"{deed}\"")).count(), times, "{deed}: {noted}");
+    }
+    assert!(noted.contains(shown), "{noted}");
+    let (code, text) = said(&world, &["audit", "verify"]);
+    assert_eq!(code, 0, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
