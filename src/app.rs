@@ -10,7 +10,7 @@ use crate::health::Health;
 use crate::imap::{ImapSource, TcpDial};
 use crate::model::{By, Deed, Lang, Timestamp, What};
 use crate::oauth::Tokens;
-use crate::office::{self, Errand, Mail, Office, OfficeError};
+use crate::office::{self, Errand, Mail, Office, OfficeError, Worlds};
 use crate::people::People;
 use crate::state::{Ledger, Limits, Registry, Restored, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
@@ -105,7 +105,9 @@ pub async fn run(
     let people = people(&config, &ledger, &clock).await?;
     let shared = shared(&config, &state, &clock, (&health, &people)).await?;
     let mail = Mail { source: shared.source.clone(), hosts: shared.hosts.clone() };
-    let (office, errands) = open_office(&config, registry, &clock, mail).await?;
+    let directory = Arc::new(client.contacts(&config.wecom));
+    let worlds = Worlds { mail, directory, state: state.clone() };
+    let (office, errands) = open_office(&config, registry, &clock, worlds).await?;
     let office = Arc::new(office);
     note(&office, Deed::done(What::Start, "").with("version", env!("CARGO_PKG_VERSION"))).await;
     let faces = (state.clone(), ledger.clone());
@@ -129,6 +131,7 @@ pub async fn run(
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
     upkeep::spawn(&supervisor, (&state, &people), &clock, &stop);
     upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
+    upkeep::spawn_office(&supervisor, &config, &office, &stop);
     let directory = config.state.path.clone();
     let accounts = accounts_now;
     let signs = Signs { state: state.clone(), health: health.clone() };
@@ -248,19 +251,27 @@ pub async fn open_office(
     config: &Config,
     registry: Arc<dyn Registry>,
     clock: &Arc<dyn Clock>,
-    mail: Mail,
+    worlds: Worlds,
 ) -> Result<(Office, mpsc::Receiver<Errand>), OfficeError> {
     let (folder, copies, at) = (config.audit.path.clone(), office::copies(config), clock.wall());
     let opened = tokio::task::spawn_blocking(move || Audit::open(&folder, copies, at)).await;
     let audit = opened.map_err(|error| OfficeError::Failed(error.to_string()))?;
     let audit = audit.map_err(|error| OfficeError::Audit(format!("{}: {error}", config.audit.path.display())))?;
-    Office::open(config, registry, Arc::new(audit), clock.clone(), mail).await
+    Office::open(config, registry, Arc::new(audit), clock.clone(), worlds).await
 }
 
-/// How a command that holds the store itself tries logins.
-pub fn own_mail(config: &Config, clock: &Arc<dyn Clock>) -> Mail {
+/// What the office of a command looks at that holds the store itself.
+///
+/// # Errors
+/// The WeCom client cannot be made.
+pub fn own_worlds(config: &Config, clock: &Arc<dyn Clock>, state: &Arc<dyn State>) -> Result<Worlds, StartError> {
     let hosts = Arc::new(Hosts::new(config.limits.logins_per_second_per_host));
-    Mail { source: mail_source(config.imap, clock), hosts }
+    let client = Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?;
+    Ok(Worlds {
+        mail: Mail { source: mail_source(config.imap, clock), hosts },
+        directory: Arc::new(client.contacts(&config.wecom)),
+        state: state.clone(),
+    })
 }
 
 /// What was made for another app is made anew.

@@ -1,8 +1,9 @@
 //! What has to be done from time to time: noting that the service lives, forgetting old records, writing exports.
 
 use crate::clock::Clock;
-use crate::config;
-use crate::model::Timestamp;
+use crate::config::{self, Config, Leavers};
+use crate::model::{By, Timestamp};
+use crate::office::Office;
 use crate::people::People;
 use crate::state::{Ledger, State, exports};
 use crate::supervise::Supervisor;
@@ -17,6 +18,9 @@ const PRUNE_NEXT: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// The first export after a start: not while all accounts log in.
 const FIRST_EXPORT: Duration = Duration::from_secs(300);
+/// The first comparison with WeCom's members after a start, and the next one after one that failed.
+const FIRST_COMPARISON: Duration = Duration::from_secs(600);
+const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 const NO_EXPORT: Duration = Duration::from_secs(2);
 /// How often it is looked whether the working calendar knows the year.
 const CALENDAR_EVERY: Duration = Duration::from_secs(86_400);
@@ -69,6 +73,36 @@ async fn upkeep(state: Arc<dyn State>, people: Arc<People>, clock: Arc<dyn Clock
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Compares the registry with WeCom's members, as often as the config says, and removes old files of the audit.
+pub(crate) fn spawn_office(supervisor: &Supervisor, config: &Config, office: &Arc<Office>, stop: &CancellationToken) {
+    let (office, stop_token) = (office.clone(), stop.clone());
+    let (keep, directory) = (config.audit.keep, config.directory);
+    supervisor.run("office", stop.clone(), move || {
+        let (office, stop) = (office.clone(), stop_token.clone());
+        async move {
+            let mut pause = FIRST_COMPARISON;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = directory.every;
+                if let Err(reason) = office.rotate_audit(keep).await {
+                    warn!(%reason, "old files of the audit are not removed");
+                }
+                if directory.leavers == Leavers::Off || !office.has_accounts() {
+                    continue;
+                }
+                if let Err(reason) = office.reconcile(false, &By::service()).await {
+                    warn!(%reason, "accounts are not compared with WeCom's members; tried again later");
+                    pause = AFTER_FAILURE.min(directory.every);
+                }
+            }
+        }
+    });
 }
 
 /// Writes exports, as often as the config says.

@@ -54,8 +54,8 @@ impl Source {
                     return None;
                 }
                 let Opened { state, ledger, registry, clock, .. } = app::open_store(path).await.ok()?;
-                let mail = app::own_mail(config, &clock);
-                let (office, _) = app::open_office(config, registry, &clock, mail).await.ok()?;
+                let worlds = app::own_worlds(config, &clock, &state).ok()?;
+                let (office, _) = app::open_office(config, registry, &clock, worlds).await.ok()?;
                 Some(Self::Own(Box::new(Records::new(state, ledger, clock).with_office(std::sync::Arc::new(office)))))
             }
             Err(_) => None,
@@ -95,9 +95,10 @@ impl Source {
         let path = &config.state.path;
         match app::open_store(path).await {
             Ok(Opened { state, ledger, registry, clock, .. }) => {
-                let mail = app::own_mail(config, &clock);
+                let worlds = app::own_worlds(config, &clock, &state);
+                let worlds = worlds.map_err(|error| fail(FAILED, &error.text(lang)))?;
                 // Nobody is there to take errands.
-                let office = app::open_office(config, registry, &clock, mail).await.map(|(office, _)| office);
+                let office = app::open_office(config, registry, &clock, worlds).await.map(|(office, _)| office);
                 let office = office.map_err(|error| fail(FAILED, error.words().text(lang)))?;
                 let records = Records::new(state, ledger, clock).with_office(std::sync::Arc::new(office));
                 Ok(Self::Own(Box::new(records)))

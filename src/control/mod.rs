@@ -121,7 +121,9 @@ impl Request {
         match self {
             Self::Export { .. } => EXPORT_LIMIT,
             // A login in its host's turn.
-            Self::Office { ask: Ask::Test { .. }, .. } => TEST_LIMIT,
+            Self::Office { ask: Ask::Test { .. } | Ask::Userids { .. }, .. } => TEST_LIMIT,
+            // Ten members a second.
+            Self::Office { ask: Ask::Reconcile { .. }, .. } => EXPORT_LIMIT,
             _ => ANSWER_LIMIT,
         }
     }

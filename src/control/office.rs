@@ -66,6 +66,18 @@ pub enum Ask {
         /// Which.
         account: AccountId,
     },
+    /// A [`crate::office::Reconciled`].
+    Reconcile {
+        /// Only says what would be done.
+        dry_run: bool,
+    },
+    /// The userid of each address (`user/get_userid_by_email`): an `Option<String>` for each.
+    Userids {
+        /// The addresses.
+        emails: Vec<String>,
+        /// So many wrong answers may be had a day; `None`: by `wecom.account_cap`.
+        wrong: Option<u32>,
+    },
     /// Notes in the audit what a command does itself. Nothing.
     Note {
         /// What.
@@ -89,6 +101,8 @@ impl Ask {
             Self::Remove { accounts, why } => said(office.remove(&accounts, &why, by).await),
             Self::Test { account } => said(office.test(&account, by).await),
             Self::Look { account } => said(office.look_now(&account, by).await),
+            Self::Reconcile { dry_run } => said(office.reconcile(dry_run, by).await),
+            Self::Userids { emails, wrong } => said(office.userids(&emails, wrong).await),
             Self::Note { deeds } => said(office.note(by, &deeds).await),
         }
     }

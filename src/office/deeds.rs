@@ -131,8 +131,8 @@ impl Office {
     pub async fn test(&self, account: &AccountId, by: &By) -> Result<Tested, OfficeError> {
         let tried = self.to_test(account)?;
         let server = &tried.provider.server;
-        let turn = self.mail.hosts.turn(&server.host, server.port, || {}).await;
-        let tested = tokio::time::timeout(TEST_LIMIT, look(&*self.mail.source, &tried)).await;
+        let turn = self.worlds.mail.hosts.turn(&server.host, server.port, || {}).await;
+        let tested = tokio::time::timeout(TEST_LIMIT, look(&*self.worlds.mail.source, &tried)).await;
         drop(turn);
         let limit = ImapError::Timeout { step: "the login", limit: TEST_LIMIT };
         let tested = tested.unwrap_or(Err(limit));
@@ -159,7 +159,7 @@ impl Office {
     async fn kept(&self, account: &AccountId) -> Result<Kept, OfficeError> {
         match self.registry.account(account).await? {
             Some(kept) => Ok(kept),
-            None if self.read().of_file.contains(account) => Err(OfficeError::OfFile(account.clone())),
+            None if self.read().of_file.contains_key(account) => Err(OfficeError::OfFile(account.clone())),
             None => Err(OfficeError::Unknown(account.clone())),
         }
     }

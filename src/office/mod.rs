@@ -9,26 +9,30 @@
 
 mod deeds;
 mod kept;
+mod reconcile;
 mod tell;
 mod words;
 
 pub use deeds::Tested;
+pub use reconcile::Reconciled;
 pub(crate) use tell::exposed;
 pub use tell::{How, Outcome, Row, Turned};
 pub use words::{OfficeError, Words};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{Account, Config, Desk};
+use crate::config::{self, Account, Config, Desk};
 use crate::imap::MailSource;
-use crate::model::{AccountId, By, Deed, Registered, Standing};
-use crate::state::{Kept, Page, Registry, Wanted};
+use crate::model::{AccountId, By, Deed, Lang, Owner, Recipient, Registered, Standing};
+use crate::state::{Kept, Page, Registry, State, Wanted};
 use crate::vault::{KeyId, MasterKey, Vault};
 use crate::watch::Hosts;
+use crate::wecom::Directory;
 use kept::InVault;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tracing::{info, warn};
 
@@ -50,7 +54,18 @@ pub struct Office {
     work: Mutex<()>,
     rules: RwLock<Rules>,
     errands: mpsc::Sender<Errand>,
-    mail: Mail,
+    worlds: Worlds,
+}
+
+/// What the office looks at outside.
+#[derive(Clone)]
+pub struct Worlds {
+    /// The mail servers.
+    pub mail: Mail,
+    /// WeCom's members.
+    pub directory: Arc<dyn Directory>,
+    /// The outbox, for what administrators are told.
+    pub state: Arc<dyn State>,
 }
 
 /// How logins are tried.
@@ -66,8 +81,15 @@ pub struct Mail {
 struct Rules {
     desk: Arc<Desk>,
     vault: Option<Arc<Vault>>,
-    /// The accounts of the file: they win over those of the registry.
-    of_file: HashSet<AccountId>,
+    /// The accounts of the file, and whose they are (`None`: shared): they win over those of the registry.
+    of_file: HashMap<AccountId, Option<Arc<str>>>,
+    /// `[directory]`
+    directory: config::Directory,
+    /// `[admin] recipients`, and their language.
+    admins: Vec<Recipient>,
+    lang: Lang,
+    /// Whose leaving the administrators were told of, where it is only reported.
+    told_reported: BTreeSet<AccountId>,
     /// The accounts of the registry, as they are to be watched.
     accounts: BTreeMap<AccountId, Desked>,
 }
@@ -111,12 +133,20 @@ impl Office {
         registry: Arc<dyn Registry>,
         audit: Arc<Audit>,
         clock: Arc<dyn Clock>,
-        mail: Mail,
+        worlds: Worlds,
     ) -> Result<(Self, mpsc::Receiver<Errand>), OfficeError> {
         let (errands, to_do) = mpsc::channel(64);
-        let rules =
-            Rules { desk: config.desk.clone(), vault: None, of_file: of_file(config), accounts: BTreeMap::new() };
-        let office = Self { registry, audit, clock, work: Mutex::new(()), rules: RwLock::new(rules), errands, mail };
+        let rules = Rules {
+            desk: config.desk.clone(),
+            vault: None,
+            of_file: of_file(config),
+            directory: config.directory,
+            admins: config.admin.recipients.clone(),
+            lang: config.alerts.lang,
+            told_reported: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+        };
+        let office = Self { registry, audit, clock, work: Mutex::new(()), rules: RwLock::new(rules), errands, worlds };
         let vault = office.vault(config).await?;
         office.write(|rules| rules.vault = vault);
         office.destroy_orphans().await?;
@@ -134,6 +164,8 @@ impl Office {
         self.write(|rules| {
             rules.desk = config.desk.clone();
             rules.of_file = of_file(config);
+            rules.directory = config.directory;
+            rules.admins = config.admin.recipients.clone();
             if let Ok(vault) = &vault {
                 rules.vault = vault.clone();
             }
@@ -225,7 +257,8 @@ impl Office {
 
     fn of_standing(&self, fits: impl Fn(&Standing) -> bool) -> Vec<Arc<Account>> {
         let rules = self.read();
-        let here = rules.accounts.iter().filter(|(id, desked)| fits(&desked.standing) && !rules.of_file.contains(*id));
+        let here =
+            rules.accounts.iter().filter(|(id, desked)| fits(&desked.standing) && !rules.of_file.contains_key(*id));
         here.filter_map(|(_, desked)| desked.account.as_ref().ok().cloned()).collect()
     }
 
@@ -275,7 +308,7 @@ impl Office {
     fn listed(&self, account: Registered) -> Listed {
         let (id, rules) = (account.entry.account(), self.read());
         let trouble = rules.accounts.get(&id).and_then(|desked| desked.account.as_ref().err().cloned());
-        Listed { shadowed: rules.of_file.contains(&id), trouble, account }
+        Listed { shadowed: rules.of_file.contains_key(&id), trouble, account }
     }
 
     /// Has an account looked into now, if it is watched.
@@ -296,6 +329,21 @@ impl Office {
         off_the_loop(move || audit.note(&by, &deeds, at)).await?.map_err(|error| OfficeError::Audit(error.to_string()))
     }
 
+    /// Removes files of the audit that are older than `keep`.
+    ///
+    /// # Errors
+    /// The audit cannot be written, or a file not removed.
+    pub async fn rotate_audit(&self, keep: Duration) -> Result<(), OfficeError> {
+        let (audit, at) = (self.audit.clone(), self.clock.wall());
+        let rotated = off_the_loop(move || audit.rotate(keep, at)).await?;
+        rotated.map_err(|error| OfficeError::Audit(error.to_string()))
+    }
+
+    /// Whether the registry has any account.
+    pub fn has_accounts(&self) -> bool {
+        !self.read().accounts.is_empty()
+    }
+
     /// The audit.
     pub fn audit(&self) -> &Arc<Audit> {
         &self.audit
@@ -314,8 +362,12 @@ impl Office {
     }
 }
 
-fn of_file(config: &Config) -> HashSet<AccountId> {
-    config.accounts.iter().map(|account| account.id.clone()).collect()
+fn of_file(config: &Config) -> HashMap<AccountId, Option<Arc<str>>> {
+    let whose = |owner: &Owner| match owner {
+        Owner::User(user) => Some(user.clone()),
+        Owner::Shared(_) => None,
+    };
+    config.accounts.iter().map(|account| (account.id.clone(), whose(&account.owner))).collect()
 }
 
 /// The audit's second places, as a config names them.

@@ -7,6 +7,7 @@ pub mod busy;
 pub mod filter;
 pub mod governor;
 pub mod hours;
+pub mod leavers;
 pub mod life;
 pub mod line;
 pub mod lookups;

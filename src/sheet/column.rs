@@ -29,6 +29,56 @@ pub(super) enum Column {
 /// English name, Chinese name, and other spellings as [`folded`] leaves them, with blanks between them.
 type Names = (&'static str, &'static str, &'static str);
 
+/// What columns are called.
+static NAMES: &[(Column, Names)] = &[
+    (
+        Column::User,
+        (
+            "userid",
+            "成员账号",
+            "user wecomid wecomuserid memberid 成员帐号 成員帳號 帳號 账号 帐号 成员 成员id 用户id \
+                 企业微信账号 企业微信帐号 企业微信id 企微账号 企微id",
+        ),
+    ),
+    (
+        Column::Email,
+        (
+            "email",
+            "邮箱",
+            "mail emailaddress mailaddress mailbox address 邮箱地址 电子邮箱 电子邮件 电子邮件地址 \
+                 邮件地址 邮箱账号 邮箱帐号 企业邮箱 郵箱 電子郵件 郵件地址 邮件",
+        ),
+    ),
+    (Column::Provider, ("provider", "服务商", "mailprovider 邮箱服务商 邮件服务商 邮箱类型")),
+    (
+        Column::Host,
+        (
+            "host",
+            "服务器",
+            "server imaphost imapserver hostname imap服务器 收件服务器 服务器地址 imap服务器地址 \
+                 收信服务器 主机 伺服器",
+        ),
+    ),
+    (Column::Port, ("port", "端口", "imapport 端口号 連接埠 imap端口 服务器端口")),
+    (Column::Tls, ("tls", "加密", "ssl ssltls tlsssl encryption security 加密方式 安全连接")),
+    (Column::Login, ("login", "登录名", "loginname 登陆名 登录账号 登录帐号 登录用户名 imap登录名 imap用户名")),
+    (
+        Column::Password,
+        (
+            "password",
+            "密码",
+            "pass passwd pwd authcode apppassword 密碼 口令 授权码 授权密码 邮箱密码 登录密码 专用密码 \
+                 客户端密码 客户端专用密码 应用专用密码 密码授权码",
+        ),
+    ),
+    (Column::Oauth, ("oauth", "OAuth", "oauth2 oauth来源 oauth名称")),
+    (Column::Folders, ("folders", "文件夹", "folder watchedfolders 监控文件夹 关注文件夹 邮箱文件夹 邮件夹")),
+    (Column::Recipients, ("recipients", "接收人", "recipient notify 接收者 接收成员 提醒接收人 通知人")),
+    (Column::Mode, ("mode", "模式", "watchmode 监听模式 监控模式 连接方式")),
+    (Column::Note, ("note", "备注", "notes remark remarks comment 说明 备注说明 註記")),
+    (Column::State, ("state", "状态", "status enabled enable active 启用 是否启用 启用状态 账号状态 帐号状态")),
+];
+
 impl Column {
     /// All, in the order in which they are written.
     pub const ALL: [Self; 14] = [
@@ -49,42 +99,7 @@ impl Column {
     ];
 
     fn names(self) -> Names {
-        match self {
-            Self::User => (
-                "userid",
-                "成员账号",
-                "user wecomid wecomuserid memberid 成员帐号 成員帳號 帳號 账号 帐号 成员 成员id 用户id \
-                 企业微信账号 企业微信帐号 企业微信id 企微账号 企微id",
-            ),
-            Self::Email => (
-                "email",
-                "邮箱",
-                "mail emailaddress mailaddress mailbox address 邮箱地址 电子邮箱 电子邮件 电子邮件地址 \
-                 邮件地址 邮箱账号 邮箱帐号 企业邮箱 郵箱 電子郵件 郵件地址 邮件",
-            ),
-            Self::Provider => ("provider", "服务商", "mailprovider 邮箱服务商 邮件服务商 邮箱类型"),
-            Self::Host => (
-                "host",
-                "服务器",
-                "server imaphost imapserver hostname imap服务器 收件服务器 服务器地址 imap服务器地址 \
-                 收信服务器 主机 伺服器",
-            ),
-            Self::Port => ("port", "端口", "imapport 端口号 連接埠 imap端口 服务器端口"),
-            Self::Tls => ("tls", "加密", "ssl ssltls tlsssl encryption security 加密方式 安全连接"),
-            Self::Login => ("login", "登录名", "loginname 登陆名 登录账号 登录帐号 登录用户名 imap登录名 imap用户名"),
-            Self::Password => (
-                "password",
-                "密码",
-                "pass passwd pwd authcode apppassword 密碼 口令 授权码 授权密码 邮箱密码 登录密码 专用密码 \
-                 客户端密码 客户端专用密码 应用专用密码 密码授权码",
-            ),
-            Self::Oauth => ("oauth", "OAuth", "oauth2 oauth来源 oauth名称"),
-            Self::Folders => ("folders", "文件夹", "folder watchedfolders 监控文件夹 关注文件夹 邮箱文件夹 邮件夹"),
-            Self::Recipients => ("recipients", "接收人", "recipient notify 接收者 接收成员 提醒接收人 通知人"),
-            Self::Mode => ("mode", "模式", "watchmode 监听模式 监控模式 连接方式"),
-            Self::Note => ("note", "备注", "notes remark remarks comment 说明 备注说明 註記"),
-            Self::State => ("state", "状态", "status enabled enable active 启用 是否启用 启用状态 账号状态 帐号状态"),
-        }
+        NAMES.iter().find(|(column, _)| *column == self).map_or(("", "", ""), |(_, names)| *names)
     }
 
     /// Its name in the header that mailbell writes.

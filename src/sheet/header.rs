@@ -25,6 +25,8 @@ pub(super) struct Header {
     pub columns: Vec<Option<Column>>,
     /// What separates its cells, as sentences show it.
     pub delimiter: &'static str,
+    /// Whether each line must say whose the account is.
+    pub userid_needed: bool,
 }
 
 impl Header {
@@ -58,7 +60,7 @@ impl Candidate<'_> {
 }
 
 /// Finds the header and what follows it; `None` if there is none with which lines could be read, which is told.
-pub(super) fn find<'t>(text: &'t str, told: &mut Told) -> Option<(Header, Records<'t>)> {
+pub(super) fn find<'t>(text: &'t str, userid_needed: bool, told: &mut Told) -> Option<(Header, Records<'t>)> {
     let (text, line, delimiter) = directive(text);
     let delimiters = delimiter.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
     let all = delimiters.iter().flat_map(|delimiter| candidates(text, line, *delimiter));
@@ -77,6 +79,7 @@ pub(super) fn find<'t>(text: &'t str, told: &mut Told) -> Option<(Header, Record
         names: best.record.cells.iter().map(|cell| short(trimmed(&cell.text()))).collect(),
         columns: best.columns,
         delimiter: shown(best.delimiter),
+        userid_needed,
     };
     if best.record.fault.is_some() || best.record.count > MOST_CELLS {
         told.wrong(header.line, "", broken(best.record.fault));
@@ -170,7 +173,8 @@ fn is_usable(header: &Header, told: &mut Told) -> bool {
         told.wrong(header.line, "", say("the header has no column email; add it", "表头中没有“邮箱”列；请加上"));
         usable = false;
     }
-    if header.place(Column::User).is_none() && header.place(Column::Recipients).is_none() {
+    let nobody = header.place(Column::User).is_none() && header.place(Column::Recipients).is_none();
+    if nobody && header.userid_needed {
         let said = say(
             "the header has no column userid (the member's 账号 in WeCom); add it, or recipients where all mailboxes are shared ones",
             "表头中没有“成员账号”列（企业微信通讯录中的账号）；请加上；如全部是公共邮箱，则加“接收人”列",
@@ -278,7 +282,7 @@ mod tests {
 
     fn found(text: &str) -> (usize, &'static str, usize) {
         let mut told = Told::default();
-        let (header, _) = find(text, &mut told).unwrap();
+        let (header, _) = find(text, true, &mut told).unwrap();
         (header.line, header.delimiter, header.columns.iter().flatten().count())
     }
 

@@ -39,8 +39,8 @@ impl<'l> Line<'l> {
     pub fn row(&mut self) -> Row {
         let (email, user) = self.owner();
         let recipients = self.recipients();
-        if user.is_empty() && recipients.is_empty() && self.is_blank(Column::User) && self.is_blank(Column::Recipients)
-        {
+        let nobody = user.is_empty() && recipients.is_empty();
+        if nobody && self.is_blank(Column::User) && self.is_blank(Column::Recipients) && self.header.userid_needed {
             self.wrong(
                 Column::User,
                 say(

@@ -101,9 +101,18 @@ impl Encoding {
 /// Reads a sheet; never fails, for whatever is wrong stands in [`Sheet::problems`]. The time it takes is linear in the
 /// length of `bytes`, which the caller wipes if there are passwords in it.
 pub fn read(bytes: &[u8]) -> Sheet {
+    read_whole(bytes, true)
+}
+
+/// The same where lines need not say whose an account is: the caller finds that out, and such rows name nobody.
+pub fn read_without_owners(bytes: &[u8]) -> Sheet {
+    read_whole(bytes, false)
+}
+
+fn read_whole(bytes: &[u8], userid_needed: bool) -> Sheet {
     let mut told = told::Told::default();
     let (encoding, rows) = match text::decode(bytes) {
-        Ok((text, encoding)) => (encoding, rows(&text, &mut told)),
+        Ok((text, encoding)) => (encoding, rows(&text, userid_needed, &mut told)),
         Err(wrong) => {
             told.wrong(wrong.line, "", wrong.said);
             (wrong.encoding, Vec::new())
@@ -114,8 +123,10 @@ pub fn read(bytes: &[u8]) -> Sheet {
 }
 
 /// The rows of a file that could be decoded.
-fn rows(text: &str, told: &mut told::Told) -> Vec<Row> {
-    let Some((header, records)) = header::find(text.trim_end_matches(END), told) else { return Vec::new() };
+fn rows(text: &str, userid_needed: bool, told: &mut told::Told) -> Vec<Row> {
+    let Some((header, records)) = header::find(text.trim_end_matches(END), userid_needed, told) else {
+        return Vec::new();
+    };
     let mut rows = row::Rows::new(&header, told);
     for record in records {
         if !rows.take(&record) {

@@ -149,7 +149,8 @@ impl<'o> Rows<'o> {
             return None;
         }
         let there = |column| self.header.place(column).is_some_and(|place| place < count);
-        if there(Column::Email) && (there(Column::User) || there(Column::Recipients)) {
+        let somebody = there(Column::User) || there(Column::Recipients) || !self.header.userid_needed;
+        if there(Column::Email) && somebody {
             // Excel leaves out the last delimiters of a line where the cells before them are empty.
             let (_, lines) = self.short.get_or_insert((record.line, 0));
             *lines += 1;

@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("deliver", &["model", "metrics", "clock", "rules", "config", "health", "parse", "wecom", "state"]),
     ("supervise", &["model", "clock", "rules", "config", "people", "health", "imap", "state", "watch"]),
     ("upkeep", &["model", "clock", "config", "people", "state", "supervise"]),
-    ("office", &["model", "clock", "config", "audit", "vault", "imap", "advice", "state", "watch"]),
+    ("office", &["model", "clock", "rules", "config", "audit", "vault", "imap", "advice", "wecom", "state", "watch"]),
     ("systemd", &["health", "state", "supervise"]),
     ("control", &["model", "clock", "rules", "config", "people", "health", "state", "office"]),
     ("web", &["model", "metrics", "clock", "health", "state"]),

@@ -2,6 +2,7 @@
 
 mod list;
 mod password;
+mod reconcile;
 mod sheet;
 
 use super::records::Source;
@@ -81,6 +82,15 @@ pub(super) enum AccountCommand {
     Export {
         /// The file; default: to the terminal
         file: Option<std::path::PathBuf>,
+    },
+    /// Compares the accounts with WeCom's members: who is gone, who has none (与企业微信成员核对)
+    Reconcile {
+        /// Only says what would be done (只检查，不改动)
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Writes a CSV file to fill in (导入模板)
     Template {
@@ -162,6 +172,7 @@ pub(super) async fn account(file: &Path, lang: Lang, command: AccountCommand) ->
         AccountCommand::Remove { accounts, why, yes } => desk.remove(&accounts, why, yes).await,
         AccountCommand::Import(args) => desk.import(args).await,
         AccountCommand::Export { file } => desk.export(file.as_deref()).await,
+        AccountCommand::Reconcile { dry_run, json } => desk.reconcile(dry_run, json).await,
         AccountCommand::Template { .. } => Ok(()),
     };
     done.map_or_else(|code| code, |()| ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use crate::control::Ask;
 use crate::model::{AccountId, Lang, Registered};
 use crate::office::{How, Outcome, Row, Tested, Turned};
 use crate::sheet::{self, Sheet, Trouble};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::io::Write;
@@ -33,6 +33,14 @@ pub(in crate::cli) struct ImportArgs {
     /// Unbinds accounts that the file does not have (解绑文件中没有的账号)
     #[arg(long)]
     remove_missing: bool,
+    /// Where a line has no userid: what stands before the @, the whole address, or whom WeCom knows by the address
+    /// (没有成员账号的行：用 @ 之前的部分、整个邮箱，或按邮箱向企业微信查询)
+    #[arg(long, value_enum)]
+    userid: Option<UseridArg>,
+    /// With `--userid wecom`: so many addresses may be unknown to WeCom a day; it blocks the look-up at 20 % of 账号上限数
+    /// (一天最多查错多少个)
+    #[arg(long, value_name = "N", requires = "userid")]
+    most_unknown: Option<u32>,
     /// Tries to log in to what is new or changed (导入后测试登录)
     #[arg(long)]
     test: bool,
@@ -42,6 +50,17 @@ pub(in crate::cli) struct ImportArgs {
     /// The report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// `--userid`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum UseridArg {
+    /// What stands before the @.
+    Localpart,
+    /// The whole address.
+    Email,
+    /// `user/get_userid_by_email`
+    Wecom,
 }
 
 /// What an import comes to.
@@ -100,9 +119,13 @@ impl Desk<'_> {
     pub(super) async fn import(&self, args: ImportArgs) -> Result<(), ExitCode> {
         let bytes = std::fs::read(&args.file).map(Zeroizing::new);
         let bytes = bytes.map_err(|error| fail(FAILED, &format!("{}: {error}", args.file.display())))?;
-        let Sheet { rows, problems, warnings, .. } = sheet::read(&bytes);
+        let read = if args.userid.is_some() { sheet::read_without_owners(&bytes) } else { sheet::read(&bytes) };
+        let Sheet { rows, problems, warnings, .. } = read;
         let mut report = Report { wrong: problems, warnings, ..Report::default() };
-        let rows: Vec<(usize, Row)> = rows.into_iter().map(|row| (row.line, told(row))).collect();
+        let mut rows: Vec<(usize, Row)> = rows.into_iter().map(|row| (row.line, told(row))).collect();
+        if let Some(by) = args.userid {
+            self.name_owners(&mut rows, by, args.most_unknown).await?;
+        }
         let dry = How { dry_run: true, ..How::default() };
         let checked = self.give(&rows, dry, self.lang.pick("检查", "checking"), &mut report).await?;
         if args.remove_missing {
@@ -135,6 +158,31 @@ impl Desk<'_> {
             self.test_all(&report).await?;
         }
         if report.wrong.is_empty() { Ok(()) } else { Err(ExitCode::from(FAILED)) }
+    }
+
+    /// Fills in whose the accounts are that say nothing of it.
+    async fn name_owners(&self, rows: &mut [(usize, Row)], by: UseridArg, wrong: Option<u32>) -> Result<(), ExitCode> {
+        let mut nameless: Vec<&mut Row> = rows.iter_mut().map(|(_, row)| row).collect();
+        nameless.retain(|row| row.entry.user.is_empty() && row.entry.recipients.is_empty());
+        if by != UseridArg::Wecom {
+            for row in nameless {
+                let email = row.entry.email.clone();
+                let local = email.split('@').next().unwrap_or_default();
+                row.entry.user = if by == UseridArg::Email { email } else { local.to_owned() };
+            }
+            return Ok(());
+        }
+        let bar = bar(nameless.len(), self.lang.pick("查询成员", "asking WeCom"));
+        for some in nameless.chunks_mut(BATCH / 10) {
+            let emails = some.iter().map(|row| row.entry.email.clone()).collect();
+            let found: Vec<Option<String>> = self.ask(Ask::Userids { emails, wrong }).await?;
+            for (row, userid) in some.iter_mut().zip(found) {
+                row.entry.user = userid.unwrap_or_default();
+            }
+            bar.inc(some.len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(())
     }
 
     /// Gives rows to the office in batches; which of them are well.
