@@ -103,7 +103,15 @@ fn same_outside_accounts(before: &Config, now: &Config) -> bool {
         let a = &c.alerts;
         // The times of `[alerts]` are applied.
         let alerts = format!("{:?} {:?} {:?} {:?}", a.lang, a.time_zone, a.digest_every, a.first_time_after);
-        format!("{:?} {alerts} {:?} {:?} {:?} {:?} {:?}", c.wecom, c.state, c.limits, c.imap, c.web, c.log)
+        format!(
+            "{:?} {alerts} {:?} {:?} {:?} {:?} {:?}",
+            c.wecom,
+            c.state,
+            c.limits,
+            c.imap,
+            c.web.as_ref().map(|web| web.listen),
+            c.log
+        )
     };
     let secrets = |c: &Config| (c.wecom.secret.clone(), c.wecom.contacts_secret.clone());
     rest(before) == rest(now) && secrets(before) == secrets(now)

@@ -1,4 +1,4 @@
-//! Every key of the config file as data: its section, how its value is written, and whether its feature exists.
+//! Every key of the config file as data: its section, and how its value is written.
 //! The contract behind it is section 3 of the design.
 
 /// How a section is written.
@@ -30,8 +30,6 @@ pub(super) struct Key {
     pub name: &'static str,
     /// A value as it would be written, for messages.
     pub value: &'static str,
-    /// Whether it is for a feature that is not built yet.
-    pub later: bool,
 }
 
 impl Section {
@@ -51,11 +49,7 @@ impl Section {
 }
 
 const fn now(name: &'static str, value: &'static str) -> Key {
-    Key { name, value, later: false }
-}
-
-const fn later(name: &'static str, value: &'static str) -> Key {
-    Key { name, value, later: true }
+    Key { name, value }
 }
 
 const fn section(name: &'static str, form: Form, keys: &'static [Key]) -> Section {
@@ -184,8 +178,14 @@ pub(super) static WEB: Section = section(
     Form::One,
     &[
         now("listen", r#""127.0.0.1:8025""#),
-        later("public_url", r#""https://mail.corp.example""#),
-        later("admin_token", r#"{ file = "admin.token" }"#),
+        now("public_url", r#""https://mail.corp.example""#),
+        now("admin_token", r#"{ file = "admin.token" }"#),
+        now("administrators", r#"["wangwu"]"#),
+        now("readers", r#"["lisi"]"#),
+        now("auditors", r#"["zhaoliu"]"#),
+        now("cert", r#""web.crt""#),
+        now("key", r#""web.key""#),
+        now("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/24"]"#),
     ],
 );
 
@@ -323,18 +323,16 @@ pub struct KnownKey {
     pub section: String,
     /// Its name.
     pub name: &'static str,
-    /// Whether it is refused with "not available yet".
-    pub later: bool,
 }
 
 /// Every key that the config file may hold, in the order of the contract.
 pub fn known_keys() -> Vec<KnownKey> {
     let of = |section: &'static Section| {
-        section.keys.iter().filter(|key| !key.value.is_empty()).map(move |key| KnownKey {
-            section: section.header(),
-            name: key.name,
-            later: key.later,
-        })
+        section
+            .keys
+            .iter()
+            .filter(|key| !key.value.is_empty())
+            .map(move |key| KnownKey { section: section.header(), name: key.name })
     };
     ALL.into_iter().flat_map(of).collect()
 }

@@ -24,6 +24,7 @@ mod server;
 mod syntax;
 mod times;
 mod used;
+mod web;
 mod words;
 
 pub use answers::{Answer, Meaning, known_answers};
@@ -33,8 +34,8 @@ pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use organisation::{Audit, Directory, Leavers, SyslogTo, Vault};
 pub use used::{
-    Account, Admin, Alerts, Auth, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth, OauthFlow,
-    Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, Wecom,
+    Account, Admin, Alerts, Auth, Config, Console, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
+    OauthFlow, Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, WebTls, Wecom,
 };
 
 use keys::{Form, Section};
@@ -169,7 +170,7 @@ fn whole<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>, file: &Path) -> Option<
     let limits = sections::limits(&once(&keys::LIMITS));
     let imap = sections::imap(&once(&keys::IMAP), limits);
     let log = sections::log(&once(&keys::LOG));
-    let web = found.once.remove(keys::WEB.name).map(|r| sections::web(&r));
+    let web = found.once.remove(keys::WEB.name).map(|r| web::web(&r));
     let providers = provider::Providers::read(&providers);
     let oauths = oauth::Oauths::read(&oauths);
     let vault = found.once.remove(keys::VAULT.name).and_then(|r| organisation::vault(&r, state.as_ref()));

@@ -53,7 +53,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn is_loopback_url(url: &Url) -> bool {
+pub(super) fn is_loopback_url(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_loopback(name),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

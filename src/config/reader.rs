@@ -3,7 +3,7 @@
 
 use super::duration;
 use super::keys::Section;
-use super::reading::{Reading, Said, key_part, not_yet, quoted, say};
+use super::reading::{Reading, Said, key_part, quoted, say};
 use super::words::{bad_path, control_characters, either, type_name, unknown_key, wrong_section};
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Opens a section. Keys that are unknown, or whose feature is not built yet, are told at once.
+    /// Opens a section. Keys that are unknown are told at once.
     pub fn new(
         cx: &'a Reading<'a>,
         section: &'static Section,
@@ -46,7 +46,6 @@ impl<'a> Reader<'a> {
         let dotted = format!("{}.{}", self.path, key_part(key.get_ref()));
         match self.section.key(key.get_ref()) {
             None => self.cx.if_whole(at, dotted, unknown_key(self.section, key.get_ref())),
-            Some(known) if known.later => self.cx.mistake(at, dotted, not_yet("remove this key", "请删去此项")),
             Some(_) => {}
         }
     }

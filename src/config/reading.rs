@@ -20,11 +20,6 @@ pub(super) fn say(en: impl Into<String>, zh: impl Into<String>) -> Said {
     Said { en: en.into(), zh: zh.into() }
 }
 
-/// "not available yet", for a key, value or section of a later version.
-pub(super) fn not_yet(en_what: &str, zh_what: &str) -> Said {
-    say(format!("not available yet; {en_what}"), format!("尚未支持；{zh_what}"))
-}
-
 /// A text of the file as it may stand in a message: quoted, short, on one line.
 pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(60).collect();

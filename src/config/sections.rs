@@ -4,7 +4,7 @@ use super::duration;
 use super::net;
 use super::reader::Reader;
 use super::reading::{quoted, say};
-use super::used::{Admin, Alerts, Imap, Limits, Log, LogFormat, State, Times, Web, Wecom};
+use super::used::{Admin, Alerts, Imap, Limits, Log, LogFormat, State, Times, Wecom};
 use super::words::nearest;
 use super::{secret, times};
 use crate::model::{BusyMinutes, Card, Lang, Secret};
@@ -294,14 +294,6 @@ fn blind_after(r: &Reader<'_>, idle_renew: Duration) -> Duration {
         );
     }
     said
-}
-
-/// `[web]`
-pub(super) fn web(r: &Reader<'_>) -> Option<Web> {
-    if !r.has("listen") {
-        r.missing("listen", Some(say("; or remove [web]", "；或删去 [web]")));
-    }
-    net::listen(r, "listen").map(|listen| Web { listen })
 }
 
 /// `[log]`

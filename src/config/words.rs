@@ -53,7 +53,7 @@ pub(super) fn unknown_key(section: &'static Section, name: &str) -> Said {
     if let Some(said) = elsewhere(name) {
         return said;
     }
-    let available = section.keys.iter().filter(|key| !key.later);
+    let available = section.keys.iter();
     let known: Vec<_> = available.map(|key| key.name).collect();
     say(
         format!("unknown key; {} knows: {}", section.header(), known.join(", ")),

@@ -67,6 +67,9 @@ fn folder() -> tempfile::TempDir {
     }
     write_private(&folder.path().join("contacts.secret"), "not the app's\n");
     write_private(&folder.path().join("service-account.json"), SERVICE_ACCOUNT);
+    write_private(&folder.path().join("admin.token"), "hunter2hunter2hunter2\n");
+    write_private(&folder.path().join("web.crt"), "-----BEGIN CERTIFICATE-----\n");
+    write_private(&folder.path().join("web.key"), "-----BEGIN PRIVATE KEY-----\n");
     write_private(&folder.path().join("corp-ca.pem"), "-----BEGIN CERTIFICATE-----\n");
     folder
 }
@@ -154,7 +157,7 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(example.warnings, []);
     let shown = |config: &Config| {
         let exports = (config.state.export_every, config.state.exports_kept);
-        let rest = (&config.alerts, config.limits, config.imap, config.log, config.web);
+        let rest = (&config.alerts, config.limits, config.imap, config.log, &config.web);
         format!("{exports:?} {rest:?}")
     };
     assert_eq!(shown(&example), shown(&smallest));
