@@ -4,6 +4,7 @@ use super::records::Source;
 use super::table::{self, local, people, plain, rfc3339};
 use super::{FAILED, fail, load, status};
 use crate::config::Config;
+use crate::control::words::{alert_word, kind_word};
 use crate::control::{AlertList, AskError, Request};
 use crate::model::{AlertId, AlertKind, Lang};
 use crate::state::{AlertState, AlertView, Named};
@@ -207,26 +208,6 @@ fn as_json(view: &AlertView) -> Value {
     })
 }
 
-fn state_word(state: AlertState, lang: Lang) -> &'static str {
-    match state {
-        AlertState::Ready => lang.pick("待发送", "ready"),
-        AlertState::Sending => lang.pick("发送中", "sending"),
-        AlertState::Again => lang.pick("待重试", "again"),
-        AlertState::Dead => lang.pick("发送失败", "dead"),
-        AlertState::Sent => lang.pick("已发送", "sent"),
-        AlertState::Dropped => lang.pick("已放弃", "dropped"),
-    }
-}
-
-fn kind_word(kind: AlertKind, lang: Lang) -> &'static str {
-    match kind {
-        AlertKind::Letter => lang.pick("单封", "letter"),
-        AlertKind::Digest => lang.pick("汇总", "digest"),
-        AlertKind::CatchUp => lang.pick("补报", "catch-up"),
-        AlertKind::Report => lang.pick("报告", "report"),
-    }
-}
-
 /// Who a letter is from and what it is about.
 fn letter_words(letter: &Named, lang: Lang) -> String {
     let from = letter.from.name.as_deref().or(letter.from.address.as_deref());
@@ -256,7 +237,7 @@ fn list_text(list: &AlertList, more: bool, zone: &TimeZone, lang: Lang) -> Vec<S
     let row = |view: &AlertView| {
         vec![
             view.id.to_string(),
-            state_word(view.state, lang).to_owned(),
+            alert_word(view.state, lang).to_owned(),
             people(&view.recipients, lang),
             kind_word(view.kind, lang).to_owned(),
             local(view.made_at, zone),
@@ -318,7 +299,7 @@ fn show_text(view: &AlertView, zone: &TimeZone, lang: Lang) -> Vec<String> {
         lines.push(format!("{}{}{}", lang.pick(zh, en), lang.pick("：", ": "), plain(&what)));
     };
     add("编号", "id", view.id.to_string());
-    add("状态", "state", state_word(view.state, lang).to_owned());
+    add("状态", "state", alert_word(view.state, lang).to_owned());
     add("接收人", "to", joined(view.recipients.iter().map(ToString::to_string).collect()));
     add("形式", "form", kind_word(view.kind, lang).to_owned());
     add("紧急程度", "urgency", view.urgency.word().to_owned());

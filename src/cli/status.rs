@@ -3,6 +3,7 @@
 use super::table::{self, plain, span};
 use super::{FAILED, WRONG_USAGE, fail, load};
 use crate::config::Config;
+use crate::control::words::{TROUBLES, rank, state_word};
 use crate::control::{self, AccountStatus, AskError, Refusal, Request, Status, WecomStatus};
 use crate::health::Reason;
 use crate::model::Lang;
@@ -143,29 +144,8 @@ fn text(status: &Status, one: bool, narrowed: bool, lang: Lang) -> Vec<String> {
     lines
 }
 
-/// What needs a person comes first.
-fn rank(state: &str) -> usize {
-    let order = ["login_refused", "blind", "waiting", "connecting", "polling", "watching", "disabled"];
-    order.iter().position(|word| *word == state).unwrap_or_default()
-}
-
 fn is_trouble(account: &AccountStatus) -> bool {
-    rank(&account.state) < 3
-}
-
-/// The word of a state for people.
-pub(super) fn state_word(state: &str, lang: Lang) -> &str {
-    let chinese = match state {
-        "connecting" => "连接中",
-        "watching" => "监视中",
-        "polling" => "轮询中",
-        "waiting" => "等待重连",
-        "blind" => "无应答",
-        "login_refused" => "登录被拒",
-        "disabled" => "已停用",
-        other => other,
-    };
-    lang.pick(chinese, state)
+    rank(&account.state) < TROUBLES
 }
 
 /// Why a mode was chosen, for people.

@@ -1,8 +1,7 @@
 //! Tables for a terminal: columns aligned by what is seen (Chinese characters are two cells wide, UAX 11), and nothing in
 //! them that a terminal would act upon.
 
-use crate::model::{Lang, Recipient, Timestamp};
-use jiff::tz::TimeZone;
+pub(super) use crate::control::words::{local, local_beside, people, plain, rfc3339, span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Between two columns.
@@ -34,13 +33,6 @@ fn padded(cell: &str, width: usize) -> String {
     format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
 }
 
-/// A text as it may reach a terminal: on one line, without control characters (a server's words may hold any) and without
-/// those that turn the direction of writing.
-pub(super) fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !turns(*c)).collect()
-}
-
 fn cut(text: &str, widest: usize) -> String {
     if text.width() <= widest {
         return text.to_owned();
@@ -54,50 +46,6 @@ fn cut(text: &str, widest: usize) -> String {
         kept.push(c);
     }
     kept + "…"
-}
-
-/// A time span as people say it, in its two largest units.
-pub(super) fn span(seconds: Option<u64>) -> String {
-    let Some(seconds) = seconds else { return "-".to_owned() };
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
-        (0, _, _) => format!("{hours}h{minutes}m"),
-        _ => format!("{days}d{hours}h"),
-    }
-}
-
-/// A time of the wall clock as people in this zone read it, to the second.
-pub(super) fn local(time: Timestamp, zone: &TimeZone) -> String {
-    written(time, zone, "%Y-%m-%d %H:%M:%S")
-}
-
-/// The same without its day where that is the day of `beside`.
-pub(super) fn local_beside(time: Timestamp, beside: Timestamp, zone: &TimeZone) -> String {
-    let day = |time| written(time, zone, "%Y-%m-%d");
-    if day(time) == day(beside) { written(time, zone, "%H:%M:%S") } else { local(time, zone) }
-}
-
-fn written(time: Timestamp, zone: &TimeZone, form: &str) -> String {
-    let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
-    time.to_zoned(zone.clone()).strftime(form).to_string()
-}
-
-/// A time of the wall clock for programs: RFC 3339, UTC.
-pub(super) fn rfc3339(time: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(time.0).unwrap_or_default().to_string()
-}
-
-/// Recipients in a few words: three by name, of more the first and how many others.
-pub(super) fn people(recipients: &[Recipient], lang: Lang) -> String {
-    match recipients {
-        [first, others @ ..] if others.len() > 2 => match lang {
-            Lang::ZhCn => format!("{first} 等 {} 个接收人", recipients.len()),
-            Lang::En => format!("{first} and {} others", others.len()),
-        },
-        few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(lang.pick("、", ", ")),
-    }
 }
 
 #[cfg(test)]

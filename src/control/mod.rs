@@ -9,13 +9,14 @@ mod place;
 mod records;
 mod server;
 mod status;
+pub mod words;
 
 pub use client::{AskError, ask, ask_records};
 pub use office::Ask;
 pub use place::{BindError, Bound, bind};
 pub use records::{AlertList, FolderMark, Records};
 pub use server::serve;
-pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Service, Status, WecomStatus};
+pub use status::{AccountStatus, ChannelStatus, FolderStatus, OutboxStatus, Selection, Service, Status, WecomStatus};
 
 use crate::model::{AccountId, AlertId, By, Mute, MuteId, Recipient};
 use crate::state::{AlertState, Why};

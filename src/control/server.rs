@@ -1,6 +1,6 @@
 //! The service's side of the socket: takes questions, a few at a time, bounded in size and time.
 
-use super::status::Service;
+use super::status::{Selection, Service};
 use super::{ASK_LIMIT, Bound, MAX_REQUEST_BYTES, Refusal, Reply, Request, TAKE_LIMIT, nearest};
 use crate::model::{AccountId, By, Who};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -80,7 +80,8 @@ impl Service {
         match request {
             Request::Status { account, state } => {
                 let wanted = account.map(|typed| self.known(&typed)).transpose()?;
-                answered(self.status(wanted.as_ref(), state.as_deref()).await)
+                let wanted = Selection { account: wanted.as_ref(), state: state.as_deref(), ..Selection::default() };
+                answered(self.status(&wanted).await)
             }
             of_records => self.records.answer(of_records, by).await,
         }

@@ -1,10 +1,10 @@
 //! What `mailbell status` is told, and what it is read from.
 
-use super::Records;
+use super::{Records, words};
 use crate::clock::Clock;
 use crate::config::Account;
 use crate::health::{AccountHealth, AccountState, Channel, FolderHealth, Health};
-use crate::model::{AccountId, Lang, Owner, Timestamp};
+use crate::model::{AccountId, Lang, Owner, Recipient, Timestamp};
 use crate::office::Office;
 use crate::people::People;
 use crate::rules::budget::{self, Allowance};
@@ -27,6 +27,25 @@ pub struct Service {
     allowance: Allowance,
     started: Timestamp,
     accounts: RwLock<Arc<[Arc<Account>]>>,
+}
+
+/// Which accounts a [`Status`] is asked for; by default all, by address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// Only this one.
+    pub account: Option<&'a AccountId>,
+    /// Only those in this state, by its word.
+    pub state: Option<&'a str>,
+    /// Only those that need a person.
+    pub in_trouble: bool,
+    /// Only those whose address, or a recipient's userid, holds this (in lower case).
+    pub text: Option<&'a str>,
+    /// Only those behind this address.
+    pub after: Option<&'a str>,
+    /// At most so many.
+    pub most: Option<usize>,
+    /// What needs a person comes first.
+    pub worst_first: bool,
 }
 
 /// The answer to `status`. All durations in whole seconds; null where there was none.
@@ -164,34 +183,58 @@ impl Service {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The status of one account or all, of one state or all; the counts are always of all.
+    /// The account of this address, as it is watched.
+    pub fn account(&self, id: &AccountId) -> Option<Arc<Account>> {
+        self.accounts().iter().find(|account| account.id == *id).cloned()
+    }
+
+    /// The records of its store.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// How many of all accounts are in which state (every state is named); the store
+    /// is not asked.
+    pub fn states(&self) -> BTreeMap<String, usize> {
+        let accounts = self.accounts();
+        self.health.read(|known| {
+            let mut states = no_states();
+            for account in accounts.iter() {
+                let word = known.get(&account.id).map_or(AccountState::Connecting, AccountHealth::state_told).word();
+                *states.entry(word.to_owned()).or_default() += 1;
+            }
+            states
+        })
+    }
+
+    /// The status of the accounts that are asked for; the counts are always of all.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn status(&self, account: Option<&AccountId>, state: Option<&str>) -> Result<Status, StateError> {
+    pub async fn status(&self, wanted: &Selection<'_>) -> Result<Status, StateError> {
         let (accounts, now) = (self.accounts(), self.clock.steady());
-        let mut states: BTreeMap<String, usize> =
-            AccountState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
+        let mut states = no_states();
         let unknown = AccountHealth::new(now);
-        let mut shown = self.health.read(|known| {
-            let mut shown: Vec<(Owner, AccountStatus)> = Vec::new();
-            for configured in accounts.iter() {
-                let health = known.get(&configured.id).unwrap_or(&unknown);
-                let word = health.state_told().word();
+        let mut found: Vec<(usize, &Arc<Account>)> = Vec::new();
+        let mut shown: Vec<(Owner, AccountStatus)> = self.health.read(|known| {
+            let health = |account: &Account| known.get(&account.id).unwrap_or(&unknown);
+            for account in accounts.iter() {
+                let word = health(account).state_told().word();
                 *states.entry(word.to_owned()).or_default() += 1;
-                if account.is_none_or(|id| configured.id == *id) && state.is_none_or(|wanted| wanted == word) {
-                    shown.push((configured.owner.clone(), account_status(configured, health, now)));
+                if wanted.takes(account, word) {
+                    found.push((if wanted.worst_first { words::rank(word) } else { 0 }, account));
                 }
             }
-            shown
+            found.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+            found.truncate(wanted.most.unwrap_or(usize::MAX));
+            found.iter().map(|(_, a)| (a.owner.clone(), account_status(a, health(a), now))).collect()
         });
-        shown.sort_by(|a, b| a.1.account.cmp(&b.1.account));
         let left = self.budgets(shown.iter().map(|(owner, _)| owner), now).await?;
         for (owner, account) in &mut shown {
             account.budget_left = left.get(owner).copied().unwrap_or_default();
         }
         let Outbox { waiting, open, dead } = self.state.outbox().await?;
-        let Usage { today, forecast, quota, held, parked } = self.state.usage(self.clock.now()).await?;
+        let Usage { today, forecast, quota, held, parked, .. } = self.state.usage(self.clock.now()).await?;
         Ok(Status {
             accounts: shown.into_iter().map(|(_, account)| account).collect(),
             states,
@@ -218,6 +261,25 @@ impl Service {
         });
         asked.buffer_unordered(OWNERS_AT_ONCE).try_collect().await
     }
+}
+
+impl Selection<'_> {
+    fn takes(&self, account: &Account, state: &str) -> bool {
+        let text = |text: &str| account.id.0.contains(text) || account.recipients.iter().any(|r| names(r, text));
+        self.account.is_none_or(|id| account.id == *id)
+            && self.state.is_none_or(|wanted| wanted == state)
+            && (!self.in_trouble || words::rank(state) < words::TROUBLES)
+            && self.after.is_none_or(|after| &*account.id.0 > after)
+            && self.text.is_none_or(text)
+    }
+}
+
+fn names(recipient: &Recipient, text: &str) -> bool {
+    matches!(recipient, Recipient::User(user) if user.contains(text))
+}
+
+fn no_states() -> BTreeMap<String, usize> {
+    AccountState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect()
 }
 
 /// What is known of an account, but for its budget.

@@ -2,9 +2,9 @@
 
 use super::look::Found;
 use super::words::Voice;
-use crate::cli::status::state_word;
 use crate::cli::table::{local_beside, plain, span};
 use crate::config::{Subscription, show_duration};
+use crate::control::words::state_word;
 use crate::control::{AccountStatus, FolderMark};
 use crate::imap::Listed;
 use crate::model::{Lang, Mark, Timestamp};
