@@ -15,4 +15,5 @@ pub mod pattern;
 pub mod quota;
 pub mod retry;
 pub mod scan;
+pub mod sign_in;
 pub mod workdays;

@@ -79,6 +79,15 @@ pub fn today(used: &Used, wall: Timestamp) -> u64 {
     used.hours.iter().filter(|(hour, _)| *hour >= midnight).map(|(_, n)| u64::from(*n)).sum()
 }
 
+/// Persons sent to in each of the last 24 hours, the oldest first, the one that is not over yet last.
+pub fn by_hour(used: &Used, wall: Timestamp) -> [u32; 24] {
+    let mut hour = hour_of(wall).saturating_sub(HOURS);
+    [0_u32; 24].map(|_| {
+        hour = hour.saturating_add(1);
+        at(&used.hours, hour)
+    })
+}
+
 /// To how many persons may still be sent today; `None`: without a cap there is no limit.
 pub fn left(used: &Used, cap: Option<u32>, urgent: bool, wall: Timestamp) -> Option<u64> {
     let limit = u64::from(cap?) * if urgent { PER_ACCOUNT_URGENT } else { PER_ACCOUNT };
@@ -213,6 +222,16 @@ mod tests {
     /// This hour of the day `day` days after [`MONDAY`].
     fn at(day: i64, hour: i64) -> Timestamp {
         Timestamp(MONDAY + day * DAY_MS + hour * HOUR_MS)
+    }
+
+    #[test]
+    fn the_last_day_is_told_by_the_hour() {
+        let mut used = Used::default();
+        for (hour, persons) in [(0, 7), (1, 1), (10, 2), (24, 3)] {
+            add(&mut used, at(0, hour), persons);
+        }
+        let told = by_hour(&used, at(1, 0));
+        assert_eq!((told[0], told[9], told[23], told.iter().sum::<u32>()), (1, 2, 3, 6));
     }
 
     fn restarted(used: &Used) -> Used {

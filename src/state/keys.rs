@@ -66,6 +66,14 @@ pub(super) fn bound_of(account: &AccountId) -> Vec<u8> {
     [BOUND, account.0.as_bytes(), &[0]].concat()
 }
 
+/// All sessions of the administrator's console; no export holds them.
+pub(super) const SESSIONS: &[u8] = b"S";
+
+/// A session, by the digest of its token.
+pub(super) fn session(token: &[u8; 32]) -> Vec<u8> {
+    [SESSIONS, token].concat()
+}
+
 pub(super) fn mute(id: MuteId) -> Vec<u8> {
     [MUTES, &id.0.to_be_bytes()].concat()
 }

@@ -42,6 +42,7 @@ mod record;
 mod registry;
 mod reports;
 mod restore;
+mod sessions;
 mod settle;
 mod sled_kv;
 mod steps;
@@ -59,6 +60,7 @@ pub use look::could_be_opened;
 pub use memory::{Disk, Fails, MemoryKv};
 pub use registry::{Kept, Page, Wanted};
 pub use restore::{Restored, put_in_place, restore_damaged};
+pub use sessions::{Session, SessionKey, Sessions};
 pub use store::Store;
 
 use crate::clock::Anchor;
@@ -253,6 +255,8 @@ pub struct Usage {
     pub held: usize,
     /// Recipients whom WeCom does not reach.
     pub parked: usize,
+    /// Persons told in each of the last 24 hours, the oldest first, the one that is not over yet last.
+    pub by_hour: [u32; 24],
 }
 
 /// What is in the outbox.

@@ -166,6 +166,7 @@ impl State for Store {
                 quota: engine.limits.account_cap.map(quota::of_the_day),
                 held,
                 parked,
+                by_hour: quota::by_hour(used, now.wall),
             })
         }))
     }

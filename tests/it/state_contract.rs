@@ -18,6 +18,7 @@ mod met;
 mod opening;
 mod outbox;
 mod reports;
+mod sessions;
 
 use mailbell::model::{
     AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, RawName, Recipient, Sender, Sighting, Timestamp,
