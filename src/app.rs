@@ -1,6 +1,8 @@
 //! The service, wired in one straight function; the only file that names concrete backends. What is made is torn
 //! down in the opposite order, under a deadline.
 
+mod surface;
+
 use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Config, Imap};
@@ -12,7 +14,7 @@ use crate::model::{By, Deed, Lang, Timestamp, What};
 use crate::oauth::Tokens;
 use crate::office::{self, Errand, Mail, Office, OfficeError, Worlds};
 use crate::people::People;
-use crate::state::{Ledger, Limits, Registry, Restored, State, StateError, Store, exports, restore_damaged};
+use crate::state::{Ledger, Limits, Registry, Restored, Sessions, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
 use crate::systemd::{self, Knock, Manager, Signs};
 use crate::upkeep;
@@ -23,7 +25,6 @@ use futures_util::future::BoxFuture;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,9 @@ pub enum StartError {
         /// The system's words.
         reason: String,
     },
+    /// The web surface's certificate.
+    #[error("{}", self.text(Lang::En))]
+    Certificate(String),
 }
 
 impl StartError {
@@ -80,6 +84,12 @@ impl StartError {
             (Self::Listen { address, reason }, Lang::En) => format!(
                 "[web] listen = \"{address}\": {reason}; choose another port, or stop the program that has it (ss -ltnp names it)"
             ),
+            (Self::Certificate(reason), Lang::ZhCn) => {
+                format!("[web] cert 和 key 无法使用：{reason}；两者应为 PEM 文件且彼此匹配")
+            }
+            (Self::Certificate(reason), Lang::En) => {
+                format!("[web] cert and key cannot be used: {reason}; both must be PEM files and fit together")
+            }
         }
     }
 }
@@ -96,8 +106,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<bool, StartError> {
     restore(&config.state.path).await?;
-    let Opened { state, ledger, registry, clock, stuck } = open_store(&config.state.path).await?;
-    let listener = listener(&config).await?;
+    let Opened { state, ledger, registry, sessions, clock, stuck } = open_store(&config.state.path).await?;
+    let listener = surface::listener(&config).await?;
     let client = Arc::new(Client::new(&config.wecom, clock.clone()).map_err(StartError::Wecom)?);
     recall(&state, &client).await?;
     state.govern(limits(&config), clock.now()).await?;
@@ -113,6 +123,7 @@ pub async fn run(
     let faces = (state.clone(), ledger.clone());
     let service = Service::new(faces, clock.clone(), (health.clone(), people.clone()), shared.allowance);
     let service = Arc::new(service.with_office(office.clone()));
+    let console = surface::console(&config, (&service, &state, &ledger, &sessions), (&office, &clock))?;
     let supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::of(&all_accounts(&config, &office)));
     let looks = Arc::new(Looks::of_config(&config));
@@ -137,14 +148,15 @@ pub async fn run(
     let signs = Signs { state: state.clone(), health: health.clone() };
     let knocks = systemd::spawn(&supervisor, &manager, &signs, &stop);
     let config = Arc::new(config);
-    let mut running = Running { supervisor, office, service, accounts, people, looks, config, manager };
+    let mut running = Running { supervisor, office, service, console, accounts, people, looks, config, manager };
     running.apply();
     let supervisor = &running.supervisor;
     spawn_control(supervisor, &directory, running.service.clone(), &stop);
     // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {
-        let sources = web::Sources { health, state: state.clone(), clock: clock.clone() };
-        spawn_web(supervisor, listener, sources, &stop);
+        let console = running.console.clone();
+        let sources = web::Sources { health, state: state.clone(), clock: clock.clone(), console };
+        surface::spawn_web(supervisor, listener, sources, &stop);
     }
     info!(
         accounts = running.config.accounts.len() + running.office.watched().len(),
@@ -165,6 +177,7 @@ struct Running {
     supervisor: Supervisor,
     office: Arc<Office>,
     service: Arc<Service>,
+    console: Arc<web::Console>,
     accounts: Arc<Accounts>,
     people: Arc<People>,
     looks: Arc<Looks>,
@@ -217,6 +230,7 @@ impl Running {
     async fn follow(&mut self, fresh: Arc<Config>) {
         self.people.update(&fresh);
         self.looks.follow(&fresh);
+        self.console.follow(&fresh);
         let followed = self.office.follow(&fresh).await;
         let deed = match &followed {
             Ok(()) => Deed::done(What::Reload, ""),
@@ -282,13 +296,6 @@ async fn recall(state: &Arc<dyn State>, client: &Arc<Client>) -> Result<(), Stat
         info!(alerts = recalled, "alerts of another agent_id are composed anew");
     }
     Ok(())
-}
-
-async fn listener(config: &Config) -> Result<Option<TcpListener>, StartError> {
-    match &config.web {
-        Some(web) => Ok(Some(listen(web.listen).await?)),
-        None => Ok(None),
-    }
 }
 
 /// How people want to be told: by the config, and by what they have muted.
@@ -357,20 +364,6 @@ fn spawn_reporter(
     supervisor.run("report", stop.clone(), move || reporter.clone().run(reporter_stop.clone()));
 }
 
-fn spawn_web(supervisor: &Supervisor, listener: TcpListener, sources: web::Sources, stop: &CancellationToken) {
-    let stop_web = stop.clone();
-    let serve = async move { drop(web::serve(listener, sources, stop_web).await) };
-    let once = std::sync::Mutex::new(Some(serve));
-    supervisor.run("web", stop.clone(), move || {
-        let serve = once.lock().ok().and_then(|mut serve| serve.take());
-        async move {
-            if let Some(serve) = serve {
-                serve.await;
-            }
-        }
-    });
-}
-
 /// The socket for commands; a service can do without it.
 fn spawn_control(supervisor: &Supervisor, directory: &Path, service: Arc<Service>, stop: &CancellationToken) {
     let bound = match control::bind(directory) {
@@ -391,11 +384,7 @@ fn mail_source(imap: Imap, clock: &Arc<dyn Clock>) -> Arc<ImapSource> {
     Arc::new(ImapSource::new(Arc::new(TcpDial::default()), imap).with_bearer(tokens))
 }
 
-async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, reason: error.to_string() })
-}
-
-/// A store that was opened, by its two faces, and the clocks that go on where it left them.
+/// A store that was opened, by its faces, and the clocks that go on where it left them.
 pub struct Opened {
     /// What the service does with it.
     pub state: Arc<dyn State>,
@@ -403,6 +392,8 @@ pub struct Opened {
     pub ledger: Arc<dyn Ledger>,
     /// The accounts that are not in the config.
     pub registry: Arc<dyn Registry>,
+    /// Who signed in to the console.
+    pub sessions: Arc<dyn Sessions>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Resolves when the store does not answer any more and only another process can help.
@@ -455,7 +446,8 @@ pub async fn open_store(path: &Path) -> Result<Opened, StateError> {
         store.set_anchor(clock.anchor()).await?;
     }
     let stuck = store.stuck();
-    Ok(Opened { stuck, state: store.clone(), ledger: store.clone(), registry: store, clock: Arc::new(clock) })
+    let (state, ledger, registry) = (store.clone(), store.clone(), store.clone());
+    Ok(Opened { stuck, state, ledger, registry, sessions: store, clock: Arc::new(clock) })
 }
 
 /// The time of day, for names of files.

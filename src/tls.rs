@@ -1,14 +1,18 @@
-//! What IMAP, WeCom and the token sources share of TLS: the roots and the one crypto library. Verification cannot be
-//! switched off.
+//! What IMAP, WeCom, the token sources and the web surface share of TLS: the roots and the one crypto library.
+//! Verification cannot be switched off.
 
 use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::client::{ClientConfig, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::ring::{default_provider, sign};
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::ServerConfig;
 use tokio_rustls::rustls::sign::SigningKey;
 use tokio_rustls::rustls::{Error, RootCertStore, SignatureScheme, SupportedProtocolVersion, version};
+use tokio_rustls::server::TlsStream;
 
 /// The machine's CA store or, where it is empty (small containers), Mozilla's roots as they were at build time.
 pub fn public_roots() -> RootCertStore {
@@ -60,6 +64,40 @@ fn versions(only_13: bool) -> &'static [&'static SupportedProtocolVersion] {
 /// As [`config_with`].
 pub fn client_config() -> Result<ClientConfig, Error> {
     config_with(public_roots(), false)
+}
+
+/// Takes connections with a certificate of one's own: TLS 1.2 and 1.3, HTTP/1.1 inside.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+impl Acceptor {
+    /// Reads a certificate chain, the server's own first, and its private key, both in PEM form.
+    ///
+    /// # Errors
+    /// In English, without anything of the key: none there, or they do not fit together.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let chain = chain.map_err(|_| "the certificate file is no PEM file".to_owned())?;
+        if chain.is_empty() {
+            return Err("the certificate file holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|_| "the key file holds no private key (-----BEGIN PRIVATE KEY-----)".to_owned())?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_protocol_versions(versions(false)).map_err(|e| e.to_string())?;
+        let config = builder.with_no_client_auth().with_single_cert(chain, key);
+        let mut config = config.map_err(|e| format!("certificate and key do not fit together: {e}"))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    /// Shakes hands.
+    ///
+    /// # Errors
+    /// The other side does not.
+    pub async fn accept(&self, tcp: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        self.0.accept(tcp).await
+    }
 }
 
 /// A private RSA key that signs with PKCS #1 v1.5 and SHA-256 (`RS256`, RFC 7518 3.3).

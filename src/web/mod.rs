@@ -1,6 +1,28 @@
-//! The web surface: whether the service lives and is ready, and counts for Prometheus. What is not listed here is 404.
+//! The web surface: whether the service lives and is ready, counts for Prometheus, and the administrator's console below
+//! `/admin`, whose routes stand in one table (`routes.rs`), each with its guard. What is not listed is 404.
 
+mod account;
+mod alerts;
+mod api;
+mod console;
+mod cookie;
+mod door;
 mod gauges;
+mod guard;
+mod member;
+mod openapi;
+mod overview;
+mod pending;
+mod reply;
+mod routes;
+mod rows;
+mod sign_in;
+mod visit;
+
+pub use console::{Console, Parts};
+pub use member::Members;
+pub use routes::{Guard, ROUTES, Route, Verb};
+pub use sign_in::SignIn;
 
 use crate::clock::Clock;
 use crate::health::Health;
@@ -11,6 +33,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use door::{Door, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -31,6 +54,8 @@ pub struct Sources {
     pub state: Arc<dyn crate::state::State>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The administrator's console, open or not.
+    pub console: Arc<Console>,
 }
 
 /// Serves until `stop`.
@@ -38,7 +63,9 @@ pub struct Sources {
 /// # Errors
 /// The listener fails.
 pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationToken) -> std::io::Result<()> {
-    let server = axum::serve(listener, router(sources)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let door = Door::new(listener, sources.console.certificate());
+    let made = router(sources).into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(door, made).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         served = server.into_future() => served,
         // Somebody who holds half a request open does not hold up the end.
@@ -48,11 +75,13 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationTo
 
 /// All routes.
 fn router(sources: Sources) -> Router {
-    Router::new()
+    let console = routes::router(&sources.console);
+    let plain = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(counts))
-        .with_state(sources)
+        .with_state(sources);
+    plain.merge(console)
 }
 
 /// 200 when the store is open, a token is held and first logins are done; else 503 with what is missing.

@@ -25,4 +25,5 @@ mod support;
 mod support_deliver;
 mod vault;
 mod watch;
+mod web;
 mod wecom_wire;
