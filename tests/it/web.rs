@@ -2,6 +2,7 @@
 
 mod bench;
 mod browsers;
+mod chromium;
 mod guards;
 mod pages;
 mod sessions;

@@ -2,6 +2,7 @@
 //! state that keeps a record, another WeCom, and an account under watch.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+pub mod chromium;
 pub mod clock;
 pub mod cyrus;
 pub mod desk;
