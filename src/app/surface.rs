@@ -41,7 +41,12 @@ pub(super) fn console(
     web::Console::new(config, parts).map(Arc::new).map_err(StartError::Certificate)
 }
 
-pub(super) fn spawn_web(supervisor: &Supervisor, listener: TcpListener, sources: web::Sources, stop: &CancellationToken) {
+pub(super) fn spawn_web(
+    supervisor: &Supervisor,
+    listener: TcpListener,
+    sources: web::Sources,
+    stop: &CancellationToken,
+) {
     let stop_web = stop.clone();
     let serve = async move { drop(web::serve(listener, sources, stop_web).await) };
     let once = std::sync::Mutex::new(Some(serve));

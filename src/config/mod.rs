@@ -34,9 +34,10 @@ pub use keys::{KnownKey, known_keys};
 pub use known::{Known, Note, Part, Region, built_in_providers, nearest_host};
 pub use organisation::{Audit, Directory, Leavers, SyslogTo, Vault};
 pub use used::{
-    Account, Admin, Alerts, Auth, Config, Console, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth,
-    OauthFlow, Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Web, WebTls, Wecom,
+    Account, Admin, Alerts, Auth, Config, Credential, Imap, Limits, Log, LogFormat, MinTls, Mode, Oauth, OauthFlow,
+    Person, Problem, Problems, Provider, Proxy, Server, State, Subscription, Times, Tls, Wecom,
 };
+pub use web::{Console, Web, WebTls};
 
 use keys::{Form, Section};
 use reader::Reader;

@@ -2,12 +2,12 @@
 
 use super::desk::Desk;
 use super::organisation::{Audit, Directory, Vault};
-use crate::model::{AccountId, BusyMinutes, Card, KeptSecret, Lang, Locale, Network, Owner, Recipient, Role, Secret, Urgency};
+use super::web::Web;
+use crate::model::{AccountId, BusyMinutes, Card, KeptSecret, Lang, Locale, Owner, Recipient, Secret, Urgency};
 use crate::rules::filter::Filter;
 use crate::rules::hours::Hours;
 use crate::rules::workdays::Workdays;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,46 +162,6 @@ pub struct Imap {
     pub alert_seen: bool,
     /// An account or folder without proof of life for so long is reported; more than `idle_renew`.
     pub blind_after: Duration,
-}
-
-/// The web surface.
-#[derive(Clone, Debug)]
-pub struct Web {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// How people reach it: scheme, host and port, nothing else.
-    pub public_url: Option<Url>,
-    /// The certificate of its own, where no proxy has one.
-    pub tls: Option<WebTls>,
-    /// Who may open the administrator's console.
-    pub console: Console,
-    /// Whose X-Forwarded-For is believed.
-    pub trusted_proxies: Arc<[Network]>,
-}
-
-/// The files of a certificate, in PEM form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebTls {
-    /// The chain, the server's own first.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
-/// Who may open the administrator's console.
-#[derive(Clone, Debug, Default)]
-pub struct Console {
-    /// The bootstrap token: opens everything.
-    pub token: Option<Secret>,
-    /// The members of WeCom who may sign in, by userid in lower case, and what they may do.
-    pub roles: Arc<BTreeMap<Arc<str>, Role>>,
-}
-
-impl Console {
-    /// Whether anybody may; otherwise there is none.
-    pub fn is_open(&self) -> bool {
-        self.token.is_some() || !self.roles.is_empty()
-    }
 }
 
 /// The log.

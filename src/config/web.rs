@@ -4,12 +4,52 @@ use super::net::{self, is_loopback_url};
 use super::reader::Reader;
 use super::reading::{quoted, say};
 use super::secret;
-use super::used::{Console, Web, WebTls};
 use crate::model::{Lang, Network, Recipient, Role, Secret};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use url::Url;
+
+/// The web surface.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How people reach it: scheme, host and port, nothing else.
+    pub public_url: Option<Url>,
+    /// The certificate of its own, where no proxy has one.
+    pub tls: Option<WebTls>,
+    /// Who may open the administrator's console.
+    pub console: Console,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Arc<[Network]>,
+}
+
+/// The files of a certificate, in PEM form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebTls {
+    /// The chain, the server's own first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Who may open the administrator's console.
+#[derive(Clone, Debug, Default)]
+pub struct Console {
+    /// The bootstrap token: opens everything.
+    pub token: Option<Secret>,
+    /// The members of WeCom who may sign in, by userid in lower case, and what they may do.
+    pub roles: Arc<BTreeMap<Arc<str>, Role>>,
+}
+
+impl Console {
+    /// Whether anybody may; otherwise there is none.
+    pub fn is_open(&self) -> bool {
+        self.token.is_some() || !self.roles.is_empty()
+    }
+}
 
 /// A shorter token could be guessed, for all the pauses between tries.
 const SHORTEST_TOKEN: usize = 20;

@@ -11,7 +11,7 @@ use crate::rules::budget::{self, Allowance};
 use crate::state::{Ledger, Outbox, State, StateError, Usage};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub struct Selection<'a> {
     pub in_trouble: bool,
     /// Only those whose address, or a recipient's userid, holds this (in lower case).
     pub text: Option<&'a str>,
+    /// Only those of this provider, by its name or host.
+    pub provider: Option<&'a str>,
+    /// Only these.
+    pub among: Option<&'a BTreeSet<AccountId>>,
     /// Only those behind this address.
     pub after: Option<&'a str>,
     /// At most so many.
@@ -269,9 +273,17 @@ impl Selection<'_> {
         self.account.is_none_or(|id| account.id == *id)
             && self.state.is_none_or(|wanted| wanted == state)
             && (!self.in_trouble || words::rank(state) < words::TROUBLES)
+            && self.among.is_none_or(|among| among.contains(&account.id))
+            && self.provider.is_none_or(|wanted| is_of(account, wanted))
             && self.after.is_none_or(|after| &*account.id.0 > after)
             && self.text.is_none_or(text)
     }
+}
+
+/// Whether an account is of this provider, by its name or host.
+fn is_of(account: &Account, provider: &str) -> bool {
+    let of = &account.provider;
+    of.name.as_deref() == Some(provider) || of.server.host == provider
 }
 
 fn names(recipient: &Recipient, text: &str) -> bool {

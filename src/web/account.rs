@@ -1,14 +1,17 @@
-//! One account: how it is watched, folder by folder, what went wrong and what to do, and what became of its last letters.
+//! One account: how it is watched, folder by folder, what went wrong and what to do, and what became of its last letters;
+//! of an account of the registry also what is registered, and what can be done with it.
 
+use super::accounts::Known;
 use super::console::Console;
 use super::reply::{self, Frame, page};
-use super::rows::{LetterRow, tone_of};
+use super::rows::{LetterRow, account_link};
 use super::visit::Visit;
 use crate::config::{Account, Part};
-use crate::control::words::{plain, rank, span, state_word};
-use crate::control::{AccountStatus, Selection};
+use crate::control::words::{local, plain, rank, span};
+use crate::control::{AccountStatus, FolderStatus, Selection};
 use crate::health::Reason;
-use crate::model::{AccountId, Lang};
+use crate::model::{AccountId, Entry, Lang, Standing};
+use crate::office::{Listed, OfficeError, Tested};
 use crate::state::Why;
 use askama::Template;
 use axum::Extension;
@@ -24,14 +27,25 @@ const LETTERS: usize = 20;
 struct AccountPage {
     frame: Frame,
     address: String,
+    link: String,
     state: String,
     tone: &'static str,
+    /// What was just done.
+    said: Option<(&'static str, String)>,
+    steps: Vec<String>,
+    trouble: Option<String>,
     facts: Vec<(&'static str, String)>,
+    entry: Vec<(&'static str, String)>,
     error: Option<String>,
     advice: Vec<String>,
     folders: Vec<FolderRow>,
     letters: Vec<LetterRow>,
     personal: bool,
+    of_file: bool,
+    may_act: bool,
+    is_registered: bool,
+    is_disabled: bool,
+    is_watched: bool,
 }
 
 struct FolderRow {
@@ -46,52 +60,145 @@ pub(super) async fn show(
     Extension(visit): Extension<Arc<Visit>>,
     Path(address): Path<String>,
 ) -> Response {
-    let id = AccountId::new(&address);
-    let Some(account) = console.parts.service.account(&id) else { return reply::missing(&visit) };
-    let wanted = Selection { account: Some(&id), ..Selection::default() };
-    let status = match console.parts.service.status(&wanted).await {
-        Ok(status) => status,
-        Err(reason) => return reply::broken(&visit, &reason),
+    let said = done_word(visit.query.text("done"), visit.lang).map(|text| ("", text.to_owned()));
+    made(&console, &visit, &AccountId::new(&address), said, Vec::new()).await
+}
+
+/// The page with what came of a login that was tried.
+pub(super) async fn show_tested(console: &Console, visit: &Visit, account: &AccountId, tested: &Tested) -> Response {
+    let lang = visit.lang;
+    let (said, steps) = match &tested.error {
+        None => {
+            let text = lang.pick("登录成功，看到 {} 个文件夹。", "The login is good; it sees {} folder(s).");
+            (("", text.replace("{}", &tested.folders.to_string())), Vec::new())
+        }
+        Some(error) => {
+            let text = format!("{}{}", lang.pick("登录失败：", "The login failed: "), plain(error));
+            (("bad", text), tested.advice.text(lang).lines().map(str::to_owned).collect())
+        }
+    };
+    made(console, visit, account, Some(said), steps).await
+}
+
+fn done_word(word: &str, lang: Lang) -> Option<&'static str> {
+    match word {
+        "added" => Some(lang.pick("已添加，正在连接。", "The account was added and is being connected.")),
+        "sync" => Some(lang.pick("已请求立即查看。", "It is being looked into now.")),
+        "disabled" => Some(lang.pick("已停用。", "The account is disabled.")),
+        "enabled" => Some(lang.pick("已启用，正在连接。", "The account is enabled and is being connected.")),
+        "password" => {
+            Some(lang.pick("密码已更换，原密码已销毁。", "The password is set; the one before is destroyed."))
+        }
+        _ => None,
+    }
+}
+
+/// An account as it is known, if it is.
+pub(super) async fn known(console: &Console, id: &AccountId) -> Result<Option<Known>, OfficeError> {
+    let wanted = Selection { account: Some(id), ..Selection::default() };
+    let status = console.parts.service.status(&wanted).await?.accounts.into_iter().next();
+    let of_file = console.settings().of_file(id);
+    let listed = if of_file.is_some() { None } else { console.parts.office.show(id).await? };
+    let is_known = status.is_some() || listed.is_some() || of_file.is_some();
+    Ok(is_known.then(|| Known { id: id.clone(), status, listed, of_file }))
+}
+
+async fn made(
+    console: &Console,
+    visit: &Visit,
+    id: &AccountId,
+    said: Option<(&'static str, String)>,
+    steps: Vec<String>,
+) -> Response {
+    let known = match known(console, id).await {
+        Ok(Some(known)) => known,
+        Ok(None) => return reply::missing(visit),
+        Err(reason) => return reply::declined(visit, &reason),
     };
     let why = Why { account: Some(id.clone()), most: LETTERS, ..Why::default() };
     let stories = match console.parts.ledger.why(why).await {
         Ok(stories) => stories,
-        Err(reason) => return reply::broken(&visit, &reason),
+        Err(reason) => return reply::broken(visit, &reason),
     };
-    let Some(told) = status.accounts.first() else { return reply::missing(&visit) };
-    let settings = &visit.settings;
-    let letters = stories.iter().map(|s| LetterRow::of(s, settings.personal, visit.lang, &settings.zone)).collect();
-    page(&made(&visit, &account, told, letters))
+    let (lang, settings) = (visit.lang, &visit.settings);
+    let letters = stories.iter().map(|s| LetterRow::of(s, settings.personal, lang, &settings.zone)).collect();
+    let (state, tone) = known.state(lang);
+    let account = console.parts.service.account(id);
+    let told = known.status.as_ref();
+    let in_trouble = told.filter(|told| rank(&told.state) < crate::control::words::TROUBLES);
+    let listed = known.listed.as_ref();
+    page(&AccountPage {
+        frame: Frame::of(visit),
+        address: id.to_string(),
+        link: account_link(&id.0),
+        state,
+        tone,
+        said,
+        steps,
+        trouble: listed.and_then(|listed| listed.trouble.as_ref()).map(|words| words.text(lang).to_owned()),
+        facts: account.as_ref().zip(told).map(|(account, told)| facts(account, told, lang)).unwrap_or_default(),
+        entry: listed.map(|listed| registered(listed, visit)).unwrap_or_default(),
+        error: told.and_then(|told| error(told, lang)),
+        advice: account.as_ref().zip(in_trouble).map(|(a, told)| advice(a, told, lang)).unwrap_or_default(),
+        folders: told.map(|told| told.folders.iter().map(|f| folder(f, lang)).collect()).unwrap_or_default(),
+        letters,
+        personal: settings.personal,
+        of_file: known.of_file.is_some(),
+        may_act: visit.may_act(),
+        is_registered: listed.is_some(),
+        is_disabled: listed.is_some_and(|listed| matches!(listed.account.standing, Standing::Disabled { .. })),
+        is_watched: told.is_some_and(|told| told.state != "disabled"),
+    })
 }
 
-fn made(visit: &Visit, account: &Account, told: &AccountStatus, letters: Vec<LetterRow>) -> AccountPage {
-    let lang = visit.lang;
-    let in_trouble = rank(&told.state) < crate::control::words::TROUBLES;
-    let error = told.last_error.as_deref().map(|error| match told.last_error_seconds {
-        Some(seconds) => {
-            let ago = lang.pick("（{} 前）", " ({} ago)").replace("{}", &span(Some(seconds)));
-            format!("{}{ago}", plain(error))
-        }
-        None => plain(error),
-    });
-    let folder = |folder: &crate::control::FolderStatus| FolderRow {
+fn error(told: &AccountStatus, lang: Lang) -> Option<String> {
+    let error = told.last_error.as_deref().map(plain)?;
+    let ago = |seconds| lang.pick("（{} 前）", " ({} ago)").replace("{}", &span(Some(seconds)));
+    Some(format!("{error}{}", told.last_error_seconds.map(ago).unwrap_or_default()))
+}
+
+fn folder(folder: &FolderStatus, lang: Lang) -> FolderRow {
+    FolderRow {
         name: plain(&folder.folder),
         fresh: span(folder.fresh_seconds),
         pushed: if folder.pushed { lang.pick("是", "yes") } else { lang.pick("否", "no") },
         refused: folder.refused.as_deref().map(plain).unwrap_or_default(),
-    };
-    AccountPage {
-        frame: Frame::of(visit),
-        address: told.account.clone(),
-        state: state_word(&told.state, lang).to_owned(),
-        tone: tone_of(&told.state),
-        facts: facts(account, told, lang),
-        advice: if in_trouble { advice(account, told, lang) } else { Vec::new() },
-        error,
-        folders: told.folders.iter().map(folder).collect(),
-        letters,
-        personal: visit.settings.personal,
     }
+}
+
+/// What the registry has of it, in pairs.
+fn registered(listed: &Listed, visit: &Visit) -> Vec<(&'static str, String)> {
+    let (lang, zone) = (visit.lang, &visit.settings.zone);
+    let account = &listed.account;
+    let Entry { user, recipients, provider, host, port, tls, login, oauth, folders, mode, note, .. } = &account.entry;
+    let server = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    let password = if account.has_password { lang.pick("已保存", "stored") } else { lang.pick("无", "none") };
+    let standing = match &account.standing {
+        Standing::Enabled => lang.pick("启用", "enabled").to_owned(),
+        Standing::Disabled { since, why } => {
+            format!("{} {} {why}", lang.pick("停用，自", "disabled since"), local(*since, zone))
+        }
+        Standing::Leaving { since } => {
+            format!("{} {}", lang.pick("成员已离开，自", "the member left, noticed"), local(*since, zone))
+        }
+    };
+    let all = [
+        (lang.pick("成员", "Member"), user.clone()),
+        (lang.pick("接收人", "Recipients"), recipients.join(lang.pick("、", ", "))),
+        (lang.pick("服务商", "Provider"), provider.clone()),
+        (lang.pick("服务器", "Host"), server),
+        (lang.pick("加密方式", "TLS"), tls.clone()),
+        (lang.pick("登录名", "Login"), login.clone()),
+        ("OAuth", oauth.clone()),
+        (lang.pick("文件夹", "Folders"), folders.join(lang.pick("、", ", "))),
+        (lang.pick("监视方式", "Mode"), mode.clone()),
+        (lang.pick("密码", "Password"), password.to_owned()),
+        (lang.pick("登记状态", "Standing"), standing),
+        (lang.pick("备注", "Note"), note.clone()),
+        (lang.pick("登记于", "Added"), local(account.added, zone)),
+        (lang.pick("修改于", "Changed"), local(account.changed, zone)),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// What is known, in pairs.

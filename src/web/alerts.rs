@@ -6,6 +6,7 @@ use super::rows::alert_tone;
 use super::visit::Visit;
 use crate::control::words::{alert_word, kind_word, local, people, plain};
 use crate::model::{AlertId, Deed, Lang, What};
+use crate::office::OfficeError;
 use crate::state::{AlertState, AlertView};
 use crate::wecom::advice_on;
 use askama::Template;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// Alerts in a list.
 const ROWS: usize = 100;
+/// Alerts that a record of the audit names.
+const NAMED: usize = 50;
 
 /// What may be asked for.
 pub(super) const STATES: [AlertState; 6] = [
@@ -202,27 +205,27 @@ impl Decision {
     }
 }
 
-/// Does it to these, or (with `None`) to all dead ones: those for which it was done. Into the audit.
+/// Does it to these, or (with `None`) to all dead ones: those for which it was done. Noted in the audit first.
 pub(super) async fn decide(
     console: &Console,
     visit: &Visit,
     ids: Option<Vec<AlertId>>,
     decision: Decision,
-) -> Result<Vec<AlertId>, crate::state::StateError> {
+) -> Result<Vec<AlertId>, OfficeError> {
+    let whom = match &ids {
+        None => "all dead ones".to_owned(),
+        Some(ids) => ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    let mut deed = Deed::done(decision.what(), whom);
+    if let Some(ids) = ids.as_ref().filter(|ids| ids.len() > NAMED) {
+        deed = deed.with("count", ids.len().to_string());
+    }
+    console.note(&visit.by(), deed).await?;
     let (ledger, now) = (&console.parts.ledger, console.parts.clock.now());
-    let done = match decision {
-        Decision::Retry => ledger.retry(ids, now).await,
-        Decision::Drop => ledger.discard(ids, now).await,
-    };
-    let deed = match &done {
-        Ok(done) => {
-            let named: Vec<_> = done.iter().take(20).map(ToString::to_string).collect();
-            Deed::done(decision.what(), named.join(" ")).with("count", done.len().to_string())
-        }
-        Err(reason) => Deed::refused(decision.what(), "", reason.to_string()),
-    };
-    console.note(visit.by(), deed).await;
-    done
+    Ok(match decision {
+        Decision::Retry => ledger.retry(ids, now).await?,
+        Decision::Drop => ledger.discard(ids, now).await?,
+    })
 }
 
 /// The alerts that a form names; all dead ones if it says so.
@@ -248,7 +251,7 @@ async fn act(console: &Console, visit: &Visit, decision: Decision) -> Response {
             let word = if decision == Decision::Retry { "retry" } else { "drop" };
             go(&format!("/admin/alerts?done={word}&count={}", done.len()))
         }
-        Err(reason) => reply::broken(visit, &reason),
+        Err(reason) => reply::declined(visit, &reason),
     }
 }
 

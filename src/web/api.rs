@@ -1,11 +1,12 @@
 //! The console for programs: the same in JSON.
 
+use super::accounts::{self, Asked, Known};
 use super::alerts::{Decision, decide, state_of};
 use super::console::Console;
 use super::visit::Visit;
-use super::{overview, reply};
-use crate::control::Selection;
-use crate::model::{AccountId, AlertId, Recipient};
+use super::{account, overview, reply};
+use crate::model::{AccountId, AlertId, Entry, Recipient, Secret};
+use crate::office::{How, Outcome, Row, Turned};
 use crate::state::{AlertView, StateError};
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -33,16 +34,81 @@ pub(super) async fn status(State(console): State<Arc<Console>>, Extension(visit)
     answer(&visit, console.parts.service.status(&overview::WANTED).await)
 }
 
+/// Accounts, a page at a time.
+pub(super) async fn accounts(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Response {
+    match accounts::gather(&console, &Asked::of(&visit)).await {
+        Ok((found, next)) => {
+            let found: Vec<_> = found.iter().map(told).collect();
+            reply::json_of(&json!({ "accounts": found, "next": next }))
+        }
+        Err(reason) => reply::declined(&visit, &reason),
+    }
+}
+
+fn told(known: &Known) -> Value {
+    json!({ "account": known.id, "of_file": known.of_file.is_some(), "watched": known.status, "registered": known.listed })
+}
+
+/// The keys of `[[account]]`; what is left out is empty.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Told {
+    email: String,
+    user: String,
+    recipients: Vec<String>,
+    provider: String,
+    host: String,
+    port: Option<u16>,
+    tls: String,
+    login: String,
+    password: Option<String>,
+    oauth: String,
+    folders: Vec<String>,
+    mode: String,
+    note: String,
+}
+
+impl From<Told> for Row {
+    fn from(told: Told) -> Self {
+        let Told { email, user, recipients, provider, host, port, tls, login, password, oauth, folders, mode, note } =
+            told;
+        let entry = Entry { email, user, recipients, provider, host, port, tls, login, oauth, folders, mode, note };
+        Self { entry, password: password.map(Secret::new), disabled: None }
+    }
+}
+
+/// Binds an account.
+pub(super) async fn add(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Response {
+    let told: Told = match serde_json::from_slice(&visit.body) {
+        Ok(told) => told,
+        // What was sent is not repeated: there may be a password in it.
+        Err(error) => {
+            let said =
+                format!("line {}, column {}: this is not {{\"email\": \"...\", ...}}", error.line(), error.column());
+            return reply::fault(&visit, StatusCode::BAD_REQUEST, "", &said);
+        }
+    };
+    let how = How { only_new: true, ..How::default() };
+    match console.parts.office.tell(vec![told.into()], how, &visit.by()).await {
+        Ok(outcomes) => match outcomes.into_iter().next() {
+            Some(Outcome { turned: Turned::Wrong(words), .. }) => {
+                reply::fault(&visit, StatusCode::BAD_REQUEST, &words.zh, &words.en)
+            }
+            Some(outcome) => reply::json_of(&json!({ "added": outcome.account })),
+            None => reply::missing(&visit),
+        },
+        Err(reason) => reply::declined(&visit, &reason),
+    }
+}
+
 pub(super) async fn account(
     State(console): State<Arc<Console>>,
     Extension(visit): Extension<Arc<Visit>>,
     Path(address): Path<String>,
 ) -> Response {
-    let id = AccountId::new(&address);
-    let wanted = Selection { account: Some(&id), ..Selection::default() };
-    match console.parts.service.status(&wanted).await {
-        Ok(status) => status.accounts.first().map_or_else(|| reply::missing(&visit), reply::json_of),
-        Err(reason) => reply::broken(&visit, &reason),
+    match account::known(&console, &AccountId::new(&address)).await {
+        Ok(known) => known.map_or_else(|| reply::missing(&visit), |known| reply::json_of(&told(&known))),
+        Err(reason) => reply::declined(&visit, &reason),
     }
 }
 
@@ -108,7 +174,10 @@ async fn act(console: &Console, visit: &Visit, decision: Decision) -> Response {
         return reply::fault(visit, StatusCode::BAD_REQUEST, "", "send {\"ids\": [1, 2]} or {\"all\": true}");
     }
     let ids = (!which.all).then(|| which.ids.into_iter().map(AlertId).collect());
-    answer(visit, decide(console, visit, ids, decision).await.map(|done| json!({ "done": done })))
+    match decide(console, visit, ids, decision).await {
+        Ok(done) => reply::json_of(&json!({ "done": done })),
+        Err(reason) => reply::declined(visit, &reason),
+    }
 }
 
 pub(super) async fn retry(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Response {

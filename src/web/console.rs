@@ -3,10 +3,12 @@
 use super::door::Certificate;
 use super::pending::Pending;
 use super::sign_in::SignIn;
+use super::uploads::Uploads;
 use crate::clock::Clock;
-use crate::config::{self, Config, WebTls};
+use crate::config::{self, Account, Config, WebTls};
 use crate::control::Service;
-use crate::model::{By, Deed, Done, Lang, Network, Role, Secret, Who};
+use crate::model::{AccountId, By, Deed, Done, Lang, Network, Role, Secret, Who};
+use crate::office::{Office, OfficeError};
 use crate::rules::sign_in::Tries;
 use crate::state::{Ledger, Sessions, State};
 use crate::tls::Acceptor;
@@ -15,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use subtle::ConstantTimeEq;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use url::Url;
 
 /// What the console is made from.
@@ -29,6 +31,8 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     /// Who signed in.
     pub sessions: Arc<dyn Sessions>,
+    /// The registry, and the audit with it.
+    pub office: Arc<Office>,
     /// WeCom's sign-in.
     pub sign_in: Arc<dyn SignIn>,
     /// The time.
@@ -42,6 +46,7 @@ pub struct Console {
     certificate: Certificate,
     pub(super) tries: Mutex<Tries>,
     pub(super) pending: Mutex<Pending>,
+    pub(super) uploads: Mutex<Uploads>,
 }
 
 /// What the config says of the console, as it is now.
@@ -59,6 +64,10 @@ pub(super) struct Settings {
     pub(super) zone: TimeZone,
     /// Whether subjects and senders may be shown (`log.personal`).
     pub(super) personal: bool,
+    /// The accounts of the file.
+    pub(super) file: Vec<Arc<Account>>,
+    /// What `provider` may say.
+    pub(super) providers: Vec<String>,
 }
 
 impl Settings {
@@ -74,6 +83,8 @@ impl Settings {
             lang: config.alerts.lang,
             zone: config.alerts.time_zone.clone(),
             personal: config.log.personal,
+            file: config.accounts.clone(),
+            providers: config.desk.providers(),
             console,
         }
     }
@@ -107,6 +118,11 @@ impl Settings {
     /// What a member may do, by userid in lower case.
     pub(super) fn role(&self, user: &str) -> Option<Role> {
         self.console.roles.get(user).copied()
+    }
+
+    /// An account of the file.
+    pub(super) fn of_file(&self, id: &AccountId) -> Option<Arc<Account>> {
+        self.file.iter().find(|account| account.id == *id).cloned()
     }
 
     /// The role of who signed in, if it still is what it was then.
@@ -147,7 +163,14 @@ impl Console {
         let certificate = Certificate::default();
         certificate.set(acceptor(config)?);
         let settings = RwLock::new(Arc::new(Settings::of(config)));
-        Ok(Self { parts, settings, certificate, tries: Mutex::default(), pending: Mutex::default() })
+        Ok(Self {
+            parts,
+            settings,
+            certificate,
+            tries: Mutex::default(),
+            pending: Mutex::default(),
+            uploads: Mutex::default(),
+        })
     }
 
     /// Follows a config that was read anew: who may sign in, and the certificate. One that cannot be used changes nothing,
@@ -170,14 +193,24 @@ impl Console {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes down what somebody did.
-    pub(super) async fn note(&self, by: By, deed: Deed) {
-        let (what, whom, from) = (deed.what.word(), &deed.whom, &by.from);
+    /// Notes in the audit what somebody did, and says so in the log.
+    ///
+    /// # Errors
+    /// It cannot be noted, so it should not be done.
+    pub(super) async fn note(&self, by: &By, deed: Deed) -> Result<(), OfficeError> {
+        let (what, from) = (deed.what.word(), &by.from);
         match &deed.result {
             Done::Ok => info!(what, from, "console"),
             Done::Refused(why) => warn!(what, from, why, "console"),
         }
-        let _ = whom;
+        self.parts.office.note(by, &[deed]).await
+    }
+
+    /// The same of what is refused, or done, in any case.
+    pub(super) async fn note_refusal(&self, by: &By, deed: Deed) {
+        if let Err(reason) = self.note(by, deed).await {
+            error!(%reason, "something is not in the audit");
+        }
     }
 }
 
@@ -203,6 +236,8 @@ mod tests {
             lang: Lang::En,
             zone: TimeZone::UTC,
             personal: false,
+            file: Vec::new(),
+            providers: Vec::new(),
         }
     }
 

@@ -214,7 +214,7 @@ async fn credentials(
         }
         Ok(false) => {
             visit.user = None;
-            console.note(visit.by(), Deed::refused(What::SignIn, "", "wrong token for the API")).await;
+            console.note_refusal(&visit.by(), Deed::refused(What::SignIn, "", "wrong token for the API")).await;
             Some(fault(
                 visit,
                 StatusCode::UNAUTHORIZED,
@@ -310,6 +310,9 @@ async fn read(route: &Route, parts: &Parts, body: Body, visit: &mut Visit) -> Re
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| ())?;
         while let Some(field) = form.next_field().await.map_err(|_| ())? {
             let name = field.name().unwrap_or_default().to_owned();
+            if let Some(file) = field.file_name() {
+                visit.form.push(format!("{name}-name"), file.as_bytes().to_vec());
+            }
             visit.form.push(name, field.bytes().await.map_err(|_| ())?.to_vec());
         }
         return Ok(());

@@ -2,13 +2,18 @@
 //! `/admin`, whose routes stand in one table (`routes.rs`), each with its guard. What is not listed is 404.
 
 mod account;
+mod accounts;
+mod add;
 mod alerts;
 mod api;
+mod audit;
 mod console;
 mod cookie;
+mod deeds;
 mod door;
 mod gauges;
 mod guard;
+mod import;
 mod member;
 mod openapi;
 mod overview;
@@ -17,6 +22,7 @@ mod reply;
 mod routes;
 mod rows;
 mod sign_in;
+mod uploads;
 mod visit;
 
 pub use console::{Console, Parts};

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 /// Accounts in trouble that are shown.
-pub(super) const TROUBLED: usize = 20;
+pub(super) const TROUBLED: usize = 12;
 /// Of the chart: its highest bar, and from bar to bar.
 const HIGHEST: u64 = 88;
 const STEP: usize = 20;
@@ -68,6 +68,8 @@ pub(super) const WANTED: Selection<'static> = Selection {
     state: None,
     in_trouble: true,
     text: None,
+    provider: None,
+    among: None,
     after: None,
     most: Some(TROUBLED),
     worst_first: true,

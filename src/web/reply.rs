@@ -4,9 +4,10 @@ use super::cookie::Cookie;
 use super::routes::{Guard, ROUTES, Verb};
 use super::visit::Visit;
 use crate::model::Lang;
+use crate::office::OfficeError;
 use askama::Template;
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -152,6 +153,28 @@ pub(super) fn broken(visit: &Visit, reason: &impl std::fmt::Display) -> Response
         "存储没有应答，原因见服务的日志；请稍后再试。",
         "The store did not answer; the service's log says why. Try again in a moment.",
     )
+}
+
+/// The office did not do what was asked: why, in its words.
+pub(super) fn declined(visit: &Visit, error: &OfficeError) -> Response {
+    let status = match error {
+        OfficeError::Unknown(_) => StatusCode::NOT_FOUND,
+        OfficeError::OfFile(_) | OfficeError::NotRunning | OfficeError::NoVault => StatusCode::CONFLICT,
+        OfficeError::Wrong(_) => StatusCode::BAD_REQUEST,
+        OfficeError::State(_) | OfficeError::Vault(_) | OfficeError::Audit(_) | OfficeError::Failed(_) => {
+            tracing::warn!(reason = %error, "the console was not answered");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    let words = error.words();
+    fault(visit, status, &words.zh, &words.en)
+}
+
+/// A file to be kept, under this name.
+pub(super) fn file(kind: &'static str, name: &str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let disposition = HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));
+    ([(CONTENT_TYPE, HeaderValue::from_static(kind)), (CONTENT_DISPOSITION, disposition)], bytes).into_response()
 }
 
 /// There is no such thing.

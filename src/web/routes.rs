@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::guard::{self, Guarded};
-use super::{account, alerts, api, overview, sign_in};
+use super::{account, accounts, add, alerts, api, audit, deeds, import, overview, sign_in};
 use crate::model::Role;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
@@ -105,6 +105,12 @@ macro_rules! act {
     };
 }
 
+macro_rules! send {
+    ($path:literal, $guard:ident, $make:path $(, $says:literal)?) => {
+        Route { upload: true, ..act!($path, $guard, $make $(, $says)?) }
+    };
+}
+
 /// All of them.
 pub static ROUTES: &[Route] = &[
     see!("/admin/style.css", Open, sign_in::style),
@@ -114,7 +120,25 @@ pub static ROUTES: &[Route] = &[
     see!("/admin/sign-in/wecom/done", Open, sign_in::from_wecom),
     act!("/admin/sign-out", Reader, sign_in::out),
     see!("/admin", Reader, overview::show),
+    see!("/admin/accounts", Reader, accounts::list),
     see!("/admin/accounts/{address}", Reader, account::show),
+    act!("/admin/accounts/{address}/test", Administrator, deeds::test),
+    act!("/admin/accounts/{address}/sync", Administrator, deeds::sync),
+    act!("/admin/accounts/{address}/disable", Administrator, deeds::disable),
+    act!("/admin/accounts/{address}/enable", Administrator, deeds::enable),
+    act!("/admin/accounts/{address}/password", Administrator, deeds::password),
+    see!("/admin/accounts/{address}/unbind", Administrator, deeds::ask_unbind),
+    act!("/admin/accounts/{address}/unbind", Administrator, deeds::unbind),
+    see!("/admin/add", Administrator, add::show),
+    act!("/admin/add", Administrator, add::add),
+    see!("/admin/import", Administrator, import::show),
+    send!("/admin/import", Administrator, import::upload),
+    act!("/admin/import/apply", Administrator, import::apply),
+    see!("/admin/import/template.csv", Administrator, import::template),
+    see!("/admin/export.csv", Administrator, import::export),
+    see!("/admin/audit", Auditor, audit::list),
+    see!("/admin/audit/verify", Auditor, audit::verify),
+    see!("/admin/audit/export", Auditor, audit::export),
     see!("/admin/alerts", Reader, alerts::list),
     see!("/admin/alerts/{number}", Reader, alerts::show),
     act!("/admin/alerts/retry", Administrator, alerts::retry),
@@ -126,7 +150,23 @@ pub static ROUTES: &[Route] = &[
         api::status,
         "Accounts by state, those in trouble first, the outbox and WeCom's limits"
     ),
-    see!("/admin/api/accounts/{address}", Reader, api::account, "One account as it is watched, with its folders"),
+    see!("/admin/api/accounts", Reader, api::accounts, "Accounts: ?q= ?state= ?provider= ?most=, behind ?after="),
+    act!("/admin/api/accounts", Administrator, api::add, "Binds an account: the keys of [[account]]"),
+    see!(
+        "/admin/api/accounts/{address}",
+        Reader,
+        api::account,
+        "One account: as it is watched, and as it is registered"
+    ),
+    act!("/admin/api/accounts/{address}/test", Administrator, deeds::api_test, "Tries its login"),
+    act!("/admin/api/accounts/{address}/sync", Administrator, deeds::sync, "Looks into it now"),
+    act!("/admin/api/accounts/{address}/disable", Administrator, deeds::disable, "Watches it no more: {\"why\"}"),
+    act!("/admin/api/accounts/{address}/enable", Administrator, deeds::enable, "Watches it again"),
+    act!("/admin/api/accounts/{address}/password", Administrator, deeds::api_password, "Sets {\"password\"}"),
+    act!("/admin/api/accounts/{address}/unbind", Administrator, deeds::api_unbind, "Unbinds it for good: {\"why\"}"),
+    send!("/admin/api/import", Administrator, import::api, "Imports a CSV file: ?dry_run=true, ?partial=true"),
+    see!("/admin/api/audit", Auditor, audit::api, "Records of the audit: ?from= ?to= ?q= ?what= ?before= ?most="),
+    see!("/admin/api/audit/verify", Auditor, audit::api_verify, "Whether the audit is whole"),
     see!("/admin/api/alerts", Reader, api::alerts, "Alerts that are not settled, or those in ?state="),
     see!("/admin/api/alerts/{number}", Reader, api::alert, "One alert"),
     act!("/admin/api/alerts/retry", Administrator, api::retry, "Sends dead alerts again"),

@@ -4,7 +4,7 @@ use super::console::Console;
 use super::cookie::Cookie;
 use super::guard::please_wait;
 use super::pending::{Begun, PATIENCE};
-use super::reply::{Frame, fault, go, page_with, with_cookie, without_session};
+use super::reply::{Frame, declined, fault, go, page_with, with_cookie, without_session};
 use super::rows::encoded;
 use super::visit::{Visit, csrf_of};
 use crate::model::{By, Deed, Lang, Secret, What, Who, hex};
@@ -105,7 +105,7 @@ pub(super) async fn by_token(State(console): State<Arc<Console>>, Extension(visi
         Err(wait) => please_wait(&visit, wait),
         Ok(true) => begin(&console, &visit, Who::Token, next).await,
         Ok(false) => {
-            console.note(visit.by(), Deed::refused(What::SignIn, "", "wrong token")).await;
+            console.note_refusal(&visit.by(), Deed::refused(What::SignIn, "", "wrong token")).await;
             let said = match visit.lang {
                 Lang::ZhCn => "令牌不对；它是配置中 [web] admin_token 的内容。",
                 Lang::En => "The token is wrong; it is what [web] admin_token of the config says.",
@@ -129,10 +129,12 @@ async fn begin(console: &Console, visit: &Visit, who: Who, next: &str) -> Respon
     let from = visit.from.to_string();
     let session = Session { who: who.clone(), proof, began: now, used: now, from: from.clone() };
     let token = token();
+    if let Err(reason) = console.note(&By { who, from }, Deed::done(What::SignIn, whom)).await {
+        return declined(visit, &reason);
+    }
     if let Err(reason) = console.parts.sessions.begin_session(SessionKey::of(token.as_bytes()), session).await {
         return super::reply::broken(visit, &reason);
     }
-    console.note(By { who, from }, Deed::done(What::SignIn, whom)).await;
     let response = with_cookie(go(next), Cookie::Session.set(&token, None, &visit.settings));
     with_cookie(response, Cookie::Browser.clear(&visit.settings))
 }
@@ -140,10 +142,11 @@ async fn begin(console: &Console, visit: &Visit, who: Who, next: &str) -> Respon
 /// Ends the session.
 pub(super) async fn out(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Response {
     if let Some(key) = visit.user.as_ref().and_then(|user| user.session) {
+        // Whoever wants out gets out, also where that cannot be noted.
+        console.note_refusal(&visit.by(), Deed::done(What::SignOut, "")).await;
         if let Err(reason) = console.parts.sessions.end_session(key).await {
             return super::reply::broken(&visit, &reason);
         }
-        console.note(visit.by(), Deed::done(What::SignOut, "")).await;
     }
     without_session(go("/admin/sign-in"), &visit)
 }
@@ -191,7 +194,7 @@ pub(super) async fn from_wecom(
         Ok(user) => user.map(|user| user.to_lowercase()),
         Err(reason) => {
             fail();
-            console.note(visit.by(), Deed::refused(What::SignIn, "", reason)).await;
+            console.note_refusal(&visit.by(), Deed::refused(What::SignIn, "", reason)).await;
             return refused(
                 &visit,
                 "企业微信没有确认您的身份。请重新登录；若仍如此，请管理员查看服务日志。",
@@ -203,7 +206,7 @@ pub(super) async fn from_wecom(
     let (Some(user), Some(role)) = (user.clone(), role) else {
         fail();
         let deed = Deed::refused(What::SignIn, user.unwrap_or_default(), "not in the lists of [web]");
-        console.note(visit.by(), deed).await;
+        console.note_refusal(&visit.by(), deed).await;
         return refused(
             &visit,
             "您不在可登录的名单里；请管理员把您的账号加入配置的 [web] administrators、readers 或 auditors。",
@@ -230,7 +233,7 @@ fn token() -> String {
 }
 
 /// The same as WeCom takes it for `state`: letters and digits, 128 bytes at most (p91022).
-fn digits() -> String {
+pub(super) fn digits() -> String {
     hex(&chance())
 }
 

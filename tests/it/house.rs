@@ -45,8 +45,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "metrics", "sheet", "tls", "clock", "rules", "config", "health", "audit", "advice", "wecom", "state",
-            "office", "control",
+            "model", "metrics", "sheet", "tls", "clock", "rules", "config", "health", "audit", "advice", "wecom",
+            "state", "office", "control",
         ],
     ),
     (
