@@ -53,14 +53,8 @@ fn entry(form: &Fields) -> Entry {
 
 fn form(visit: &Visit, status: StatusCode, entry: Entry, wrong: Option<String>) -> Response {
     let lang = visit.lang;
-    let known = built_in_providers().values().map(|known| (known.name().to_owned(), known.title(lang).to_owned()));
-    let configured = visit.settings.providers.iter().map(|name| (name.clone(), name.clone()));
-    let mut providers: Vec<(String, String)> = configured.collect();
-    for provider in known {
-        if !providers.iter().any(|(name, _)| *name == provider.0) {
-            providers.push(provider);
-        }
-    }
+    let title = |name: &str| built_in_providers().get(name).map_or(name, |known| known.title(lang)).to_owned();
+    let providers = visit.settings.providers.iter().map(|name| (name.clone(), title(name))).collect();
     let chosen = |word: &'static str, now: &str| (word, word == now);
     let page = AddPage {
         frame: Frame::of(visit),

@@ -55,10 +55,14 @@ struct Seen {
     warnings: Vec<String>,
     added: Vec<String>,
     changed: Vec<String>,
-    more: [usize; 4],
+    /// How many more of each there are.
+    more_wrong: Option<usize>,
+    more_warnings: Option<usize>,
+    more_added: Option<usize>,
+    more_changed: Option<usize>,
     /// How many rows would be taken.
-    good: usize,
-    elsewhere: usize,
+    good: Option<usize>,
+    elsewhere: Option<usize>,
 }
 
 pub(super) async fn show(Extension(visit): Extension<Arc<Visit>>) -> Response {
@@ -136,18 +140,24 @@ pub(super) async fn upload(State(console): State<Arc<Console>>, Extension(visit)
     page(&ImportPage { frame: Frame::of(&visit), seen, done: None })
 }
 
+/// Nothing where there is none.
+fn some(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
+}
+
 fn seen(report: &Report, (name, encoding, id, good): (String, &'static str, String, usize), lang: Lang) -> Seen {
     let troubles = |list: &[Trouble]| list.iter().take(SHOWN).map(|trouble| trouble.text(lang)).collect();
-    let over = |count: usize| count.saturating_sub(SHOWN);
+    let over = |count: usize| some(count.saturating_sub(SHOWN));
+    let count = |word, count, tone| (word, count, if count > 0 { tone } else { "" });
     Seen {
         name,
         encoding,
         id,
         counts: [
-            (lang.pick("新增", "added"), report.added.len(), "good"),
-            (lang.pick("修改", "changed"), report.changed.len(), "warn"),
-            (lang.pick("不变", "unchanged"), report.unchanged, ""),
-            (lang.pick("有误", "wrong"), report.wrong.len(), "bad"),
+            count(lang.pick("新增", "added"), report.added.len(), "good"),
+            count(lang.pick("修改", "changed"), report.changed.len(), "warn"),
+            count(lang.pick("不变", "unchanged"), report.unchanged, ""),
+            count(lang.pick("有误", "wrong"), report.wrong.len(), "bad"),
         ],
         wrong: troubles(&report.wrong),
         warnings: troubles(&report.warnings),
@@ -158,10 +168,12 @@ fn seen(report: &Report, (name, encoding, id, good): (String, &'static str, Stri
             .take(SHOWN)
             .map(|(account, keys)| format!("{account}{}{}", lang.pick("：", ": "), keys.join(", ")))
             .collect(),
-        more: [&report.wrong.len(), &report.warnings.len(), &report.added.len(), &report.changed.len()]
-            .map(|n| over(*n)),
-        good: good - report.unchanged,
-        elsewhere: report.elsewhere,
+        more_wrong: over(report.wrong.len()),
+        more_warnings: over(report.warnings.len()),
+        more_added: over(report.added.len()),
+        more_changed: over(report.changed.len()),
+        good: some(good - report.unchanged),
+        elsewhere: some(report.elsewhere),
     }
 }
 

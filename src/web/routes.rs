@@ -114,6 +114,7 @@ macro_rules! send {
 /// All of them.
 pub static ROUTES: &[Route] = &[
     see!("/admin/style.css", Open, sign_in::style),
+    see!("/admin/icon.svg", Open, sign_in::icon),
     see!("/admin/sign-in", Open, sign_in::show),
     act!("/admin/sign-in", Open, sign_in::by_token),
     see!("/admin/sign-in/wecom", Open, sign_in::to_wecom),

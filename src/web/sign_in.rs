@@ -53,6 +53,12 @@ pub(super) async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=600")], text).into_response()
 }
 
+/// The browser's small picture of the console.
+pub(super) async fn icon() -> Response {
+    let text = include_str!("../../templates/icon.svg");
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "public, max-age=600")], text).into_response()
+}
+
 /// The page to sign in at.
 pub(super) async fn show(Extension(visit): Extension<Arc<Visit>>) -> Response {
     if visit.user.is_some() {

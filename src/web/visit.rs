@@ -68,11 +68,6 @@ impl Visit {
     pub(super) fn may_act(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.role == Role::Administrator)
     }
-
-    /// Whether this person may look at the audit.
-    pub(super) fn may_audit(&self) -> bool {
-        self.user.as_ref().is_some_and(|user| user.role != Role::Reader)
-    }
 }
 
 /// What a form must send along, made of the cookie's value: who does not have the cookie cannot make it.

@@ -4,6 +4,7 @@ mod bench;
 mod browsers;
 mod chromium;
 mod guards;
+mod office;
 mod pages;
 mod sessions;
 mod sign_in;

@@ -90,10 +90,10 @@ impl Chromium {
         self.get("/url").await.as_str().unwrap().to_owned()
     }
 
-    /// What a person reads.
+    /// What a person reads; nothing while another page is on its way.
     pub async fn text(&self) -> String {
         let body = self.find("body").await;
-        self.get(&format!("/element/{body}/text")).await.as_str().unwrap().to_owned()
+        self.get(&format!("/element/{body}/text")).await.as_str().unwrap_or_default().to_owned()
     }
 
     async fn find(&self, css: &str) -> String {

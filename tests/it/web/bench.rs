@@ -2,13 +2,18 @@
 
 use crate::support::account;
 use futures_util::future::BoxFuture;
+use mailbell::audit::{Asked, Audit, Copies, Record};
 use mailbell::clock::Clock;
-use mailbell::config::{self, Config};
+use mailbell::config::{self, Account, Config};
 use mailbell::control::Service;
-use mailbell::health::Health;
+use mailbell::health::{AccountState, Health};
+use mailbell::imap::{ImapError, LoginTrouble, MailSession, MailSource};
 use mailbell::model::{Lang, Timestamp};
+use mailbell::office::{Errand, Mail, Office};
 use mailbell::rules::budget::Allowance;
 use mailbell::state::{Disk, MemoryKv, Store};
+use mailbell::vault::MasterKey;
+use mailbell::watch::Hosts;
 use mailbell::web::{self, Console, Parts, SignIn, Sources};
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -16,10 +21,13 @@ use reqwest::{Method, StatusCode};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
@@ -86,6 +94,8 @@ pub struct Bench {
     pub console: Arc<Console>,
     pub client: reqwest::Client,
     pub service: Arc<Service>,
+    pub office: Arc<Office>,
+    pub dir: TempDir,
     scheme: &'static str,
     _stop: DropGuard,
 }
@@ -118,13 +128,28 @@ impl Answer {
     }
 }
 
-pub fn config(web: &str) -> Config {
+/// No server lets anybody in.
+struct Closed;
+
+impl MailSource for Closed {
+    fn connect<'a>(&'a self, _account: &'a Account) -> BoxFuture<'a, Result<Box<dyn MailSession>, ImapError>> {
+        let text = "Login fail. Please using weixin token".to_owned();
+        Box::pin(async { Err(ImapError::Login { trouble: LoginTrouble::of(&text), text }) })
+    }
+}
+
+/// Where the master key of a bench lies.
+fn key_file(dir: &Path) -> PathBuf {
+    dir.join("master.key")
+}
+
+fn config(dir: &Path, web: &str) -> Config {
     let text = format!(
         "[wecom]\ncorp_id = \"ww1\"\nagent_id = 1\nsecret = \"hunter2\"\n[web]\nlisten = \"127.0.0.1:8025\"\n{web}\n\
-         [[account]]\nuser = \"zhangsan\"\nemail = \"zhangsan@corp.example\"\nprovider = \"exmail\"\npassword = \"hunter2\"\n"
+         [[account]]\nuser = \"zhangsan\"\nemail = \"zhangsan@corp.example\"\nprovider = \"exmail\"\npassword = \"hunter2\"\n\
+         [vault]\nmaster_key = {{ file = \"master.key\" }}\n"
     );
-    config::load_text(Path::new("/nowhere/mailbell.toml"), &text, &|_| None)
-        .unwrap_or_else(|p| panic!("{}", p.text(Lang::En)))
+    config::load_text(&dir.join("mailbell.toml"), &text, &|_| None).unwrap_or_else(|p| panic!("{}", p.text(Lang::En)))
 }
 
 impl Bench {
@@ -147,7 +172,16 @@ impl Bench {
         let service = Arc::new(Service::new((store.clone(), store.clone()), clock.clone(), faces, allowance));
         service.update(&[Arc::new(account())]);
         health.add(&account().id, clock.steady());
+        let dir = tempfile::tempdir().unwrap();
+        write_private(&key_file(dir.path()), MasterKey::generate().unwrap().expose());
+        let config = config(dir.path(), web);
+        let audit = Arc::new(Audit::open(&config.audit.path, Copies::default(), clock.wall()).unwrap());
+        let mail = Mail { source: Arc::new(Closed), hosts: Arc::new(Hosts::new(100)) };
+        let (office, errands) = Office::open(&config, store.clone(), audit, clock.clone(), mail).await.unwrap();
+        let office = Arc::new(office);
+        tokio::spawn(run_errands(errands, (office.clone(), service.clone(), health.clone()), clock.clone()));
         let parts = Parts {
+            office: office.clone(),
             service: service.clone(),
             state: store.clone(),
             ledger: store.clone(),
@@ -155,7 +189,7 @@ impl Bench {
             sign_in: Arc::new(PlayedWecom),
             clock: clock.clone(),
         };
-        let console = Arc::new(Console::new(&config(web), parts).unwrap());
+        let console = Arc::new(Console::new(&config, parts).unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let sources =
@@ -163,7 +197,20 @@ impl Bench {
         let stop = CancellationToken::new();
         tokio::spawn(web::serve(listener, sources, stop.clone()));
         let client = client.no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { address, clock, store, health, console, client, service, scheme, _stop: stop.drop_guard() }
+        Self { address, clock, store, health, console, client, service, office, dir, scheme, _stop: stop.drop_guard() }
+    }
+
+    /// A config that differs in `[web]`.
+    pub fn config(&self, web: &str) -> Config {
+        config(self.dir.path(), web)
+    }
+
+    /// All of the audit, the oldest first: who, what, whom, and why it was refused.
+    pub fn audit(&self) -> Vec<(String, String, String, Option<String>)> {
+        let mut records = mailbell::audit::read(self.office.audit().folder(), &Asked::default(), 100_000).unwrap();
+        records.reverse();
+        let told = |r: &Record| (r.who(), r.what.word().to_owned(), r.whom.clone(), r.refusal().map(str::to_owned));
+        records.iter().map(told).collect()
     }
 
     pub fn browser(&self) -> Browser<'_> {
@@ -176,6 +223,31 @@ impl Bench {
         let answer = browser.sign_in(user).await;
         assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/admin"), "{}", answer.text);
         browser
+    }
+}
+
+fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// What the service would do: watch what is to be watched.
+async fn run_errands(
+    mut errands: mpsc::Receiver<Errand>,
+    (office, service, health): (Arc<Office>, Arc<Service>, Arc<Health>),
+    clock: Arc<SetClock>,
+) {
+    while let Some(errand) = errands.recv().await {
+        if errand == Errand::Accounts {
+            let mut all = vec![Arc::new(account())];
+            all.extend(office.watched());
+            for disabled in office.disabled() {
+                health.add(&disabled.id, clock.steady());
+                health.note(&disabled.id, |health| health.state = AccountState::Disabled);
+                all.push(disabled);
+            }
+            service.update(&all);
+        }
     }
 }
 
@@ -199,7 +271,15 @@ impl Browser<'_> {
         self.headers.insert(name, value.parse().unwrap());
     }
 
+    pub async fn send_bytes(&mut self, path: &str, body: Vec<u8>, kind: &str) -> Answer {
+        self.ask(Method::POST, path, body, kind).await
+    }
+
     pub async fn send(&mut self, method: Method, path: &str, body: String, kind: &str) -> Answer {
+        self.ask(method, path, body.into_bytes(), kind).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Vec<u8>, kind: &str) -> Answer {
         let url = format!("{}://{}{path}", self.bench.scheme, self.bench.address);
         let mut request =
             self.bench.client.request(method, url).header("host", HOST).header("x-forwarded-for", &self.from);

@@ -30,7 +30,14 @@ async fn every_answer_says_how_it_may_be_used() {
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
         assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
         let kept = answer.header("cache-control");
-        assert_eq!(kept, if path.ends_with(".css") { "public, max-age=600" } else { "no-store" }, "{path}");
+        assert_eq!(
+            kept,
+            if path.ends_with("/style.css") || path.ends_with(".svg") { "public, max-age=600" } else { "no-store" },
+            "{path}"
+        );
+        if path.ends_with(".svg") || path.contains("export") {
+            continue;
+        }
         for part in ["<script", "<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
             assert!(!answer.text.contains(part), "{path} holds {part}: {}", answer.text);
         }
@@ -186,12 +193,12 @@ async fn with_a_certificate_of_its_own_it_speaks_tls() {
     assert_eq!(browser.get("/admin").await.status, StatusCode::OK);
     drop(idle);
     // A renewed certificate is shown to who comes next, and one that is broken changes nothing.
-    bench.console.follow(&super::bench::config(&web(&second)));
+    bench.console.follow(&bench.config(&web(&second)));
     let fresh = trusting(&second).no_proxy().build().unwrap();
     let url = format!("https://{}/healthz", bench.address);
     assert_eq!(fresh.get(&url).send().await.unwrap().status(), StatusCode::OK);
     std::fs::write(&second.cert, "broken").unwrap();
-    bench.console.follow(&super::bench::config(&web(&second)));
+    bench.console.follow(&bench.config(&web(&second)));
     let fresh = trusting(&second).no_proxy().build().unwrap();
     assert_eq!(fresh.get(&url).send().await.unwrap().status(), StatusCode::OK);
 }

@@ -44,7 +44,13 @@ async fn pages_fit_every_screen_and_the_browser_has_no_complaints() {
             browser.resize(width, height).await;
             let pages = [
                 ("accounts/member08@corp.example", "account"),
+                ("accounts/member12@corp.example", "refused"),
+                ("accounts", "accounts"),
+                ("add", "add"),
+                ("import", "import"),
                 ("alerts", "alerts"),
+                ("audit", "audit"),
+                ("audit/verify", "audit-verified"),
                 ("nowhere", "fault"),
                 ("", "overview"),
             ];

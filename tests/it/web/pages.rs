@@ -48,7 +48,7 @@ async fn one_account_is_told_with_folders_and_advice() {
     let told = browser.get("/admin/api/accounts/zhangsan%40corp.example").await;
     let told: Value = serde_json::from_str(&told.text).unwrap();
     assert_eq!(
-        (&told["state"], &told["folders"][0]["folder"]),
+        (&told["watched"]["state"], &told["watched"]["folders"][0]["folder"]),
         (&Value::from("login_refused"), &Value::from("项目/甲"))
     );
 }

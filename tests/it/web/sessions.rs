@@ -1,6 +1,6 @@
 //! Sessions: how they end.
 
-use super::bench::{Bench, TOKEN, WEB, config};
+use super::bench::{Bench, TOKEN, WEB};
 use reqwest::StatusCode;
 use std::time::Duration;
 
@@ -58,10 +58,10 @@ async fn who_leaves_the_config_is_out_at_once() {
     // Another token, and lisi is an administrator now.
     let other = WEB.replace(TOKEN, "another-token-than-that-of-before").replace("\"wangwu\"", "\"wangwu\", \"lisi\"");
     let other = other.replace("readers = [\"lisi\"]\n", "");
-    bench.console.follow(&config(&other));
+    bench.console.follow(&bench.config(&other));
     assert_eq!(lisi.get("/admin").await.status, StatusCode::SEE_OTHER, "another role is another session");
     assert_eq!(wangwu.get("/admin").await.status, StatusCode::OK);
     assert_eq!(token.get("/admin").await.status, StatusCode::SEE_OTHER);
-    bench.console.follow(&config("public_url = \"https://mail.corp.example\""));
+    bench.console.follow(&bench.config("public_url = \"https://mail.corp.example\""));
     assert_eq!(wangwu.get("/admin").await.status, StatusCode::NOT_FOUND);
 }
