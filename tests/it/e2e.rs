@@ -12,6 +12,7 @@ mod durable;
 mod faults;
 mod folders;
 mod headers;
+mod leavers;
 mod logins;
 mod mail;
 mod measure;

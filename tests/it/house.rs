@@ -38,9 +38,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("watch", &["model", "metrics", "clock", "rules", "config", "people", "health", "parse", "imap", "state"]),
     ("deliver", &["model", "metrics", "clock", "rules", "config", "health", "parse", "wecom", "state"]),
     ("supervise", &["model", "clock", "rules", "config", "people", "health", "imap", "state", "watch"]),
-    ("upkeep", &["model", "clock", "config", "people", "state", "supervise"]),
     ("office", &["model", "clock", "rules", "config", "audit", "vault", "imap", "advice", "wecom", "state", "watch"]),
     ("systemd", &["health", "state", "supervise"]),
+    ("upkeep", &["model", "clock", "config", "people", "state", "supervise", "office"]),
     ("control", &["model", "clock", "rules", "config", "people", "health", "state", "office"]),
     (
         "web",

@@ -9,12 +9,13 @@ use mailbell::control::Service;
 use mailbell::health::{AccountState, Health};
 use mailbell::imap::{ImapError, LoginTrouble, MailSession, MailSource};
 use mailbell::model::{Lang, Timestamp};
-use mailbell::office::{Errand, Mail, Office};
+use mailbell::office::{Errand, Mail, Office, Worlds};
 use mailbell::rules::budget::Allowance;
 use mailbell::state::{Disk, MemoryKv, Store};
 use mailbell::vault::MasterKey;
 use mailbell::watch::Hosts;
 use mailbell::web::{self, Console, Parts, SignIn, Sources};
+use mailbell::wecom::Client;
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
@@ -177,7 +178,9 @@ impl Bench {
         let config = config(dir.path(), web);
         let audit = Arc::new(Audit::open(&config.audit.path, Copies::default(), clock.wall()).unwrap());
         let mail = Mail { source: Arc::new(Closed), hosts: Arc::new(Hosts::new(100)) };
-        let (office, errands) = Office::open(&config, store.clone(), audit, clock.clone(), mail).await.unwrap();
+        let wecom = Client::new(&config.wecom, clock.clone()).unwrap();
+        let worlds = Worlds { mail, directory: Arc::new(wecom.contacts(&config.wecom)), state: store.clone() };
+        let (office, errands) = Office::open(&config, store.clone(), audit, clock.clone(), worlds).await.unwrap();
         let office = Arc::new(office);
         tokio::spawn(run_errands(errands, (office.clone(), service.clone(), health.clone()), clock.clone()));
         let parts = Parts {
