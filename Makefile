@@ -45,9 +45,10 @@ lint: ## format and clippy; licenses and sources of dependencies where cargo-den
 	  echo 'cargo-deny is not installed: licenses and sources of dependencies are not checked'; \
 	fi
 
-tools: dovecot ## installs Dovecot and strace and fetches Cyrus, for the tests, if they are missing
+tools: dovecot ## installs Dovecot, strace and Chromium and fetches Cyrus, for the tests, if they are missing
 	@.ci/fetch-cyrus
 	@.ci/install-strace
+	@.ci/install-chromium
 
 dovecot: ## installs Dovecot, which the demo needs too, if it is missing
 	@.ci/install-dovecot

@@ -8,6 +8,7 @@ use crate::office::Office;
 use crate::state::{Ledger, Sessions, State};
 use crate::supervise::Supervisor;
 use crate::web;
+use crate::wecom::Client;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,21 +25,21 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError
 }
 
 /// The administrator's console.
-pub(super) fn console(
-    config: &Config,
-    (service, state, ledger, sessions): (&Arc<Service>, &Arc<dyn State>, &Arc<dyn Ledger>, &Arc<dyn Sessions>),
-    (office, clock): (&Arc<Office>, &Arc<dyn Clock>),
-) -> Result<Arc<web::Console>, StartError> {
-    let parts = web::Parts {
-        service: service.clone(),
-        state: state.clone(),
-        ledger: ledger.clone(),
-        sessions: sessions.clone(),
-        office: office.clone(),
-        sign_in: Arc::new(web::Members::new(&config.wecom)),
-        clock: clock.clone(),
-    };
+pub(super) fn console(config: &Config, client: &Client, parts: Made) -> Result<Arc<web::Console>, StartError> {
+    let sign_in = Arc::new(web::Members::new(&config.wecom, Arc::new(client.contacts(&config.wecom))));
+    let Made { service, state, ledger, sessions, office, clock } = parts;
+    let parts = web::Parts { service, state, ledger, sessions, office, sign_in, clock };
     web::Console::new(config, parts).map(Arc::new).map_err(StartError::Certificate)
+}
+
+/// What the console is made from.
+pub(super) struct Made {
+    pub(super) service: Arc<Service>,
+    pub(super) state: Arc<dyn State>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) office: Arc<Office>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 pub(super) fn spawn_web(

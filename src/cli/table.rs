@@ -71,39 +71,4 @@ mod tests {
         assert_eq!(lines[1], format!("{}…  {long}", "很".repeat(5)));
         assert_eq!(lines[0], "a            b");
     }
-
-    #[test]
-    fn a_terminal_is_not_steered() {
-        assert_eq!(plain("a\x1b[2Jb\r\nc\u{202e}d\u{9b}"), "a [2Jb  cd ");
-    }
-
-    #[test]
-    fn a_time_stands_in_its_zone_and_without_its_day_where_that_is_known() {
-        let zone = TimeZone::fixed(jiff::tz::offset(8));
-        let (late, soon) = (Timestamp(1_795_191_000_000), Timestamp(1_795_191_005_000));
-        assert_eq!(local(late, &zone), "2026-11-21 00:10:00");
-        assert_eq!(local_beside(soon, late, &zone), "00:10:05");
-        assert_eq!(local_beside(Timestamp(late.0 - 1_200_000), late, &zone), "2026-11-20 23:50:00");
-        assert_eq!(rfc3339(late), "2026-11-20T16:10:00Z");
-    }
-
-    #[test]
-    fn many_recipients_are_one_and_a_number() {
-        let all: Vec<_> = ["a", "b", "c", "party:4"].map(|name| Recipient::parse(name).unwrap()).into();
-        assert_eq!(people(&all[..1], Lang::En), "a");
-        assert_eq!(people(&all[..3], Lang::ZhCn), "a、b、c");
-        assert_eq!(
-            (people(&all, Lang::En), people(&all, Lang::ZhCn)),
-            ("a and 3 others".into(), "a 等 4 个接收人".into())
-        );
-    }
-
-    #[test]
-    fn spans_are_short() {
-        let cases = [(0, "0s"), (59, "59s"), (61, "1m1s"), (3_700, "1h1m"), (90_000, "1d1h")];
-        for (seconds, shown) in cases {
-            assert_eq!(span(Some(seconds)), shown);
-        }
-        assert_eq!(span(None), "-");
-    }
 }

@@ -44,9 +44,8 @@ impl<'a> Reader<'a> {
     fn know(&self, key: &Spanned<std::borrow::Cow<'_, str>>) {
         let at = key.span().start;
         let dotted = format!("{}.{}", self.path, key_part(key.get_ref()));
-        match self.section.key(key.get_ref()) {
-            None => self.cx.if_whole(at, dotted, unknown_key(self.section, key.get_ref())),
-            Some(_) => {}
+        if self.section.key(key.get_ref()).is_none() {
+            self.cx.if_whole(at, dotted, unknown_key(self.section, key.get_ref()));
         }
     }
 

@@ -35,7 +35,7 @@ struct Said {
 }
 
 /// Why something is done: of a form, or of a request to the API, which may be empty.
-fn why(visit: &Visit) -> Result<Said, Response> {
+fn why(visit: &Visit) -> Result<Said, Box<Response>> {
     if !visit.path.starts_with("/admin/api/") {
         return Ok(Said { why: visit.form.text("why").chars().take(200).collect(), password: None });
     }
@@ -43,12 +43,12 @@ fn why(visit: &Visit) -> Result<Said, Response> {
         return Ok(Said::default());
     }
     serde_json::from_slice(&visit.body).map_err(|_| {
-        fault(
+        Box::new(fault(
             visit,
             StatusCode::BAD_REQUEST,
             "",
             "send {}, {\"why\": \"...\"}, or for a password {\"password\": \"...\"}",
-        )
+        ))
     })
 }
 
@@ -86,7 +86,7 @@ async fn stand(console: &Console, visit: &Visit, address: &str, disable: bool) -
     let account = AccountId::new(address);
     let why = match why(visit) {
         Ok(said) => disable.then_some(said.why),
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match console.parts.office.disable(std::slice::from_ref(&account), why, &visit.by()).await {
         Ok(_) => done(visit, &account, if disable { "disabled" } else { "enabled" }),
@@ -126,7 +126,7 @@ pub(super) async fn api_password(
             let password = zeroize::Zeroizing::new(said.password.unwrap_or_default());
             set(&console, &visit, AccountId::new(&address), &password).await
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn api_unbind(State(console): Here, Extension(visit): Asks, Pat
     let account = AccountId::new(&address);
     let said = match why(&visit) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match console.parts.office.remove(&[account], &said.why, &visit.by()).await {
         Ok(gone) if gone.is_empty() => reply::missing(&visit),

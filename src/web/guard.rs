@@ -106,7 +106,7 @@ pub(super) async fn nowhere(State(console): State<Arc<Console>>, request: Reques
     let (parts, _) = request.into_parts();
     match visit(&console, &parts).await {
         Ok(visit) => reply::missing(&visit),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn guard(State(guarded): State<Guarded>, request: Request, next
     let (mut parts, body) = request.into_parts();
     let mut visit = match visit(&console, &parts).await {
         Ok(visit) => visit,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     if let Some(refusal) = credentials(&console, route, &parts.headers, &mut visit).await {
         return refusal;
@@ -141,7 +141,7 @@ pub(super) async fn guard(State(guarded): State<Guarded>, request: Request, next
 }
 
 /// What can be said of a request before anybody looks at credentials.
-async fn visit(console: &Arc<Console>, parts: &Parts) -> Result<Visit, Response> {
+async fn visit(console: &Arc<Console>, parts: &Parts) -> Result<Visit, Box<Response>> {
     let settings = console.settings();
     let headers = &parts.headers;
     let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
@@ -172,8 +172,8 @@ async fn visit(console: &Arc<Console>, parts: &Parts) -> Result<Visit, Response>
         let now = console.parts.clock.steady();
         let session = match timeout(STORE_LIMIT, console.parts.sessions.session(key, now)).await {
             Ok(Ok(session)) => session,
-            Ok(Err(reason)) => return Err(reply::broken(&visit, &reason)),
-            Err(_) => return Err(reply::broken(&visit, &"no answer in time")),
+            Ok(Err(reason)) => return Err(Box::new(reply::broken(&visit, &reason))),
+            Err(_) => return Err(Box::new(reply::broken(&visit, &"no answer in time"))),
         };
         let role = session.as_ref().and_then(|session| visit.settings.still(&session.who, &session.proof));
         if let (Some(session), Some(role)) = (session, role) {

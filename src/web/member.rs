@@ -1,38 +1,39 @@
-//! WeCom's sign-in for the console.
+//! Members of WeCom who sign in to the console.
 
 use super::sign_in::SignIn;
 use crate::config::Wecom;
 use crate::model::Lang;
+use crate::wecom::{Directory, SignedIn, browser_login, inside_login};
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use url::Url;
 
-/// Members sign in at the WeCom of this config.
+/// Members sign in at the WeCom of this config, who answers whose code it is.
 pub struct Members {
     wecom: Wecom,
+    directory: Arc<dyn Directory>,
 }
 
 impl Members {
-    /// The app of this config.
-    pub fn new(wecom: &Wecom) -> Self {
-        Self { wecom: wecom.clone() }
+    /// Members of the app's corp.
+    pub fn new(wecom: &Wecom, directory: Arc<dyn Directory>) -> Self {
+        Self { wecom: wecom.clone(), directory }
     }
 }
 
 impl SignIn for Members {
-    fn login_url(&self, back: &Url, state: &str, _inside: bool, lang: Lang) -> Url {
-        let mut url = self.wecom.api_base.clone();
-        url.set_path("/wwlogin/sso/login");
-        url.query_pairs_mut()
-            .append_pair("login_type", "CorpApp")
-            .append_pair("appid", &self.wecom.corp_id)
-            .append_pair("agentid", &self.wecom.agent_id.to_string())
-            .append_pair("redirect_uri", back.as_str())
-            .append_pair("state", state)
-            .append_pair("lang", lang.pick("zh", "en"));
-        url
+    fn login_url(&self, back: &Url, state: &str, inside: bool, lang: Lang) -> Url {
+        if inside { inside_login(&self.wecom, back, state) } else { browser_login(&self.wecom, back, state, lang) }
     }
 
-    fn who(&self, _code: &str) -> BoxFuture<'_, Result<Option<String>, String>> {
-        Box::pin(async { Err("WeCom was not asked".to_owned()) })
+    fn who<'a>(&'a self, code: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
+        Box::pin(async move {
+            match self.directory.who_signed_in(code).await {
+                Ok(SignedIn::Member(user)) => Ok(Some(user.to_string())),
+                Ok(SignedIn::Outsider) => Ok(None),
+                Ok(SignedIn::SpentCode) => Err("the code is wrong, used or too old".to_owned()),
+                Err(outcome) => Err(outcome.reason().to_owned()),
+            }
+        })
     }
 }

@@ -29,7 +29,7 @@ pub trait SignIn: Send + Sync {
     /// `inside`: it is WeCom's own browser, where nothing need be scanned.
     fn login_url(&self, back: &Url, state: &str, inside: bool, lang: Lang) -> Url;
     /// The userid of the member of this code; `None`: somebody who is none. The error in English, without the code.
-    fn who(&self, code: &str) -> BoxFuture<'_, Result<Option<String>, String>>;
+    fn who<'a>(&'a self, code: &'a str) -> BoxFuture<'a, Result<Option<String>, String>>;
 }
 
 /// A browser that has not signed in keeps its cookie so long.

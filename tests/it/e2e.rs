@@ -5,6 +5,7 @@ mod alerts;
 mod away;
 mod backup;
 mod checks;
+mod console;
 mod crash;
 mod cyrus;
 mod doctor;

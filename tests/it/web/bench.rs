@@ -76,7 +76,7 @@ impl SignIn for PlayedWecom {
         url
     }
 
-    fn who(&self, code: &str) -> BoxFuture<'_, Result<Option<String>, String>> {
+    fn who<'a>(&'a self, code: &'a str) -> BoxFuture<'a, Result<Option<String>, String>> {
         let who = match code {
             "error" => Err("WeCom answers 40029".to_owned()),
             "outsider" => Ok(None),
@@ -90,7 +90,6 @@ impl SignIn for PlayedWecom {
 pub struct Bench {
     pub address: SocketAddr,
     pub clock: Arc<SetClock>,
-    pub store: Arc<Store>,
     pub health: Arc<Health>,
     pub console: Arc<Console>,
     pub client: reqwest::Client,
@@ -200,7 +199,7 @@ impl Bench {
         let stop = CancellationToken::new();
         tokio::spawn(web::serve(listener, sources, stop.clone()));
         let client = client.no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { address, clock, store, health, console, client, service, office, dir, scheme, _stop: stop.drop_guard() }
+        Self { address, clock, health, console, client, service, office, dir, scheme, _stop: stop.drop_guard() }
     }
 
     /// A config that differs in `[web]`.

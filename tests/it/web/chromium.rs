@@ -60,7 +60,7 @@ async fn pages_fit_every_screen_and_the_browser_has_no_complaints() {
             browser.click("form button").await;
             browser.reads(word).await;
             for (path, name) in pages {
-                browser.open(&at(&format!("/admin/{path}").trim_end_matches('/').to_owned())).await;
+                browser.open(&at(format!("/admin/{path}").trim_end_matches('/'))).await;
                 browser.picture(&format!("{name}-{lang}-{width}")).await;
                 assert!(browser.overflow().await <= 0, "{name} is wider than {width}");
             }
