@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::model::{Lang, Recipient, Timestamp};
 use crate::rules::retry::Outcome;
-use crate::wecom::{Agent, Cause, Client, Directory, Named, Presence, advice_for, cause_of, egress_in};
+use crate::wecom::{Agent, Cause, Client, Directory, Named, Presence, advice_for, cause_of, domain_of, egress_in};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
@@ -18,6 +18,9 @@ const MEMBERS_ASKED: usize = 200;
 const NAMED: usize = 20;
 /// With more members than this, somebody who waits is told why.
 const LONG_WAIT: usize = 20;
+
+/// The place of those who may sign in to the console.
+const SIGNS_IN: &str = "[web]";
 
 /// Where the console is, in words that both languages need.
 const CONSOLE: &str = "https://work.weixin.qq.com/wework_admin";
@@ -35,7 +38,10 @@ pub(super) async fn check(config: &Config, lang: Lang) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("wecom token", lang.pick("已获取", "held"))];
     let contacts = client.contacts(&config.wecom);
     match contacts.app().await {
-        Ok(app) => findings.extend(of_app(&app, lang)),
+        Ok(app) => {
+            findings.extend(of_app(&app, lang));
+            findings.extend(trusted_domain(&app, config, lang));
+        }
         Err(outcome) => {
             let hopeless = matches!(outcome, Outcome::Channel(_));
             findings.push(refused("wecom agent", &outcome, config, lang));
@@ -145,6 +151,36 @@ fn of_app(app: &Agent, lang: Lang) -> Vec<Finding> {
     findings
 }
 
+/// Whether members can sign in to the console, where some may: WeCom sends a browser back to its trusted domain alone. That
+/// of the browsers' page (授权回调域) is set apart, and is not told.
+fn trusted_domain(app: &Agent, config: &Config, lang: Lang) -> Option<Finding> {
+    let web = config.web.as_ref().filter(|web| !web.console.roles.is_empty())?;
+    let domain = domain_of(web.public_url.as_ref()?);
+    let subject = "wecom sign-in";
+    if app.redirect_domain.eq_ignore_ascii_case(&domain) {
+        return Some(Finding::ok(subject, domain));
+    }
+    let has = match app.redirect_domain.as_str() {
+        "" => lang.pick("没有可信域名", "has no trusted domain").to_owned(),
+        other => format!("{}{other}", lang.pick("的可信域名是 ", "has the trusted domain ")),
+    };
+    let (text, advice) = match lang {
+        Lang::ZhCn => (
+            format!("应用{has}，而控制台在 {domain}（[web] public_url）"),
+            format!(
+                "用企业微信登录控制台：“应用管理”> 自建应用 >“企业微信授权登录”> 设置授权回调域，以及“网页授权及JS-SDK”> 可信域名，都填 {domain}（含端口，须完全一致）"
+            ),
+        ),
+        Lang::En => (
+            format!("the app {has}, but the console is at {domain} ([web] public_url)"),
+            format!(
+                "for signing in to the console with WeCom: 应用管理 > the app > 企业微信授权登录 > 设置授权回调域, and 网页授权及JS-SDK > 可信域名: enter {domain} in both (port included, letter by letter)"
+            ),
+        ),
+    };
+    Some(Finding::warning(subject, text, advice.clone()).first(Step::TrustedDomain, advice))
+}
+
 fn range(lang: Lang) -> &'static str {
     lang.pick(
         "加入应用的可见范围：“应用管理”> 自建应用 >“可见范围”> 编辑，选择成员、部门或标签",
@@ -202,7 +238,8 @@ async fn all_members(
     }
 }
 
-/// The members who are to be told, each with the place that names them first: accounts, then `[admin]`, then `[user.NAME]`.
+/// The members who are to be told, each with the place that names them first: accounts, then `[admin]`, then
+/// `[user.NAME]`; then those who may sign in to the console.
 fn wanted(config: &Config) -> Vec<(&str, String)> {
     let of_accounts = config.accounts.iter().flat_map(|account| {
         let more = account.subscriptions.iter().flat_map(|subscription| subscription.recipients.iter().flatten());
@@ -219,6 +256,8 @@ fn wanted(config: &Config) -> Vec<(&str, String)> {
             wanted.push((&**userid, place));
         }
     }
+    let roles = config.web.iter().flat_map(|web| web.console.roles.keys());
+    wanted.extend(roles.filter(|userid| !seen.contains(userid)).map(|userid| (&**userid, SIGNS_IN.to_owned())));
     wanted
 }
 
@@ -254,6 +293,8 @@ async fn members(
                 }
             }
         };
+        // Signing in works outside the visible range too (p91023).
+        let presence = if presence == Presence::NotVisible && place == SIGNS_IN { Presence::Active } else { presence };
         found.entry(presence).or_default().push(format!("{userid} ({place})"));
     }
     findings.extend(found.into_iter().map(|(presence, named)| present(presence, &named, lang)));
@@ -298,12 +339,12 @@ fn present(presence: Presence, named: &[String], lang: Lang) -> Finding {
         list += &lang.pick(" …… 共 {} 名", " ... {} in all").replace("{}", &count.to_string());
     }
     let gone = lang.pick(
-        "核对 userid（管理后台“通讯录”> 成员详情 > 账号，不是姓名或手机号）；已离职的，把其账号从配置中删去",
-        "compare the userid (console: 通讯录 > the member > 账号; neither a name nor a mobile number); of who has left, remove the account from the config",
+        "核对 userid（管理后台“通讯录”> 成员详情 > 账号，不是姓名或手机号）；已离职的，把其账号从配置或登记册中删去（mailbell account remove）",
+        "compare the userid (console: 通讯录 > the member > 账号; neither a name nor a mobile number); of who has left, remove the account from the config or the registry (mailbell account remove)",
     );
     match presence {
         Presence::Active => {
-            let text = lang.pick("{} 名成员在可见范围内", "{} in the visible range").replace("{}", &count.to_string());
+            let text = lang.pick("{} 名成员无误", "{} in order").replace("{}", &count.to_string());
             Finding::ok(subject, text)
         }
         Presence::NotVisible => {
@@ -322,8 +363,8 @@ fn present(presence: Presence, named: &[String], lang: Lang) -> Finding {
         Presence::Disabled => {
             let text = format!("{}{list}", lang.pick("已被禁用，收不到提醒：", "disabled, so not to be told: "));
             let advice = lang.pick(
-                "“通讯录”> 该成员 > 启用；已离职的，把其账号从配置中删去",
-                "通讯录 > the member > enable; of who has left, remove the account from the config",
+                "“通讯录”> 该成员 > 启用；已离职的，把其账号从配置或登记册中删去（mailbell account remove）",
+                "通讯录 > the member > enable; of who has left, remove the account from the config or the registry (mailbell account remove)",
             );
             Finding::failed(subject, text, advice).first(Step::Members, advice)
         }

@@ -40,6 +40,8 @@ pub(super) enum Step {
     Members,
     /// The secret of contacts sync.
     ContactsSecret,
+    /// 可信域名, for signing in to the console.
+    TrustedDomain,
     /// 应用主页.
     HomePage,
     /// 账号上限数.

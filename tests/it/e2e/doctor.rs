@@ -37,7 +37,7 @@ async fn when_all_is_well_nothing_is_to_be_done() {
     with_wecom(&world, "account_cap = 500\ncontacts_secret = \"sandbox-contacts-secret\"");
     let (code, text) = said(&world, &["check"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("wecom members: 1 in the visible range"), "{text}");
+    assert!(text.contains("wecom members: 1 in order"), "{text}");
     assert!(text.contains("contacts sync works: the corp has 1 member(s)"), "{text}");
     assert!(!text.contains("What to do first") && !text.contains("[warning] wecom"), "{text}");
     assert_eq!(world.counts().await["send"], 0);
@@ -106,6 +106,35 @@ async fn a_home_page_is_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_console_outside_the_trusted_domain_is_warned_of_and_its_people_are_looked_up() {
+    let world = World::one().await;
+    world.control(json!({"add_member": {"userid": "hidden", "name": "x"}})).await;
+    world.control(json!({"hide_member": "hidden"})).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let web = "[web]\npublic_url = \"https://mail.corp.example:8443\"\nadministrators = [\"hidden\"]\n";
+    std::fs::write(&world.file, text.replacen("[web]\n", web, 1)).unwrap();
+    let english = "for signing in to the console with WeCom: 应用管理 > the app > 企业微信授权登录 > 设置授权回调域";
+    told(
+        &world,
+        0,
+        &["the app has no trusted domain, but the console is at mail.corp.example:8443", english, "2 in order"],
+        &["应用没有可信域名，而控制台在 mail.corp.example:8443", "设置授权回调域", "都填 mail.corp.example:8443"],
+    );
+    world.control(json!({"redirect_domain": "mail.corp.example"})).await;
+    told(&world, 0, &["has the trusted domain mail.corp.example,"], &["的可信域名是 mail.corp.example，"]);
+    world.control(json!({"redirect_domain": "mail.corp.example:8443", "remove_member": "hidden"})).await;
+    told(
+        &world,
+        1,
+        &[
+            "[ok]      wecom sign-in: mail.corp.example:8443",
+            "unknown to WeCom, or not visible to the app: hidden ([web])",
+        ],
+        &["[正常] wecom sign-in: mail.corp.example:8443"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_cap_that_is_not_set_is_warned_of() {
     let world = World::one().await;
     told(
@@ -133,7 +162,7 @@ async fn members_who_cannot_be_told_are_named_with_the_place_that_names_them() {
         &world,
         1,
         &[
-            "members: 1 in the visible range",
+            "members: 1 in order",
             "disabled, so not to be told: disabled ([admin])",
             "[warning] wecom members: never signed in to WeCom: dormant ([admin])",
             "not in the corp (any more): quit ([admin])",
@@ -194,7 +223,7 @@ async fn a_wrong_secret_of_contacts_sync_is_told_apart_from_the_app_s() {
             "wecom token: held",
             "wecom contacts: gettoken: 40001",
             "wecom.contacts_secret is the Secret on the page",
-            "1 in the visible range",
+            "1 in order",
         ],
         &["wecom contacts: gettoken: 40001", "wecom.contacts_secret 要填“管理工具”"],
     );
