@@ -51,7 +51,7 @@ pub(super) async fn check(config: &Config, lang: Lang) -> Vec<Finding> {
         }
     }
     findings.extend(account_cap(config, lang));
-    let (all, finding) = all_members(&contacts, config, lang).await;
+    let (all, finding) = all_members(&contacts, lang).await;
     findings.extend(finding);
     findings.extend(members(&contacts, config, all.as_ref(), lang).await);
     findings.extend(groups(&contacts, config, lang).await);
@@ -143,11 +143,6 @@ fn of_app(app: &Agent, lang: Lang) -> Vec<Finding> {
         };
         findings.push(Finding::warning(subject, text, advice).first(Step::HomePage, advice));
     }
-    if app.users.is_empty() && app.parties.is_empty() && app.tags.is_empty() {
-        let text =
-            lang.pick("可见范围为空：没有人能收到提醒", "its visible range (可见范围) is empty: nobody can be told");
-        findings.push(Finding::failed(subject, text, range(lang)).first(Step::VisibleRange, range(lang)));
-    }
     findings
 }
 
@@ -205,11 +200,7 @@ fn account_cap(config: &Config, lang: Lang) -> Option<Finding> {
 }
 
 /// All userids of the corp, with the secret of contacts sync; and how that went.
-async fn all_members(
-    contacts: &dyn Directory,
-    config: &Config,
-    lang: Lang,
-) -> (Option<BTreeSet<Arc<str>>>, Option<Finding>) {
+async fn all_members(contacts: &dyn Directory, lang: Lang) -> (Option<BTreeSet<Arc<str>>>, Option<Finding>) {
     let subject = "wecom contacts";
     match contacts.members().await {
         Ok(None) => (None, None),
@@ -221,7 +212,6 @@ async fn all_members(
             (Some(all), Some(Finding::ok(subject, text)))
         }
         Err(outcome) => {
-            let found = refused(subject, &outcome, config, lang);
             let advice = match cause_of(&outcome) {
                 Cause::Credentials | Cause::KindOfSecret => lang.pick(
                     "wecom.contacts_secret 要填“管理工具”>“通讯录同步”页面上的 Secret（不是应用的 Secret），且通讯录同步须已开启；不需要则删去此项",
@@ -231,9 +221,9 @@ async fn all_members(
                     "通讯录同步有自己的企业可信IP：“管理工具”>“通讯录同步”>“企业可信IP”，填入上面 from ip 后的地址",
                     "contacts sync has trusted addresses of its own: 管理工具 > 通讯录同步 > 企业可信IP, enter the address after \"from ip\" above",
                 ),
-                _ => return (None, Some(found)),
+                _ => return (None, Some(Finding { subject: subject.to_owned(), ..not_looked_up(&outcome, lang) })),
             };
-            (None, Some(Finding::failed(subject, found.text, advice).first(Step::ContactsSecret, advice)))
+            (None, Some(Finding::failed(subject, outcome.reason(), advice).first(Step::ContactsSecret, advice)))
         }
     }
 }
@@ -324,8 +314,8 @@ fn wait_is_told(members: usize, lang: Lang) {
 /// A look-up that failed for a reason of its own: alerts may arrive all the same.
 fn not_looked_up(outcome: &Outcome, lang: Lang) -> Finding {
     let advice = lang.pick(
-        "不影响发送。若 wecom.api_base 是反向代理，请放行 user/get、department/*、tag/*；否则稍后再试",
-        "alerts can be sent all the same. If wecom.api_base is a relay, let it pass user/get, department/* and tag/*; else try again later",
+        "不影响发送。若 wecom.api_base 是反向代理，请放行 user/*、department/*、tag/*；否则稍后再试",
+        "alerts can be sent all the same. If wecom.api_base is a relay, let it pass user/*, department/* and tag/*; else try again later",
     );
     let text = format!("{}{}", lang.pick("无法核对：", "cannot be looked up: "), outcome.reason());
     Finding::warning("wecom members", text, advice)
@@ -432,4 +422,21 @@ fn known(wanted: &[(&Recipient, u64)], listed: Result<Vec<Named>, Outcome>, subj
         findings.push(Finding::failed(subject, format!("{text}{list}"), advice).first(Step::VisibleRange, range(lang)));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::finding::Level;
+
+    #[test]
+    fn an_app_that_is_stopped_fails() {
+        let app = Agent { name: "邮铃".to_owned(), closed: true, ..Agent::default() };
+        for (lang, text) in [(Lang::En, "邮铃 is disabled"), (Lang::ZhCn, "邮铃 已停用")] {
+            let findings = of_app(&app, lang);
+            let first = findings.first().map(|finding| (finding.level, finding.text.as_str(), finding.first.clone()));
+            let step = Some((Step::EnableApp, enable(lang).to_owned()));
+            assert_eq!(first, Some((Level::Failed, text, step)));
+        }
+    }
 }

@@ -246,10 +246,23 @@ async fn look_ups_that_wecom_does_not_answer_are_only_warned_of() {
     told(
         &world,
         0,
-        &["[warning] wecom members: cannot be looked up: user/get: HTTP 404", "let it pass user/get"],
-        &["[注意] wecom members: 无法核对：user/get: HTTP 404", "请放行 user/get"],
+        &["[warning] wecom members: cannot be looked up: user/get: HTTP 404", "let it pass user/*"],
+        &["[注意] wecom members: 无法核对：user/get: HTTP 404", "请放行 user/*"],
     );
     assert_eq!(world.counts().await["user_get"], 2, "and nobody else is asked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_does_not_pass_the_list_of_members_is_only_warned_of() {
+    let world = World::one().await;
+    with_wecom(&world, "contacts_secret = \"sandbox-contacts-secret\"");
+    world.control(json!({"http_status_next": {"call": "user_list_id", "status": 404, "times": 2}})).await;
+    told(
+        &world,
+        0,
+        &["[warning] wecom contacts: cannot be looked up: user/list_id: HTTP 404", "let it pass user/*"],
+        &["[注意] wecom contacts: 无法核对：user/list_id: HTTP 404", "请放行 user/*"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
