@@ -2,7 +2,7 @@
 //! and back.
 
 use super::records::Source;
-use super::state::{done, fetched, is_there, note_written, replace_store};
+use super::state::{done, fetched, is_there, replace_store};
 use super::table::local;
 use super::{FAILED, fail, load};
 use crate::app;
@@ -119,7 +119,6 @@ async fn write(config: &Config, wanted: &Path, progress: &ProgressBar, lang: Lan
         let advice = lang.pick("检查目录、权限和磁盘空间", "check the directory, its rights and the space on its disk");
         fail(FAILED, &format!("{}: {said}: {error}{}{advice}", wanted.display(), lang.pick("；", "; ")))
     })?;
-    note_written(&source, wanted, &written, lang).await;
     Ok(written)
 }
 

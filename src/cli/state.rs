@@ -6,9 +6,9 @@ use super::{FAILED, fail, load, operator, status};
 use crate::app;
 use crate::audit::Audit;
 use crate::config::Config;
-use crate::control::{self, AlertList, Ask, AskError, Request};
+use crate::control::{self, AlertList, AskError, Request};
 use crate::model::{Deed, Lang, What};
-use crate::office::{self, Words};
+use crate::office;
 use crate::state::{StateError, Summary, exports, put_in_place};
 use clap::Subcommand;
 use std::os::unix::fs::MetadataExt;
@@ -68,7 +68,6 @@ async fn export(config: &Config, wanted: Option<PathBuf>, lang: Lang) -> ExitCod
             }
         },
     };
-    note_written(&source, &to, &summary, lang).await;
     let said = match lang {
         Lang::ZhCn => format!("已导出 {} 条记录到 {}", summary.lines, to.display()),
         Lang::En => format!("{} records exported to {}", summary.lines, to.display()),
@@ -91,25 +90,6 @@ pub(super) async fn fetched(config: &Config, source: &Source, lang: Lang) -> Res
         Ok(summary) => Ok((summary, to)),
         Err(error) => Err(status::refused(&error, config, None, lang)),
     }
-}
-
-/// Notes in the audit that everything was written to a file.
-pub(super) async fn note_written(source: &Source, file: &Path, summary: &Summary, lang: Lang) {
-    let deeds = vec![deed(What::Backup, file, summary)];
-    let asked = source.ask(Request::Office { by: operator::by(), ask: Ask::Note { deeds } }).await;
-    let noted: Result<Result<(), Words>, AskError> = asked;
-    let why = match noted {
-        Ok(Ok(())) => None,
-        Ok(Err(words)) => Some(words.text(lang).to_owned()),
-        Err(error) => Some(format!("{error:?}")),
-    };
-    not_in_audit(why, lang);
-}
-
-fn deed(what: What, file: &Path, summary: &Summary) -> Deed {
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let detail = Deed::done(what, "").with("file", file.display().to_string());
-    detail.with("records", summary.lines.to_string())
 }
 
 /// It was done all the same.
@@ -197,8 +177,10 @@ pub(super) async fn replace_store(
     let (summary, aside) = put_in_place(file, store, "replaced", app::wall())
         .map_err(|error| format!("{}: {}", file.display(), error.text(lang)))?;
     let wall = app::wall();
+    let from = std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string();
+    let deed = Deed::done(What::Restore, from).with("records", summary.lines.to_string());
     let noted = Audit::open(&config.audit.path, office::copies(config), wall)
-        .and_then(|audit| audit.note(&operator::by(), &[deed(What::Restore, file, &summary)], wall));
+        .and_then(|audit| audit.note(&operator::by(), &[deed], wall));
     not_in_audit(noted.err().map(|error| format!("{}: {error}", config.audit.path.display())), lang);
     Ok((summary, aside))
 }
