@@ -51,8 +51,6 @@ fn cut(text: &str, widest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Lang, Recipient, Timestamp};
-    use jiff::tz::TimeZone;
 
     #[test]
     fn chinese_and_latin_stand_in_line() {

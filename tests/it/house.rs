@@ -133,16 +133,16 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     // Backends: everybody else knows the traits.
     (
         "TcpDial",
-        &["src/imap/", "src/app.rs", "src/cli/check.rs", "src/cli/folders.rs"],
+        &["src/imap/", "src/app/", "src/cli/check.rs", "src/cli/folders.rs"],
         "backends are named where things are wired",
     ),
     (
         "ImapSource",
-        &["src/imap/", "src/app.rs", "src/cli/check.rs", "src/cli/folders.rs"],
+        &["src/imap/", "src/app/", "src/cli/check.rs", "src/cli/folders.rs"],
         "backends are named where things are wired",
     ),
-    ("Store", &["src/state/", "src/app.rs", "src/cli/check.rs"], "backends are named where things are wired"),
-    ("SystemClock", &["src/clock.rs", "src/app.rs", "src/cli/"], "backends are named where things are wired"),
+    ("Store", &["src/state/", "src/app/", "src/cli/check.rs"], "backends are named where things are wired"),
+    ("SystemClock", &["src/clock.rs", "src/app/", "src/cli/"], "backends are named where things are wired"),
     // Time: `now` is an argument.
     ("Timestamp::now", &["src/clock.rs"], "the system's time is read in one file"),
     ("Zoned::now", &["src/demo/page.rs"], "the demo dates its own mails"),
@@ -171,7 +171,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "spawn_blocking",
-        &["src/app.rs", "src/cli/check.rs", "src/demo/", "src/state/export.rs", "src/office/", "src/web/audit.rs"],
+        &["src/app/", "src/cli/check.rs", "src/demo/", "src/state/export.rs", "src/office/", "src/web/audit.rs"],
         "opening the store blocks, and so do Dovecot, writing an export and reading the audit",
     ),
     ("unbounded_channel", &[], "a queue without an end hides that nobody empties it"),

@@ -1,6 +1,7 @@
 //! The service, wired in one straight function; the only file that names concrete backends. What is made is torn
 //! down in the opposite order, under a deadline.
 
+mod running;
 mod surface;
 
 use crate::audit::Audit;
@@ -16,17 +17,17 @@ use crate::office::{self, Errand, Mail, Office, OfficeError, Worlds};
 use crate::people::People;
 use crate::state::{Ledger, Limits, Registry, Restored, Sessions, State, StateError, Store, exports, restore_damaged};
 use crate::supervise::{Shared, Supervisor};
-use crate::systemd::{self, Knock, Manager, Signs};
+use crate::systemd::{self, Manager, Signs};
 use crate::upkeep;
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
 use futures_util::future::BoxFuture;
+use running::Running;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -135,17 +136,7 @@ pub async fn run(
     let supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::of(&all_accounts(&config, &office)));
     let looks = Arc::new(Looks::of_config(&config));
-    let compose = deliver::composer(&config, client.clone(), accounts_now.clone(), looks.clone());
-    let delivery = Delivery {
-        state: state.clone(),
-        push: client.clone(),
-        clock: clock.clone(),
-        health: health.clone(),
-        compose,
-        lang: config.alerts.lang,
-        time_zone: config.alerts.time_zone.clone(),
-        admins: config.admin.recipients.clone(),
-    };
+    let delivery = delivery(&config, (&state, &clock, &health), &client, (&accounts_now, &looks));
     spawn_delivery(&supervisor, delivery, client.clone(), &stop);
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
     upkeep::spawn(&supervisor, (&state, &people), &clock, &stop);
@@ -180,76 +171,22 @@ pub async fn run(
     Ok(end(running.supervisor, &state).await)
 }
 
-/// What follows the accounts.
-struct Running {
-    supervisor: Supervisor,
-    office: Arc<Office>,
-    service: Arc<Service>,
-    console: Arc<web::Console>,
-    accounts: Arc<Accounts>,
-    people: Arc<People>,
-    looks: Arc<Looks>,
-    config: Arc<Config>,
-    manager: Arc<Manager>,
-}
-
-impl Running {
-    /// Until the stop, or (with its reason) until the store is stuck.
-    async fn serve(
-        &mut self,
-        (mut reload, mut errands, mut knocks): (
-            mpsc::Receiver<Arc<Config>>,
-            mpsc::Receiver<Errand>,
-            mpsc::Receiver<Knock>,
-        ),
-        stop: &CancellationToken,
-        mut stuck: BoxFuture<'static, StateError>,
-    ) -> Option<StateError> {
-        let mut life = tokio::time::interval(LIFE_EVERY);
-        life.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                why = &mut stuck => return Some(why),
-                Some(fresh) = reload.recv() => {
-                    self.follow(fresh).await;
-                    self.manager.ready().await;
-                }
-                Some(answer) = knocks.recv() => drop(answer.send(())),
-                Some(errand) = errands.recv() => match errand {
-                    Errand::Accounts => self.apply(),
-                    Errand::Look(account) => self.supervisor.look_now(&account),
-                },
-                _ = life.tick() => self.supervisor.check_life(),
-            }
-        }
-    }
-
-    /// Brings all in line with the accounts of the file and of the registry as they are now.
-    fn apply(&mut self) {
-        let (watched, disabled) = (all_accounts(&self.config, &self.office), self.office.disabled());
-        self.accounts.update(&watched);
-        self.supervisor.apply(&watched);
-        self.supervisor.disable(&disabled);
-        self.service.update(&[watched, disabled].concat());
-    }
-
-    /// Goes by a config that was read anew.
-    async fn follow(&mut self, fresh: Arc<Config>) {
-        self.people.update(&fresh);
-        self.looks.follow(&fresh);
-        self.console.follow(&fresh);
-        let followed = self.office.follow(&fresh).await;
-        let deed = match &followed {
-            Ok(()) => Deed::done(What::Reload, ""),
-            Err(reason) => Deed::refused(What::Reload, "", reason.to_string()),
-        };
-        if let Err(reason) = followed {
-            error!(%reason, "not all of the config could be applied to the registry");
-        }
-        note(&self.office, deed).await;
-        self.config = fresh;
-        self.apply();
+/// What sends alerts.
+fn delivery(
+    config: &Config,
+    (state, clock, health): (&Arc<dyn State>, &Arc<dyn Clock>, &Arc<Health>),
+    client: &Arc<Client>,
+    (accounts, looks): (&Arc<Accounts>, &Arc<Looks>),
+) -> Delivery {
+    Delivery {
+        state: state.clone(),
+        push: client.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        compose: deliver::composer(config, client.clone(), accounts.clone(), looks.clone()),
+        lang: config.alerts.lang,
+        time_zone: config.alerts.time_zone.clone(),
+        admins: config.admin.recipients.clone(),
     }
 }
 
