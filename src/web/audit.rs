@@ -30,7 +30,8 @@ struct AuditPage {
     from: String,
     to: String,
     text: String,
-    whats: Vec<(&'static str, bool)>,
+    /// Its word in a query, as people read it, and whether it is chosen.
+    whats: Vec<(&'static str, &'static str, bool)>,
     rows: Vec<AuditRow>,
     next: Option<String>,
     export: String,
@@ -43,6 +44,8 @@ struct AuditRow {
     who: String,
     from: String,
     what: &'static str,
+    /// The same for who reads Chinese.
+    word: Option<&'static str>,
     whom: String,
     refused: Option<String>,
     detail: String,
@@ -88,7 +91,7 @@ fn folder(console: &Console) -> PathBuf {
     console.parts.office.audit().folder().to_owned()
 }
 
-fn row(record: &Record, zone: &TimeZone) -> AuditRow {
+fn row(record: &Record, lang: Lang, zone: &TimeZone) -> AuditRow {
     let detail: Vec<_> = record.detail.iter().map(|(name, value)| format!("{name}={value}")).collect();
     AuditRow {
         no: record.no,
@@ -96,9 +99,44 @@ fn row(record: &Record, zone: &TimeZone) -> AuditRow {
         who: record.who(),
         from: plain(&record.by.from),
         what: record.what.word(),
+        word: (lang == Lang::ZhCn).then(|| chinese(record.what)),
         whom: plain(&record.whom),
         refused: record.refusal().map(plain),
         detail: plain(&detail.join(" ")),
+    }
+}
+
+/// What was done, in Chinese.
+fn chinese(what: What) -> &'static str {
+    match what {
+        What::AccountAdd => "添加邮箱",
+        What::AccountChange => "修改邮箱",
+        What::AccountPassword => "更换密码",
+        What::AccountDisable => "停用邮箱",
+        What::AccountEnable => "启用邮箱",
+        What::AccountRemove => "解绑邮箱",
+        What::AccountTest => "测试登录",
+        What::AccountSync => "立即查看",
+        What::AccountImport => "批量导入",
+        What::AccountExport => "导出邮箱",
+        What::Reconcile => "核对成员",
+        What::Leaver => "成员已离开",
+        What::Return => "成员已返回",
+        What::AlertRetry => "重发提醒",
+        What::AlertDrop => "放弃提醒",
+        What::Mute => "设置静音",
+        What::Unmute => "取消静音",
+        What::SignIn => "登录后台",
+        What::SignOut => "退出后台",
+        What::VaultRotate => "更换主密钥",
+        What::Backup => "导出存储",
+        What::Restore => "导入存储",
+        What::AuditExport => "导出审计",
+        What::AuditGap => "审计缺失",
+        What::AuditRotate => "清理旧审计",
+        What::Start => "服务启动",
+        What::Stop => "服务停止",
+        What::Reload => "重读配置",
     }
 }
 
@@ -134,8 +172,11 @@ async fn shown(console: &Console, visit: &Visit, said: Option<(&'static str, Str
         from: visit.query.text("from").to_owned(),
         to: visit.query.text("to").to_owned(),
         text: visit.query.text("q").to_owned(),
-        whats: What::ALL.iter().map(|what| (what.word(), what.word() == chosen)).collect(),
-        rows: records.iter().map(|record| row(record, &visit.settings.zone)).collect(),
+        whats: What::ALL
+            .iter()
+            .map(|what| (what.word(), visit.pick(chinese(*what), what.word()), what.word() == chosen))
+            .collect(),
+        rows: records.iter().map(|record| row(record, visit.lang, &visit.settings.zone)).collect(),
         next: last.map(|no| format!("{}&before={no}", link(visit, "/admin/audit"))),
         export: link(visit, "/admin/audit/export"),
         said,

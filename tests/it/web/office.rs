@@ -294,7 +294,7 @@ async fn the_audit_is_read_checked_and_written_out() {
         bind(&mut admin, &format!("m{n}@corp.example"), &format!("m{n}")).await;
     }
     let mut browser = bench.signed_in("zhaoliu").await;
-    let rows = |text: &str| text.matches("<td class=\"mono\">").count();
+    let rows = |text: &str| text.matches("<td class=\"deed\">").count();
     let text = browser.get("/admin/audit").await.text;
     assert_eq!(rows(&text), 100);
     let next = text.split("<a href=\"").find(|link| link.contains("before=")).unwrap();
