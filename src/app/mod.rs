@@ -116,8 +116,7 @@ pub async fn run(
     let people = people(&config, &ledger, &clock).await?;
     let shared = shared(&config, &state, &clock, (&health, &people)).await?;
     let mail = Mail { source: shared.source.clone(), hosts: shared.hosts.clone() };
-    let directory = Arc::new(client.contacts(&config.wecom));
-    let worlds = Worlds { mail, directory, state: state.clone() };
+    let worlds = Worlds { mail, directory: Arc::new(client.contacts(&config.wecom)), state: state.clone() };
     let (office, errands) = open_office(&config, registry, &clock, worlds).await?;
     let office = Arc::new(office);
     note(&office, Deed::done(What::Start, "").with("version", env!("CARGO_PKG_VERSION"))).await;

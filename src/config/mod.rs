@@ -225,7 +225,10 @@ fn sections_of<'a>(cx: &'a Reading<'a>, root: &'a DeTable<'a>) -> Sections<'a> {
         cx.warn(
             None,
             "account".to_owned(),
-            say("no [[account]] yet: no mailbox is watched", "还没有 [[account]]：没有监视任何邮箱"),
+            say(
+                "no [[account]]: only registered accounts (mailbell account add) are watched",
+                "没有 [[account]]：只监视登记的账号（mailbell account add）",
+            ),
         );
     }
     found
