@@ -123,15 +123,8 @@ pub async fn run(
     let faces = (state.clone(), ledger.clone());
     let service = Service::new(faces, clock.clone(), (health.clone(), people.clone()), shared.allowance);
     let service = Arc::new(service.with_office(office.clone()));
-    let made = surface::Made {
-        service: service.clone(),
-        state: state.clone(),
-        ledger: ledger.clone(),
-        sessions,
-        office: office.clone(),
-        clock: clock.clone(),
-    };
-    let console = surface::console(&config, &client, made)?;
+    let faces = (&service, &state, &ledger, &sessions);
+    let console = surface::console((&config, &client), faces, (&office, &clock))?;
     let supervisor = Supervisor::new(shared, stop.clone());
     let accounts_now = Arc::new(Accounts::of(&all_accounts(&config, &office)));
     let looks = Arc::new(Looks::of_config(&config));

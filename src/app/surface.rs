@@ -24,22 +24,25 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, StartError
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, reason: error.to_string() })
 }
 
-/// The administrator's console.
-pub(super) fn console(config: &Config, client: &Client, parts: Made) -> Result<Arc<web::Console>, StartError> {
-    let sign_in = Arc::new(web::Members::new(&config.wecom, Arc::new(client.contacts(&config.wecom))));
-    let Made { service, state, ledger, sessions, office, clock } = parts;
-    let parts = web::Parts { service, state, ledger, sessions, office, sign_in, clock };
-    web::Console::new(config, parts).map(Arc::new).map_err(StartError::Certificate)
-}
+/// The running service, and the store by its faces.
+type Kept<'a> = (&'a Arc<Service>, &'a Arc<dyn State>, &'a Arc<dyn Ledger>, &'a Arc<dyn Sessions>);
 
-/// What the console is made from.
-pub(super) struct Made {
-    pub(super) service: Arc<Service>,
-    pub(super) state: Arc<dyn State>,
-    pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) sessions: Arc<dyn Sessions>,
-    pub(super) office: Arc<Office>,
-    pub(super) clock: Arc<dyn Clock>,
+/// The administrator's console.
+pub(super) fn console(
+    (config, client): (&Config, &Client),
+    (service, state, ledger, sessions): Kept<'_>,
+    (office, clock): (&Arc<Office>, &Arc<dyn Clock>),
+) -> Result<Arc<web::Console>, StartError> {
+    let parts = web::Parts {
+        service: service.clone(),
+        state: state.clone(),
+        ledger: ledger.clone(),
+        sessions: sessions.clone(),
+        office: office.clone(),
+        sign_in: Arc::new(web::Members::new(&config.wecom, Arc::new(client.contacts(&config.wecom)))),
+        clock: clock.clone(),
+    };
+    web::Console::new(config, parts).map(Arc::new).map_err(StartError::Certificate)
 }
 
 pub(super) fn spawn_web(

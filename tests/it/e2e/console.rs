@@ -192,3 +192,40 @@ async fn a_certificate_that_cannot_be_used_stops_the_start_in_words() {
     assert_eq!(code, 1, "{told}");
     assert!(told.contains("[web] cert 和 key 无法使用") && told.contains("PEM"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_alert_is_told_and_sent_again_without_showing_what_is_in_it() {
+    let (mut world, base) = world().await;
+    world.run().await;
+    world.control(json!({ "remove_member": "zhangsan" })).await;
+    world.mail("zhangsan", "拒收的一封", "dead").await;
+    let mut hand = Hand::new(&base);
+    hand.sign_in().await;
+    let mut page = String::new();
+    world
+        .until("the alert is dead", async || {
+            page = hand.get("/admin/alerts").await.1;
+            page.contains("81013")
+        })
+        .await;
+    for word in ["发送失败", "可见范围", "zhangsan@corp.example INBOX", "重新发送所选"] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    let id = page.split_once("href=\"/admin/alerts/").unwrap().1.split('"').next().unwrap().to_owned();
+    let one = hand.get(&format!("/admin/alerts/{id}")).await.1;
+    let told = [page.as_str(), &one, &hand.get("/admin/accounts/zhangsan%40corp.example").await.1].concat();
+    assert!(!told.contains("拒收") && !told.contains("李四"), "neither subject nor sender: {told}");
+    let csrf = one.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    world.control(json!({ "add_member": { "userid": "zhangsan", "name": "张三" } })).await;
+    let request = hand.client.post(format!("{base}/admin/alerts/retry"));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let (status, text) = hand.send(request.body(format!("csrf={csrf}&id={id}"))).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{text}");
+    world.sees("zhangsan", &["拒收的一封"]).await;
+    // With personal data allowed in the log, pages show it too.
+    let text = std::fs::read_to_string(&world.file).unwrap() + "[log]\npersonal = true\n";
+    std::fs::write(&world.file, text).unwrap();
+    world.signal("HUP");
+    let path = "/admin/accounts/zhangsan%40corp.example";
+    world.until("the subject is shown", async || hand.get(path).await.1.contains("拒收的一封")).await;
+}
