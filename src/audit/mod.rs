@@ -21,7 +21,7 @@ use crate::model::{By, Deed, Timestamp, What};
 use files::Head;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Audit {
     /// # Errors
     /// The folder cannot be written, or what lies there is no audit.
     pub fn open(folder: &Path, copies: Copies, at: Timestamp) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let (head, newest, gap) = files::last(folder)?;
         let inner = Inner { head, newest, file: None, copies, copies_fail: false };
         let audit = Self { folder: folder.to_owned(), inner: Mutex::new(inner) };

@@ -1,10 +1,13 @@
 //! `mailbell audit`: what was done, by whom, and whether that is still as it was written.
 
+use super::records::Source;
 use super::table::{self, local, plain};
 use super::{FAILED, WRONG_USAGE, fail, load, operator};
 use crate::audit::{self, Asked, Record};
 use crate::config::Config;
-use crate::model::{Lang, Timestamp, What};
+use crate::control::{Ask, AskError, Request};
+use crate::model::{Deed, Lang, Timestamp, What};
+use crate::office::Words;
 use clap::{Args, Subcommand};
 use jiff::civil;
 use std::path::{Path, PathBuf};
@@ -59,7 +62,7 @@ pub(super) struct Which {
 }
 
 /// Does what was typed.
-pub(super) fn audit(file: &Path, lang: Lang, command: AuditCommand) -> ExitCode {
+pub(super) async fn audit(file: &Path, lang: Lang, command: AuditCommand) -> ExitCode {
     let config = match load(file, lang) {
         Ok(config) => config,
         Err(code) => return code,
@@ -67,7 +70,7 @@ pub(super) fn audit(file: &Path, lang: Lang, command: AuditCommand) -> ExitCode 
     let done = match command {
         AuditCommand::List { which, most, json } => list(&config, &which, most, json, lang),
         AuditCommand::Verify => verify(&config, lang),
-        AuditCommand::Export { which, to_file } => export(&config, &which, to_file.as_deref(), lang),
+        AuditCommand::Export { which, to_file } => export(&config, &which, to_file.as_deref(), lang).await,
     };
     done.map_or_else(|code| code, |()| ExitCode::SUCCESS)
 }
@@ -127,9 +130,10 @@ fn list(config: &Config, which: &Which, most: usize, json: bool, lang: Lang) -> 
     Ok(())
 }
 
-fn export(config: &Config, which: &Which, to: Option<&Path>, lang: Lang) -> Result<(), ExitCode> {
+async fn export(config: &Config, which: &Which, to: Option<&Path>, lang: Lang) -> Result<(), ExitCode> {
     let mut records = read(config, which, usize::MAX, lang)?;
     records.reverse();
+    note(config, records.len()).await;
     let mut text = String::new();
     for record in &records {
         text.push_str(&serde_json::to_string(record).unwrap_or_default());
@@ -142,9 +146,19 @@ fn export(config: &Config, which: &Which, to: Option<&Path>, lang: Lang) -> Resu
     let written =
         std::fs::File::create_new(to).and_then(|mut out| std::io::Write::write_all(&mut out, text.as_bytes()));
     written.map_err(|error| fail(FAILED, &format!("{}: {error}", to.display())))?;
-    let said = lang.pick("已导出 {} 条记录", "{} record(s) exported").replace("{}", &records.len().to_string());
-    eprintln!("{said} ({:?})", operator::by().who);
+    println!("{}", lang.pick("已导出 {} 条记录", "{} record(s) exported").replace("{}", &records.len().to_string()));
     Ok(())
+}
+
+/// That somebody took a copy stands in the audit too, where somebody is there to write it.
+async fn note(config: &Config, count: usize) {
+    let Some(source) = Source::quietly(config, true).await else { return };
+    let deed = Deed::done(What::AuditExport, "").with("records", count.to_string());
+    let ask = Ask::Note { deeds: vec![deed] };
+    let noted: Result<Result<(), Words>, AskError> = source.ask(Request::Office { by: operator::by(), ask }).await;
+    if let Err(error) = noted {
+        eprintln!("{error:?}");
+    }
 }
 
 fn read(config: &Config, which: &Which, most: usize, lang: Lang) -> Result<Vec<Record>, ExitCode> {

@@ -193,7 +193,7 @@ async fn dispatch(command: Command, file: &Path, lang: Lang) -> ExitCode {
         Command::Alerts(command) => alerts::alerts(file, lang, command).await,
         Command::Account(command) => account::account(file, lang, command).await,
         Command::Vault(command) => vault::vault(file, lang, &command),
-        Command::Audit(command) => audit::audit(file, lang, command),
+        Command::Audit(command) => audit::audit(file, lang, command).await,
         Command::State(command) => state::state(file, lang, command).await,
         Command::Backup(args) => backup::backup(file, lang, args).await,
         Command::Restore(args) => backup::restore(file, lang, args).await,

@@ -10,6 +10,10 @@ const NAMED: usize = 50;
 
 impl Desk<'_> {
     pub(super) async fn reconcile(&self, dry_run: bool, json: bool) -> Result<(), ExitCode> {
+        if !json {
+            // Ten members a second, to be a guest that WeCom does not mind.
+            println!("{}", self.lang.pick("正在核对，每秒约 10 个成员……", "comparing, about 10 users a second ..."));
+        }
         let done: Reconciled = self.ask(Ask::Reconcile { dry_run }).await?;
         if json {
             println!("{}", serde_json::to_string_pretty(&done).unwrap_or_default());

@@ -100,6 +100,11 @@ async fn an_account_comes_is_disabled_and_goes_while_the_service_runs() {
     }
     assert!(audit.contains("离职") && !audit.contains(&password("zhangsan")));
     assert!(well(&world, &["audit", "verify"]).contains("the audit is whole"));
+    // Who takes a copy of the audit stands in it.
+    let out = world.dir.path().join("audit.jsonl");
+    well(&world, &["audit", "export", "--to-file", out.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), audit.lines().count());
+    assert!(well(&world, &["audit", "list", "--what", "audit.export", "--json"]).contains("\"records\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
