@@ -48,7 +48,7 @@ impl Frame {
         Self {
             lang,
             code: lang.pick("zh-CN", "en"),
-            other: other_language(&visit.path, lang),
+            other: other_language(page_of(&visit.path), lang),
             name: visit.user.as_ref().map(|user| user.name(lang)).unwrap_or_default(),
             role: visit.user.as_ref().map_or("", |user| role_word(user.role, lang)),
             csrf: visit.csrf.clone(),
@@ -71,6 +71,16 @@ pub(super) fn role_word(role: crate::model::Role, lang: Lang) -> &'static str {
 fn guard_of(path: &str) -> Guard {
     let found = ROUTES.iter().find(|route| route.verb == Verb::Get && route.path == path);
     found.map_or(Guard::Administrator, |route| route.guard)
+}
+
+/// The page at a path, or above it where only deeds are.
+fn page_of(path: &str) -> &str {
+    let plain = path.split('?').next().unwrap_or_default();
+    let is_page = |route: &&super::routes::Route| route.verb == Verb::Get && route.is_at(plain);
+    match (ROUTES.iter().any(|route| route.is_at(plain)), ROUTES.iter().find(is_page)) {
+        (true, None) => plain.rsplit_once('/').map_or("/admin", |(above, _)| above),
+        _ => path,
+    }
 }
 
 /// The path with `lang` set to the other language.

@@ -68,6 +68,13 @@ impl Route {
         self.path.starts_with("/admin/api/")
     }
 
+    /// Whether a path is one of its.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        let (mut mine, mut parts) = (self.path.split('/'), path.split('/'));
+        let fits = mine.by_ref().zip(parts.by_ref()).all(|(mine, part)| mine == part || mine.starts_with('{'));
+        fits && self.path.matches('/').count() == path.matches('/').count()
+    }
+
     /// The longest body that is read.
     pub(super) fn limit(&self) -> usize {
         if self.upload { UPLOAD } else { BODY }

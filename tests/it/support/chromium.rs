@@ -1,7 +1,7 @@
 //! A headless Chromium, driven over WebDriver (W3C, "WebDriver") through its chromedriver.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -171,10 +171,21 @@ impl Chromium {
 }
 
 impl Drop for Chromium {
+    /// Has the driver end its browser, which would outlive it, and then ends the driver.
     fn drop(&mut self) {
-        // The driver takes its browser along.
-        let id = self.driver.id().to_string();
-        let _ = Command::new("kill").arg(&id).status();
+        let _ = self.end_session();
+        let _ = self.driver.kill();
         let _ = self.driver.wait();
+    }
+}
+
+impl Chromium {
+    fn end_session(&self) -> std::io::Result<()> {
+        let (host, path) = self.base.trim_start_matches("http://").split_once('/').unwrap_or_default();
+        let mut driver = std::net::TcpStream::connect(host)?;
+        driver.set_read_timeout(Some(PATIENCE))?;
+        write!(driver, "DELETE /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+        // It answers once the browser is gone.
+        driver.read(&mut [0; 64]).map(drop)
     }
 }

@@ -60,6 +60,7 @@ async fn an_account_is_bound_changed_and_unbound_and_the_audit_tells_all_of_it()
     let tested = act(&mut browser, &format!("{page}/test"), &[]).await;
     assert_eq!(tested.status, StatusCode::OK);
     assert!(tested.text.contains("登录失败") && tested.text.contains("weixin token"), "{}", tested.text);
+    assert!(tested.text.contains("href=\"/admin/accounts/lisi%40corp.example?lang=en\""), "{}", tested.text);
     for (deed, word) in [("disable", "已停用"), ("enable", "已启用"), ("sync", "已请求"), ("password", "密码已更换")]
     {
         let answer = act(&mut browser, &format!("{page}/{deed}"), &[("password", "hunter3"), ("why", "leave")]).await;
