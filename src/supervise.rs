@@ -50,6 +50,14 @@ pub struct Shared {
     pub last_beat: Option<Timestamp>,
 }
 
+/// Carries something through that must not stop in the middle, whoever waits for it or goes away.
+///
+/// # Errors
+/// It failed by a fault of mailbell's, in words.
+pub async fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
+    tokio::spawn(work).await.map_err(|error| error.to_string())
+}
+
 impl Shared {
     /// When accounts, folders and workers count as silent for too long.
     pub fn deadlines(imap: &Imap) -> Deadlines {

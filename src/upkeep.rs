@@ -1,7 +1,7 @@
 //! What has to be done from time to time: noting that the service lives, forgetting old records, writing exports.
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Leavers};
+use crate::config::{self, Leavers};
 use crate::model::{By, Timestamp};
 use crate::office::Office;
 use crate::people::People;
@@ -76,9 +76,8 @@ async fn upkeep(state: Arc<dyn State>, people: Arc<People>, clock: Arc<dyn Clock
 }
 
 /// Compares the registry with WeCom's members, as often as the config says, and removes old files of the audit.
-pub(crate) fn spawn_office(supervisor: &Supervisor, config: &Config, office: &Arc<Office>, stop: &CancellationToken) {
+pub(crate) fn spawn_office(supervisor: &Supervisor, office: &Arc<Office>, stop: &CancellationToken) {
     let (office, stop_token) = (office.clone(), stop.clone());
-    let (keep, directory) = (config.audit.keep, config.directory);
     supervisor.run("office", stop.clone(), move || {
         let (office, stop) = (office.clone(), stop_token.clone());
         async move {
@@ -89,6 +88,7 @@ pub(crate) fn spawn_office(supervisor: &Supervisor, config: &Config, office: &Ar
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
+                let (keep, directory) = office.policy();
                 pause = directory.every;
                 if let Err(reason) = office.rotate_audit(keep).await {
                     warn!(%reason, "old files of the audit are not removed");

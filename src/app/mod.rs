@@ -133,7 +133,7 @@ pub async fn run(
     spawn_reporter(&supervisor, &config, (&state, &clock, &health), accounts_now.clone(), &stop);
     upkeep::spawn(&supervisor, (&state, &people), &clock, &stop);
     upkeep::spawn_exports(&supervisor, &config.state, (&ledger, &clock), &stop);
-    upkeep::spawn_office(&supervisor, &config, &office, &stop);
+    upkeep::spawn_office(&supervisor, &office, &stop);
     let directory = config.state.path.clone();
     let accounts = accounts_now;
     let signs = Signs { state: state.clone(), health: health.clone() };

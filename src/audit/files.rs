@@ -63,9 +63,24 @@ pub(super) fn ended_before(folder: &Path, time: Timestamp) -> std::io::Result<Ve
     Ok(all.into_iter().filter(|month| *month < limit).collect())
 }
 
+/// The number of the first record behind a month.
+pub(super) fn first_after(folder: &Path, month: &str) -> std::io::Result<u64> {
+    for later in months(folder)?.into_iter().filter(|later| later.as_str() > month) {
+        let text = std::fs::read_to_string(of_month(folder, &later))?;
+        if let Some(first) = text.lines().next().and_then(record::parse) {
+            return Ok(first.no);
+        }
+    }
+    Ok(0)
+}
+
 pub(super) fn read_head(folder: &Path) -> std::io::Result<Option<Head>> {
     match std::fs::read(folder.join(HEAD)) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        // The power went before it was on the disk.
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| {
+            std::io::Error::other(format!("{} is no head of an audit: it was changed", folder.join(HEAD).display()))
+        }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -81,8 +96,11 @@ pub(super) fn write_head(folder: &Path, head: &Head) -> std::io::Result<()> {
 
 /// Where the chain goes on, in which month or later, and what is wrong with its end. A line without an end is taken away.
 pub(super) fn last(folder: &Path) -> std::io::Result<(Head, String, Option<Gap>)> {
-    let known = read_head(folder)?;
-    let (mut found, mut gap) = (None, None);
+    let (known, mut gap) = match read_head(folder) {
+        Ok(known) => (known, None),
+        Err(changed) => (None, Some(Gap(changed.to_string()))),
+    };
+    let mut found = None;
     let all = months(folder)?;
     let newest = all.last().cloned().unwrap_or_default();
     for month in all.into_iter().rev() {

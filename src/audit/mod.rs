@@ -30,6 +30,12 @@ use tracing::{error, warn};
 /// What the first record of all follows.
 pub(crate) const ROOT: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// The number of the first record that a rotation leaves.
+pub(crate) const FIRST_LEFT: &str = "first_left";
+
+/// How long a second place is left alone after it failed.
+const COPIES_REST: Duration = Duration::from_secs(60);
+
 /// See the module's text. One process appends: the one that holds the store.
 pub struct Audit {
     folder: PathBuf,
@@ -43,8 +49,8 @@ struct Inner {
     /// The month's file that is open.
     file: Option<(String, File)>,
     copies: Copies,
-    /// Whether the second place failed at the last record.
-    copies_fail: bool,
+    /// Until then the second place is left alone, because it failed.
+    copies_rest_until: Timestamp,
 }
 
 /// What was found wrong when the audit was opened; it is noted in it.
@@ -75,7 +81,7 @@ impl Audit {
     pub fn open(folder: &Path, copies: Copies, at: Timestamp) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let (head, newest, gap) = files::last(folder)?;
-        let inner = Inner { head, newest, file: None, copies, copies_fail: false };
+        let inner = Inner { head, newest, file: None, copies, copies_rest_until: Timestamp::default() };
         let audit = Self { folder: folder.to_owned(), inner: Mutex::new(inner) };
         if let Some(Gap(why)) = gap {
             error!(%why, "the audit is not whole");
@@ -112,36 +118,40 @@ impl Audit {
             return Err(failed);
         }
         inner.head = head;
-        files::write_head(&self.folder, &inner.head)?;
-        let copied = inner.copies.give(&text);
-        if let (Err(reason), false) = (&copied, inner.copies_fail) {
-            warn!(%reason, "the audit's second place cannot be written; the audit itself goes on");
+        if let Err(reason) = files::write_head(&self.folder, &inner.head) {
+            warn!(%reason, "the audit's head cannot be written; it is behind the files until the next record");
         }
-        inner.copies_fail = copied.is_err();
+        // Who does not take it in time does not hold up each record.
+        if at < inner.copies_rest_until {
+            return Ok(());
+        }
+        inner.copies_rest_until = Timestamp::default();
+        if let Err(reason) = inner.copies.give(&text) {
+            warn!(%reason, "the audit's second place cannot be written and is left alone for a minute; the audit itself goes on");
+            inner.copies_rest_until = at.plus(COPIES_REST);
+        }
         Ok(())
     }
 
-    /// Removes the files of months that ended longer ago than `keep`, and notes it.
+    /// Removes the oldest file, if its month ended longer ago than `keep`, and notes it.
     ///
     /// # Errors
     /// As [`Audit::note`].
     pub fn rotate(&self, keep: Duration, at: Timestamp) -> std::io::Result<()> {
-        let gone = files::ended_before(&self.folder, at.minus(keep))?;
-        if gone.is_empty() {
-            return Ok(());
-        }
+        // One at a time: a clock that is wrong for a day does not cost all.
+        let Some(month) = files::ended_before(&self.folder, at.minus(keep))?.into_iter().next() else { return Ok(()) };
+        let next = files::first_after(&self.folder, &month)?;
         // Noted first: a file that is gone without a word is what an audit must not have.
-        let noted: Vec<_> = gone.iter().map(|month| Deed::done(What::AuditRotate, format!("{month}.jsonl"))).collect();
-        self.note(&By::service(), &noted, at)?;
-        for month in gone {
-            std::fs::remove_file(files::of_month(&self.folder, &month))?;
-        }
-        Ok(())
+        let deed = Deed::done(What::AuditRotate, format!("{month}.jsonl")).with(FIRST_LEFT, next.to_string());
+        self.note(&By::service(), &[deed], at)?;
+        std::fs::remove_file(files::of_month(&self.folder, &month))
     }
 
     /// Sets the second places.
     pub fn copy_to(&self, copies: Copies) {
-        self.lock().copies = copies;
+        let mut inner = self.lock();
+        inner.copies = copies;
+        inner.copies_rest_until = Timestamp::default();
     }
 
     /// Where it lies.

@@ -1,7 +1,8 @@
 //! Whether the audit is as it was written.
 
 use super::files::{self, Head};
-use super::{ROOT, record};
+use super::{FIRST_LEFT, ROOT, record};
+use crate::model::What;
 use std::path::{Path, PathBuf};
 
 /// What a whole audit is.
@@ -37,7 +38,7 @@ pub fn verify(folder: &Path) -> Result<Verified, Broken> {
     let failed = |file: &Path, why: String| Broken { file: file.to_owned(), line: 0, why };
     let months = files::months(folder).map_err(|error| failed(folder, error.to_string()))?;
     let (mut head, mut first, mut span) = (Head::default(), 0, None::<(String, String)>);
-    let mut records = 0;
+    let (mut records, mut left) = (0, Vec::new());
     for month in months {
         let file = files::of_month(folder, &month);
         let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
@@ -63,6 +64,9 @@ pub fn verify(folder: &Path) -> Result<Verified, Broken> {
             if records == 0 {
                 first = record.no;
             }
+            if record.what == What::AuditRotate {
+                left.extend(record.detail.get(FIRST_LEFT).and_then(|no| no.parse::<u64>().ok()));
+            }
             span = Some((span.map_or_else(|| record.at.clone(), |(from, _)| from), record.at.clone()));
             head = Head { no: record.no, hash: record.hash };
             records += 1;
@@ -72,6 +76,15 @@ pub fn verify(folder: &Path) -> Result<Verified, Broken> {
         }
     }
     let known = files::read_head(folder).map_err(|error| failed(folder, error.to_string()))?;
+    if let Some(known) = known.as_ref().filter(|known| known.no == head.no && known.hash != head.hash) {
+        return Err(failed(folder, format!("record {} is not the one that the head names", known.no)));
+    }
+    if first > 1 && !left.contains(&first) {
+        return Err(failed(
+            folder,
+            format!("records 1 to {} are missing at the beginning, and no rotation tells of it", first - 1),
+        ));
+    }
     if let Some(known) = known.filter(|known| known.no > head.no) {
         let why = format!("records {} to {} are missing at the end", head.no + 1, known.no);
         return Err(failed(folder, why));

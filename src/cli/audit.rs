@@ -143,8 +143,7 @@ async fn export(config: &Config, which: &Which, to: Option<&Path>, lang: Lang) -
         text.lines().for_each(|line| println!("{line}"));
         return Ok(());
     };
-    let written =
-        std::fs::File::create_new(to).and_then(|mut out| std::io::Write::write_all(&mut out, text.as_bytes()));
+    let written = super::private_file(to).and_then(|mut out| std::io::Write::write_all(&mut out, text.as_bytes()));
     written.map_err(|error| fail(FAILED, &format!("{}: {error}", to.display())))?;
     println!("{}", lang.pick("已导出 {} 条记录", "{} record(s) exported").replace("{}", &records.len().to_string()));
     Ok(())

@@ -231,6 +231,12 @@ fn load(file: &Path, lang: Lang) -> Result<Config, ExitCode> {
     config::load(file).map_err(|problems| fail(WRONG_USAGE, &problems.text(lang)))
 }
 
+/// A new file for the eyes of its owner alone.
+fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Prints a line.
 fn print_line(text: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();

@@ -6,7 +6,7 @@ use super::keys;
 use super::oauth::Oauths;
 use super::provider::Providers;
 use super::reader::{self, Reader};
-use super::reading::{Lists, Reading};
+use super::reading::{Lists, Reading, quoted};
 use super::syntax;
 use super::used::{Account, Alerts, Credential, Problem};
 use crate::model::{Entry, KeptSecret};
@@ -61,6 +61,9 @@ impl Desk {
             }
             return Err(super::at_least_one(mistakes));
         };
+        if !entry.host.is_empty() && !matches!(read.credential, Credential::Password(_)) {
+            return Err(vec![everybodys(&entry.host)]);
+        }
         let mut account = account::with_alerts(read, &self.alerts);
         if let (Credential::Password(_), Some(kept)) = (&account.credential, password) {
             account.credential = Credential::Kept(kept);
@@ -71,6 +74,19 @@ impl Desk {
     /// The names that `provider` may say.
     pub fn providers(&self) -> Vec<String> {
         self.providers.list()
+    }
+}
+
+/// What opens many accounts goes to servers that the config names, and nowhere else.
+fn everybodys(host: &str) -> Problem {
+    let shown = quoted(host);
+    Problem {
+        line: 0,
+        key: "host".to_owned(),
+        en: format!(
+            "tokens and master passwords are not sent to a host that an entry names ({shown}); name the server in a section [provider.NAME] of the config"
+        ),
+        zh: format!("令牌和主用户密码不会发往登记项里写的主机（{shown}）；请在配置中用 [provider.名称] 写明服务器"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::server::answered;
 use super::{OutboxStatus, Refusal, Request};
 use crate::clock::Clock;
-use crate::model::{AccountId, AlertId, By, Deed, Mark, RawName, What};
+use crate::model::{AccountId, AlertId, By, Deed, Mark, RawName, What, Who};
 use crate::office::Office;
 use crate::people::People;
 use crate::state::{AlertState, AlertView, Ledger, Outbox, State, StateError};
@@ -35,6 +35,18 @@ pub struct FolderMark {
     pub folder: RawName,
     /// Its mark.
     pub mark: Mark,
+}
+
+/// Who asks, by what they say and by what is known of them.
+fn operator(said: By, known: &By) -> By {
+    let who = match (said.who, &known.who) {
+        (Who::Operator(name), Who::Operator(uid)) if name != *uid && known.from == "socket" => {
+            Who::Operator(format!("{name} ({uid})"))
+        }
+        (Who::Operator(name), _) => Who::Operator(name),
+        _ => known.who.clone(),
+    };
+    By { who, from: known.from.clone() }
 }
 
 /// What a request does that the audit must know; what the office does, it notes itself.
@@ -90,8 +102,9 @@ impl Records {
             Request::Unmute { user, ids } => {
                 answered(self.told(self.ledger.unmute(&user, ids, self.clock.wall()).await).await)
             }
-            Request::Office { by, ask } => match &self.office {
-                Some(office) => ask.answer(office, &by).await,
+            Request::Office { by: said, ask } => match &self.office {
+                // A name may be said; where from, and that it is no member of WeCom, is known here.
+                Some(office) => ask.answer(office, &operator(said, by)).await,
                 None => Err(Refusal::Failed("the registry is not open here".to_owned())),
             },
             Request::Status { .. } => Err(Refusal::Failed("no service is running".to_owned())),

@@ -256,6 +256,13 @@ impl Proof {
             }
             Self::Sasl(exchange) => authenticate(wire, exchange).await,
         };
+        // Some servers and proxies say back what they were told.
+        let answer = answer.map_err(|error| match error {
+            ImapError::No { command, text } => ImapError::No { command, text: self.without_secret(text) },
+            ImapError::Bad { command, text } => ImapError::Bad { command, text: self.without_secret(text) },
+            ImapError::Bye(text) => ImapError::Bye(self.without_secret(text)),
+            other => other,
+        });
         match answer {
             Err(ImapError::No { text, .. } | ImapError::Bad { text, .. }) => {
                 Err(ImapError::Login { trouble: self.trouble(&text), text: self.with_offer(text, offered) })
@@ -267,6 +274,17 @@ impl Proof {
             }),
             other => other,
         }
+    }
+
+    /// The server's words without what only we may know.
+    fn without_secret(&self, text: String) -> String {
+        let secrets = match self {
+            Self::Login { password, .. } => vec![password.clone()],
+            Self::Sasl(exchange) => exchange.secrets(),
+        };
+        // A very short one would take words apart, and tells nothing that is not guessed at once.
+        let long = secrets.iter().filter(|secret| secret.expose().len() >= 4);
+        long.fold(text, |text, secret| text.replace(secret.expose(), "<secret>"))
     }
 
     fn trouble(&self, text: &str) -> LoginTrouble {

@@ -65,6 +65,13 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// What a server must not say back to anybody else: the message as it was said, and the secret in it.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let last = self.message.rsplit(|byte| *byte == 0 || *byte == 1).find(|part| !part.is_empty());
+        let last = last.map(|part| String::from_utf8_lossy(part).trim_start_matches("auth=Bearer ").to_owned());
+        [Some(STANDARD.encode(self.message.as_slice())), last].into_iter().flatten().map(Secret::new).collect()
+    }
+
     /// RFC 4616: `authzid NUL authcid NUL password`; an empty `authzid` means the user who proves to be one.
     pub(super) fn plain(authzid: &str, authcid: &str, password: &Secret) -> Self {
         let parts = [authzid, "\0", authcid, "\0", password.expose()];

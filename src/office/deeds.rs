@@ -4,7 +4,7 @@ use super::{How, Office, OfficeError, Row, Turned, Words, kept};
 use crate::advice::for_imap;
 use crate::config::Account;
 use crate::imap::{ImapError, MailSource};
-use crate::model::{AccountId, By, Deed, Lang, Secret, Standing, What};
+use crate::model::{AccountId, By, Deed, Lang, Registered, Secret, Standing, What};
 use crate::state::Kept;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -44,6 +44,11 @@ impl Office {
     /// # Errors
     /// Nothing was done.
     pub async fn disable(&self, accounts: &[AccountId], why: Option<String>, by: &By) -> Result<usize, OfficeError> {
+        let (office, accounts, by) = (self.clone(), accounts.to_vec(), by.clone());
+        super::whole(async move { office.disable_now(&accounts, why, &by).await }).await
+    }
+
+    async fn disable_now(&self, accounts: &[AccountId], why: Option<String>, by: &By) -> Result<usize, OfficeError> {
         let since = self.clock.wall();
         self.stand(accounts, by, |standing| match (&why, standing) {
             (Some(_), Standing::Disabled { .. }) | (None, Standing::Enabled | Standing::Leaving { .. }) => None,
@@ -79,7 +84,11 @@ impl Office {
         let _work = self.work().await;
         let (mut all, mut deeds) = (Vec::new(), Vec::new());
         for account in accounts {
-            let mut kept = self.kept(account).await?;
+            // Whoever was removed meanwhile does not hold up the others.
+            let mut kept = match self.kept(account).await {
+                Err(OfficeError::Unknown(_)) if accounts.len() > 1 => continue,
+                kept => kept?,
+            };
             let Some((standing, deed)) = change(&kept.registered.standing) else { continue };
             kept.registered.standing = standing;
             kept.registered.changed = self.clock.wall();
@@ -99,10 +108,24 @@ impl Office {
     /// The audit or the store: nothing was done. The vault: the accounts are gone, their keys are destroyed at the next
     /// start.
     pub async fn remove(&self, accounts: &[AccountId], why: &str, by: &By) -> Result<Vec<AccountId>, OfficeError> {
+        let (office, accounts, why, by) = (self.clone(), accounts.to_vec(), why.to_owned(), by.clone());
+        super::whole(async move { office.remove_those(&accounts, |_| true, &why, &by).await }).await
+    }
+
+    /// Unbinds those of these accounts that still are as `still` says, looked at under the lock.
+    pub(super) async fn remove_those(
+        &self,
+        accounts: &[AccountId],
+        still: impl Fn(&Registered) -> bool + Send,
+        why: &str,
+        by: &By,
+    ) -> Result<Vec<AccountId>, OfficeError> {
         let _work = self.work().await;
         let (mut gone, mut deeds, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for account in accounts {
-            let Some(kept) = self.registry.account(account).await? else { continue };
+            let Some(kept) = self.registry.account(account).await?.filter(|kept| still(&kept.registered)) else {
+                continue;
+            };
             let key = kept::sealed(&kept).and_then(|sealed| sealed.key());
             let mut deed = Deed::done(What::AccountRemove, account.to_string())
                 .with("user", kept.registered.entry.user.clone())
@@ -114,12 +137,22 @@ impl Office {
             keys.extend(key);
             gone.push(account.clone());
         }
+        // Without the keyring nothing can be destroyed, and the audit must not say that it was.
+        let vault = self.read().vault.clone();
+        if vault.is_none() && !keys.is_empty() {
+            return Err(OfficeError::NoVault);
+        }
         self.note(by, &deeds).await?;
         self.registry.deregister(gone.clone()).await?;
         self.desk_again(&[], &gone).await;
-        let vault = self.read().vault.clone();
         if let Some(vault) = vault.filter(|_| !keys.is_empty()) {
-            super::off_the_loop(move || vault.destroy(&keys)).await??;
+            let destroyed = super::off_the_loop(move || vault.destroy(&keys)).await?;
+            if let Err(error) = destroyed {
+                let deeds =
+                    gone.iter().map(|id| Deed::refused(What::AccountRemove, id.to_string(), "key not destroyed"));
+                self.note(by, &deeds.collect::<Vec<_>>()).await?;
+                return Err(error.into());
+            }
         }
         Ok(gone)
     }

@@ -25,6 +25,7 @@ use crate::config::{self, Account, Config, Desk};
 use crate::imap::MailSource;
 use crate::model::{AccountId, By, Deed, Lang, Owner, Recipient, Registered, Standing};
 use crate::state::{Kept, Page, Registry, State, Wanted};
+use crate::supervise::finish;
 use crate::vault::{KeyId, MasterKey, Vault};
 use crate::watch::Hosts;
 use crate::wecom::Directory;
@@ -36,6 +37,10 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tracing::{info, warn};
 
+/// Errands that may wait, and places among them that only changes of accounts take.
+const ERRANDS: usize = 64;
+const KEPT_PLACES: usize = 8;
+
 /// What the office asks of the running service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
@@ -45,14 +50,15 @@ pub enum Errand {
     Look(AccountId),
 }
 
-/// See the module's text.
+/// See the module's text. A clone is the same office.
+#[derive(Clone)]
 pub struct Office {
     registry: Arc<dyn Registry>,
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     /// One change at a time.
-    work: Mutex<()>,
-    rules: RwLock<Rules>,
+    work: Arc<Mutex<()>>,
+    rules: Arc<RwLock<Rules>>,
     errands: mpsc::Sender<Errand>,
     worlds: Worlds,
 }
@@ -85,6 +91,8 @@ struct Rules {
     of_file: HashMap<AccountId, Option<Arc<str>>>,
     /// `[directory]`
     directory: config::Directory,
+    /// `audit.keep`
+    keep: Duration,
     /// `[admin] recipients`, and their language.
     admins: Vec<Recipient>,
     lang: Lang,
@@ -135,18 +143,20 @@ impl Office {
         clock: Arc<dyn Clock>,
         worlds: Worlds,
     ) -> Result<(Self, mpsc::Receiver<Errand>), OfficeError> {
-        let (errands, to_do) = mpsc::channel(64);
+        let (errands, to_do) = mpsc::channel(ERRANDS);
         let rules = Rules {
             desk: config.desk.clone(),
             vault: None,
             of_file: of_file(config),
             directory: config.directory,
+            keep: config.audit.keep,
             admins: config.admin.recipients.clone(),
             lang: config.alerts.lang,
             told_reported: BTreeSet::new(),
             accounts: BTreeMap::new(),
         };
-        let office = Self { registry, audit, clock, work: Mutex::new(()), rules: RwLock::new(rules), errands, worlds };
+        let office =
+            Self { registry, audit, clock, work: Arc::default(), rules: Arc::new(RwLock::new(rules)), errands, worlds };
         let vault = office.vault(config).await?;
         office.write(|rules| rules.vault = vault);
         office.destroy_orphans().await?;
@@ -165,6 +175,7 @@ impl Office {
             rules.desk = config.desk.clone();
             rules.of_file = of_file(config);
             rules.directory = config.directory;
+            rules.keep = config.audit.keep;
             rules.admins = config.admin.recipients.clone();
             if let Ok(vault) = &vault {
                 rules.vault = vault.clone();
@@ -200,6 +211,11 @@ impl Office {
     async fn destroy_orphans(&self) -> Result<(), OfficeError> {
         let Some(vault) = self.read().vault.clone() else { return Ok(()) };
         let all = self.registry.accounts(Wanted::default()).await?;
+        // A store that was begun anew, is the wrong one or cannot be read must not cost the keys of the right one.
+        let unread = |kept: &Kept| kept.sealed.is_some() && kept::sealed(kept).is_none();
+        if all.accounts.is_empty() || all.unread > 0 || all.accounts.iter().any(unread) {
+            return Ok(());
+        }
         let needed: HashSet<KeyId> = all.accounts.iter().filter_map(|kept| kept::sealed(kept)?.key()).collect();
         let gone = off_the_loop(move || vault.keep_only(&needed)).await??;
         if gone > 0 {
@@ -241,7 +257,7 @@ impl Office {
                 rules.accounts.insert(kept.registered.entry.account(), fresh);
             }
         });
-        // Where nobody takes errands there is no service, or it has some to do that say the same.
+        // Where nobody takes errands there is no service; where all places are taken, some of those say the same.
         let _ = self.errands.try_send(Errand::Accounts);
     }
 
@@ -317,6 +333,10 @@ impl Office {
     /// Nobody watches it, or the audit.
     pub async fn look_now(&self, account: &AccountId, by: &By) -> Result<(), OfficeError> {
         self.note(by, &[Deed::done(crate::model::What::AccountSync, account.to_string())]).await?;
+        // The last places are for what must not get lost.
+        if self.errands.capacity() <= KEPT_PLACES {
+            return Err(OfficeError::NotRunning);
+        }
         self.errands.try_send(Errand::Look(account.clone())).map_err(|_| OfficeError::NotRunning)
     }
 
@@ -337,6 +357,12 @@ impl Office {
         let (audit, at) = (self.audit.clone(), self.clock.wall());
         let rotated = off_the_loop(move || audit.rotate(keep, at)).await?;
         rotated.map_err(|error| OfficeError::Audit(error.to_string()))
+    }
+
+    /// How long the audit is kept, and `[directory]`, as the config has them now.
+    pub fn policy(&self) -> (Duration, config::Directory) {
+        let rules = self.read();
+        (rules.keep, rules.directory)
     }
 
     /// Whether the registry has any account.
@@ -399,6 +425,13 @@ fn desked(desk: &Desk, vault: Option<&Arc<Vault>>, kept: &Kept) -> Desked {
 pub fn account_of(desk: &Desk, vault: Option<&Arc<Vault>>, kept: &Kept) -> Result<Arc<Account>, Words> {
     let password = InVault::of(vault, kept).or_else(|| kept.registered.has_password.then(kept::stand_in));
     desk.account(&kept.registered.entry, password).map(Arc::new).map_err(|problems| Words::of(&problems))
+}
+
+/// Carries a change through, also where who asked for it goes away: what is noted is done, and what is done is whole.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, OfficeError>> + Send + 'static,
+) -> Result<T, OfficeError> {
+    finish(change).await.map_err(OfficeError::Failed)?
 }
 
 /// Runs what waits for a disk or computes for long beside the loop.

@@ -2,7 +2,7 @@
 
 use super::{Office, OfficeError, Words};
 use crate::config::Leavers;
-use crate::model::{AccountId, By, Deed, Lang, Recipient, Standing, What};
+use crate::model::{AccountId, By, Deed, Lang, Recipient, Registered, Standing, What};
 use crate::rules::leavers::{Bound, Presence, Verdict, judge};
 use crate::rules::retry::Outcome;
 use crate::state::{Report, Wanted};
@@ -32,6 +32,9 @@ pub struct Reconciled {
     pub held: Option<usize>,
     /// Users whom the app does not see, so that no alert reaches them.
     pub not_visible: Vec<String>,
+    /// Users whom WeCom does not find: gone, or not visible; without `wecom.contacts_secret` nobody can tell, and nobody is
+    /// unbound for that.
+    pub not_found: Vec<String>,
     /// Members who have no account here; `None`: without `wecom.contacts_secret` nobody knows.
     pub joiners: Option<Vec<String>>,
 }
@@ -40,6 +43,7 @@ pub struct Reconciled {
 struct Seen {
     presence: BTreeMap<Arc<str>, Presence>,
     not_visible: Vec<String>,
+    not_found: Vec<String>,
     members: Option<BTreeSet<Arc<str>>>,
 }
 
@@ -73,14 +77,20 @@ impl Office {
             held: verdict.held,
             reported: of_file.map(|bound| bound.account.clone()).collect(),
             not_visible: seen.not_visible,
+            not_found: seen.not_found,
             joiners,
             ..Reconciled::default()
         };
         let does = policy.leavers == Leavers::Unbind;
         sort_out(&mut done, verdict, does);
         if !dry_run {
-            self.carry_through(&done, by).await?;
-            self.tell_admins(&done).await?;
+            let (office, by) = (self.clone(), by.clone());
+            done = super::whole(async move {
+                let done = office.carry_through(done, &bound, &by).await?;
+                office.tell_admins(&done).await?;
+                Ok(done)
+            })
+            .await?;
         }
         Ok(done)
     }
@@ -103,7 +113,7 @@ impl Office {
     }
 
     /// Does what was decided.
-    async fn carry_through(&self, done: &Reconciled, by: &By) -> Result<(), OfficeError> {
+    async fn carry_through(&self, mut done: Reconciled, bound: &[Bound], by: &By) -> Result<Reconciled, OfficeError> {
         let deed = Deed::done(What::Reconcile, "")
             .with("users", done.users.to_string())
             .with("leaving", done.leaving.len().to_string())
@@ -118,7 +128,13 @@ impl Office {
         self.leave(&done.leaving, true, by).await?;
         self.leave(&done.back, false, by).await?;
         if !done.unbound.is_empty() {
-            self.remove(&done.unbound, "left WeCom", by).await?;
+            // Looking took its time: who belongs to somebody else by now stays.
+            let user_of: BTreeMap<_, _> =
+                bound.iter().map(|bound| (bound.account.clone(), bound.user.clone())).collect();
+            let still = |now: &Registered| {
+                user_of.get(&now.entry.account()).is_some_and(|user| now.entry.user.eq_ignore_ascii_case(user))
+            };
+            done.unbound = self.remove_those(&done.unbound, still, "left WeCom", by).await?;
         }
         info!(
             users = done.users,
@@ -133,7 +149,7 @@ impl Office {
                 "so many users are missing in WeCom that it is taken for a mistake: nobody is unbound. Is the app's visible range right? If they have really left, raise [directory] most_leavers"
             );
         }
-        Ok(())
+        Ok(done)
     }
 
     /// The accounts of the registry that belong to a member.
@@ -143,9 +159,10 @@ impl Office {
         let bound = of_users.map(|registered| Bound {
             account: registered.entry.account(),
             user: registered.entry.user.to_ascii_lowercase().into(),
+            marked: matches!(registered.standing, Standing::Leaving { .. }),
             leaving: match registered.standing {
-                Standing::Leaving { since } => Some(since),
-                _ => None,
+                Standing::Leaving { since } | Standing::Disabled { since, .. } => Some(since),
+                Standing::Enabled => None,
             },
         });
         Ok(bound.collect())
@@ -155,7 +172,7 @@ impl Office {
     fn bound_in_file(&self) -> Vec<Bound> {
         let rules = self.read();
         let bound = |(account, user): (&AccountId, &Option<Arc<str>>)| {
-            Some(Bound { account: account.clone(), user: user.clone()?, leaving: None })
+            Some(Bound { account: account.clone(), user: user.clone()?, leaving: None, marked: false })
         };
         rules.of_file.iter().filter_map(bound).collect()
     }
@@ -167,6 +184,8 @@ impl Office {
             (rules.admins.clone(), rules.lang, rules.told_reported.clone())
         };
         let fresh: BTreeSet<_> = done.reported.iter().cloned().collect();
+        let fresh = fresh.into_iter().chain(done.not_found.iter().map(|user| AccountId::new(user)));
+        let fresh: BTreeSet<_> = fresh.collect();
         let news = !done.leaving.is_empty() || !done.unbound.is_empty() || !done.back.is_empty() || done.held.is_some();
         // Who is only reported is missing every day: told once, while the service runs.
         let more = fresh.difference(&told).next().is_some();
@@ -201,10 +220,13 @@ async fn look(directory: &dyn Directory, users: &BTreeSet<Arc<str>>) -> Result<S
         return Err(Outcome::Channel("agent/get: the app is stopped".to_owned()));
     }
     let members = directory.members().await?;
-    let (mut presence, mut not_visible) = (BTreeMap::new(), Vec::new());
+    let (mut presence, mut not_visible, mut not_found) = (BTreeMap::new(), Vec::new(), Vec::new());
     for user in users {
         let found = directory.member(user).await?.presence;
         let listed = members.as_ref().map(|members| members.contains(user));
+        if found == wecom::Presence::Unknown && members.is_none() {
+            not_found.push(user.to_string());
+        }
         if found == wecom::Presence::NotVisible || (found == wecom::Presence::Unknown && listed == Some(true)) {
             not_visible.push(user.to_string());
         }
@@ -213,12 +235,12 @@ async fn look(directory: &dyn Directory, users: &BTreeSet<Arc<str>>) -> Result<S
             (wecom::Presence::Disabled | wecom::Presence::Left, _) | (_, Some(false)) => Presence::Gone,
             // In the corp, and not for this app's eyes.
             (wecom::Presence::Unknown | wecom::Presence::NotVisible, Some(true)) => Presence::There,
-            (wecom::Presence::Unknown, None) => Presence::Gone,
-            (wecom::Presence::NotVisible, None) => Presence::Unsure,
+            // 60111 is said of who left and of who is not visible (p90313): only the list of all members tells which.
+            (wecom::Presence::Unknown | wecom::Presence::NotVisible, None) => Presence::Unsure,
         };
         presence.insert(user.clone(), seen);
     }
-    Ok(Seen { presence, not_visible, members })
+    Ok(Seen { presence, not_visible, not_found, members })
 }
 
 fn words_of(outcome: &Outcome) -> Words {
@@ -254,6 +276,12 @@ fn text(done: &Reconciled, lang: Lang) -> String {
     say("成员已不在企业微信，宽限期后解绑", "User gone, to be unbound after the grace time:", &done.leaving);
     say("成员已不在企业微信，请处理", "User gone, please see to it:", &done.reported);
     say("成员已恢复", "User is back:", &done.back);
+    let lost: Vec<_> = done.not_found.iter().map(|user| AccountId::new(user)).collect();
+    say(
+        "企业微信查无此人：已离开，或不在可见范围内；配置 [wecom] contacts_secret 后才能区分",
+        "Not found in WeCom, gone or not in the visible range (可见范围); only with [wecom] contacts_secret can that be told apart:",
+        &lost,
+    );
     if let Some(count) = done.held {
         lines.push(match lang {
             Lang::ZhCn => format!("同时有 {count} 个成员找不到，视为异常，未作处理：请检查应用的可见范围；若确已离职，调大 [directory] most_leavers"),

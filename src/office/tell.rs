@@ -1,6 +1,7 @@
 //! Telling the office of accounts: one typed by a person, or ten thousand of a sheet.
 
 use super::{Office, OfficeError, Words, kept};
+use crate::config::Desk;
 use crate::model::{AccountId, By, Deed, Entry, Registered, Secret, Standing, What};
 use crate::state::Kept;
 use crate::vault::KeyId;
@@ -88,6 +89,11 @@ impl Office {
     /// # Errors
     /// Nothing was done.
     pub async fn tell(&self, rows: Vec<Row>, how: How, by: &By) -> Result<Vec<Outcome>, OfficeError> {
+        let (office, by) = (self.clone(), by.clone());
+        super::whole(async move { office.told(rows, how, &by).await }).await
+    }
+
+    async fn told(&self, rows: Vec<Row>, how: How, by: &By) -> Result<Vec<Outcome>, OfficeError> {
         let _work = self.work().await;
         let mut plans = Vec::with_capacity(rows.len());
         let mut seen = HashMap::new();
@@ -131,6 +137,15 @@ impl Office {
         let stand_in = has_password.then(kept::stand_in);
         if let Err(problems) = desk.account(&row.entry, stand_in) {
             return Ok(Err(Words::of(&problems)));
+        }
+        if let (None, Some(kept)) = (&row.password, &there)
+            && sealed.is_some()
+            && moves(&desk, &kept.registered.entry, &row.entry)
+        {
+            return Ok(Err(Words::new(
+                "服务器变了：请同时重新填写密码（已保存的密码不会发给另一台服务器）",
+                "the server changes: give the password again (a stored one is not sent to another server)",
+            )));
         }
         let same_password = match (&row.password, &there, &vault) {
             (Some(password), Some(kept), Some(vault)) => kept::sealed(kept)
@@ -184,6 +199,21 @@ impl Office {
     }
 }
 
+/// Whether the account would be at another server than the one that its password was given for.
+fn moves(desk: &Desk, before: &Entry, now: &Entry) -> bool {
+    let server = |entry: &Entry| {
+        let account = desk.account(entry, Some(kept::stand_in())).ok()?;
+        let server = &account.provider.server;
+        Some((server.host.clone(), server.port, server.tls))
+    };
+    match (server(before), server(now)) {
+        (Some(before), Some(now)) => before != now,
+        _ => {
+            (&before.provider, &before.host, before.port, &before.tls) != (&now.provider, &now.host, now.port, &now.tls)
+        }
+    }
+}
+
 fn outcome(account: &AccountId, planned: &Result<Planned, Words>) -> Outcome {
     let turned = match planned {
         Ok(planned) => planned.turned.clone(),
@@ -209,10 +239,13 @@ fn merged(
     (has_password, same_password): (bool, bool),
     now: crate::model::Timestamp,
 ) -> (Registered, Turned) {
+    let another_user = there.as_ref().is_some_and(|kept| !kept.registered.entry.user.eq_ignore_ascii_case(&entry.user));
     let standing = |before: Option<&Standing>| match (disabled, before) {
         (Some(true), Some(before @ Standing::Disabled { .. })) => before.clone(),
         (Some(true), _) => Standing::Disabled { since: now, why: String::new() },
         (Some(false), Some(Standing::Disabled { .. })) | (_, None) => Standing::Enabled,
+        // Another user has not left.
+        (_, Some(Standing::Leaving { .. })) if another_user => Standing::Enabled,
         (_, Some(before)) => before.clone(),
     };
     let Some(before) = there.map(|kept| kept.registered) else {

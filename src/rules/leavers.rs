@@ -23,8 +23,10 @@ pub struct Bound {
     pub account: AccountId,
     /// Whose.
     pub user: Arc<str>,
-    /// Since when its user has been missing (wall clock); `None`: not, as far as was known.
+    /// Since when its user has been missing, or it has been disabled (wall clock); `None`: neither.
     pub leaving: Option<Timestamp>,
+    /// Whether it is marked as a leaver's.
+    pub marked: bool,
 }
 
 /// What is to be done.
@@ -40,8 +42,8 @@ pub struct Verdict {
     pub held: Option<usize>,
 }
 
-/// Decides. `most`: more users than these missing at one time are taken for a mistake, such as a visible range that was
-/// made smaller or a wrong secret.
+/// Decides. `most`: more users than these newly missing, or more than half of five or more, are taken for a mistake, such
+/// as a wrong secret.
 pub fn judge(
     accounts: &[Bound],
     presence: impl Fn(&str) -> Presence,
@@ -49,10 +51,13 @@ pub fn judge(
     now: Timestamp,
 ) -> Verdict {
     let gone: Vec<&Bound> = accounts.iter().filter(|bound| presence(&bound.user) == Presence::Gone).collect();
+    let fresh: HashSet<&str> = gone.iter().filter(|bound| !bound.marked).map(|bound| &*bound.user).collect();
     let missing: HashSet<&str> = gone.iter().map(|bound| &*bound.user).collect();
-    let back = accounts.iter().filter(|bound| bound.leaving.is_some() && presence(&bound.user) == Presence::There);
+    let users: HashSet<&str> = accounts.iter().map(|bound| &*bound.user).collect();
+    let back = accounts.iter().filter(|bound| bound.marked && presence(&bound.user) == Presence::There);
     let mut verdict = Verdict { back: back.map(|bound| bound.account.clone()).collect(), ..Verdict::default() };
-    if missing.len() > most {
+    let nearly_all = users.len() >= 5 && missing.len() * 2 > users.len();
+    if fresh.len() > most || nearly_all {
         verdict.held = Some(missing.len());
         return verdict;
     }
@@ -75,7 +80,8 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn bound(name: &str, leaving: Option<i64>) -> Bound {
-        Bound { account: AccountId::new(name), user: name.into(), leaving: leaving.map(Timestamp) }
+        let marked = leaving.is_some();
+        Bound { account: AccountId::new(name), user: name.into(), leaving: leaving.map(Timestamp), marked }
     }
 
     fn ids(names: &[&str]) -> Vec<AccountId> {
@@ -115,10 +121,12 @@ mod tests {
     #[test]
     fn too_many_at_once_are_a_mistake() {
         let accounts = [bound("g1", None), bound("g2", Some(0)), bound("g3", None), bound("b", Some(0))];
-        let verdict = judge(&accounts, by_name, (HOUR, 2), Timestamp(i64::MAX));
+        let verdict = judge(&accounts, by_name, (HOUR, 1), Timestamp(i64::MAX));
         assert_eq!((verdict.held, verdict.leave.len(), verdict.unbind.len()), (Some(3), 0, 0));
         assert_eq!(verdict.back, ids(&["b"]));
-        assert_eq!(judge(&accounts, by_name, (HOUR, 3), Timestamp(i64::MAX)).held, None);
+        assert_eq!(judge(&accounts, by_name, (HOUR, 2), Timestamp(i64::MAX)).held, None, "g2 was counted before");
+        let half = [bound("g1", None), bound("g2", None), bound("g3", None), bound("a", None), bound("b", None)];
+        assert_eq!(judge(&half, by_name, (HOUR, 20), Timestamp(0)).held, Some(3), "more than half of five");
     }
 
     proptest! {

@@ -41,6 +41,8 @@ pub struct Page {
     pub accounts: Vec<Kept>,
     /// The last one, if there are more behind it.
     pub next: Option<AccountId>,
+    /// So many records on the way could not be read.
+    pub unread: usize,
 }
 
 impl Wanted {
@@ -68,7 +70,10 @@ impl Engine {
             after = pairs.last().map(|(key, _)| key.clone());
             for (_, value) in pairs {
                 // One that cannot be read is no account; it does not hold up the others.
-                let Ok(kept) = from_bytes::<Kept>(&value) else { continue };
+                let Ok(kept) = from_bytes::<Kept>(&value) else {
+                    page.unread += 1;
+                    continue;
+                };
                 if !wanted.fits(&kept.registered) {
                     continue;
                 }

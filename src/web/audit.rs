@@ -249,7 +249,7 @@ pub(super) async fn export(State(console): State<Arc<Console>>, Extension(visit)
     for name in ["from", "to", "q", "what"] {
         let value = visit.query.text(name);
         if !value.is_empty() {
-            deed = deed.with(name, value);
+            deed = deed.with(name, value.chars().take(200).collect::<String>());
         }
     }
     if let Err(reason) = console.note(&visit.by(), deed).await {

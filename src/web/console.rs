@@ -14,7 +14,7 @@ use crate::state::{Ledger, Sessions, State};
 use crate::tls::Acceptor;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use subtle::ConstantTimeEq;
 use tracing::{error, info, warn};
@@ -143,7 +143,9 @@ impl Settings {
             if !is_proxy(from) {
                 break;
             }
-            let Ok(address) = hop.parse::<IpAddr>() else { break };
+            // Some proxies write the port behind it.
+            let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
+            let Ok(address) = hop.parse::<IpAddr>().or_else(|_| with_port()) else { break };
             from = address.to_canonical();
         }
         from
@@ -256,6 +258,8 @@ mod tests {
         assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7", "10.0.0.2"]), "198.51.100.7");
         assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &["unknown"]), "10.0.0.1");
         assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7:4711"]), "198.51.100.7");
+        assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &["[2001:db8::7]:4711"]), "2001:db8::7");
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn other_language(path: &str, lang: Lang) -> String {
     let kept = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "lang");
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     pairs.extend_pairs(kept).append_pair("lang", lang.pick("en", "zh-CN"));
-    format!("{path}?{}", pairs.finish())
+    format!("/{}?{}", path.trim_start_matches('/'), pairs.finish())
 }
 
 /// A page.

@@ -85,7 +85,7 @@ fn form(visit: &Visit, status: StatusCode, next: &str, wrong: Option<&'static st
 fn wanted(next: &str) -> &str {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let here = next == "/admin" || next.starts_with("/admin/") || next.starts_with("/admin?");
-    if plain && here && !next.starts_with("/admin/sign-") { next } else { "/admin" }
+    if plain && here && next.len() <= 1024 && !next.starts_with("/admin/sign-") { next } else { "/admin" }
 }
 
 /// Signs in by the bootstrap token.

@@ -109,6 +109,26 @@ fn records_that_were_taken_out_moved_or_cut_off_are_found() {
 }
 
 #[test]
+fn records_that_were_cut_off_at_the_beginning_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let first = dir.path().join("2026-01.jsonl");
+    let text = fs::read_to_string(&first).unwrap();
+    fs::write(&first, text.split_once('\n').unwrap().1).unwrap();
+    assert!(verify(dir.path()).unwrap_err().to_string().contains("records 1 to 1 are missing at the beginning"));
+    fs::remove_file(&first).unwrap();
+    assert!(verify(dir.path()).unwrap_err().to_string().contains("records 1 to 2"));
+    // And a head that names another record.
+    fs::write(&first, &text).unwrap();
+    let head = dir.path().join("head");
+    let whole = fs::read_to_string(&head).unwrap();
+    fs::write(&head, whole.replace("\"hash\":\"", "\"hash\":\"0")).unwrap();
+    assert!(verify(dir.path()).is_err());
+    fs::write(&head, "nonsense").unwrap();
+    assert!(verify(dir.path()).is_err());
+}
+
+#[test]
 fn a_line_that_the_power_cut_short_is_taken_away_and_told() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());

@@ -38,7 +38,23 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("watch", &["model", "metrics", "clock", "rules", "config", "people", "health", "parse", "imap", "state"]),
     ("deliver", &["model", "metrics", "clock", "rules", "config", "health", "parse", "wecom", "state"]),
     ("supervise", &["model", "clock", "rules", "config", "people", "health", "imap", "state", "watch"]),
-    ("office", &["model", "clock", "rules", "config", "audit", "vault", "imap", "advice", "wecom", "state", "watch"]),
+    (
+        "office",
+        &[
+            "model",
+            "clock",
+            "rules",
+            "config",
+            "audit",
+            "vault",
+            "imap",
+            "advice",
+            "wecom",
+            "state",
+            "watch",
+            "supervise",
+        ],
+    ),
     ("systemd", &["health", "state", "supervise"]),
     ("upkeep", &["model", "clock", "config", "people", "state", "supervise", "office"]),
     ("control", &["model", "clock", "rules", "config", "people", "health", "state", "office"]),
@@ -161,7 +177,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ),
     ("chacha20poly1305", &["src/vault/"], "one folder encrypts"),
     // Tasks: who is not told to stop cannot be waited for.
-    ("tokio::spawn", &[], "tasks begin in supervise.rs"),
+    ("tokio::spawn", &["src/supervise.rs"], "tasks begin in supervise.rs"),
     ("task::spawn", &[], "tasks begin in supervise.rs"),
     ("tracker.spawn", &["src/supervise.rs"], "tasks begin in supervise.rs"),
     (

@@ -25,6 +25,11 @@ impl Desk<'_> {
         self.names("已解绑", "unbound", &ids(&done.unbound));
         self.names("已不在企业微信，未作处理", "gone, nothing was done", &ids(&done.reported));
         self.names("已恢复", "back", &ids(&done.back));
+        self.names(
+            "查无此人：已离开，或不在可见范围内（需 [wecom] contacts_secret 才能区分，不会解绑）",
+            "not found: gone, or not in the visible range; only [wecom] contacts_secret tells which, and nobody is unbound for that",
+            &done.not_found,
+        );
         self.names("不在应用可见范围内", "not in the app's visible range", &done.not_visible);
         match &done.joiners {
             Some(joiners) => self.names("还没有登记邮箱的成员", "members without an account", joiners),

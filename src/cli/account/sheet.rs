@@ -33,6 +33,10 @@ pub(in crate::cli) struct ImportArgs {
     /// Unbinds accounts that the file does not have (解绑文件中没有的账号)
     #[arg(long)]
     remove_missing: bool,
+    /// With `--remove-missing`: more than 20 accounts, or a fifth of all, are unbound only if they are not more than this
+    /// (最多解绑多少个)
+    #[arg(long, value_name = "N", requires = "remove_missing")]
+    most_removed: Option<usize>,
     /// Where a line has no userid: what stands before the @, the whole address, or whom WeCom knows by the address
     /// (没有成员账号的行：用 @ 之前的部分、整个邮箱，或按邮箱向企业微信查询)
     #[arg(long, value_enum)]
@@ -87,7 +91,7 @@ fn put(file: Option<&Path>, bytes: &[u8], lang: Lang) -> Result<(), ExitCode> {
     let Some(file) = file else {
         return std::io::stdout().write_all(bytes).map_err(|error| fail(FAILED, &error.to_string()));
     };
-    let written = std::fs::File::create_new(file).and_then(|mut out| out.write_all(bytes));
+    let written = crate::cli::private_file(file).and_then(|mut out| out.write_all(bytes));
     written.map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::AlreadyExists => lang
@@ -136,6 +140,13 @@ impl Desk<'_> {
         let unbinds = goes && !report.removed.is_empty() && report.wrong.is_empty();
         if !unbinds && goes {
             report.removed.clear();
+        }
+        if unbinds && report.removed.len() > args.most_removed.unwrap_or_else(|| (rows.len() / 4).max(20)) {
+            let said = self.lang.pick(
+                "文件中缺少已登记的 {} 个账号，像是不完整的文件，未作任何更改；若确要解绑，加 --most-removed {}",
+                "the file lacks {} registered accounts, as a file that was cut off would; nothing was changed. If they are to be unbound: --most-removed {}",
+            );
+            return Err(fail(FAILED, &said.replace("{}", &report.removed.len().to_string())));
         }
         if unbinds && !args.yes && !self.agreed(report.removed.len()) {
             return Err(ExitCode::from(FAILED));

@@ -9,6 +9,7 @@ async fn world(users: &[&'static str], directory: &str) -> World {
     let mut world = World::new(Setup { users: users.to_vec(), ..Setup::default() }).await;
     let mut text = std::fs::read_to_string(&world.file).unwrap();
     text.truncate(text.find("[[account]]").unwrap());
+    text = text.replace("[web]", "contacts_secret = \"contacts\"\n[web]");
     text += "[admin]\nrecipients = [\"wangwu\"]\n[vault]\nmaster_key = { file = \"master.key\" }\n";
     std::fs::write(&world.file, format!("{text}[directory]\n{directory}\n")).unwrap();
     well(&world, &["vault", "new-key", world.dir.path().join("master.key").to_str().unwrap()]);
@@ -18,6 +19,7 @@ async fn world(users: &[&'static str], directory: &str) -> World {
         .unwrap();
     std::fs::set_permissions(&sheet, std::fs::Permissions::from_mode(0o600)).unwrap();
     well(&world, &["account", "import", sheet.to_str().unwrap()]);
+    world.control(json!({"contacts_secret": "contacts"})).await;
     world.run().await;
     world
 }
@@ -98,6 +100,21 @@ async fn many_at_once_are_taken_for_a_mistake_and_a_stopped_app_for_nobody() {
     let (code, told) = said(&world, &["account", "reconcile"]);
     assert!(code == 1 && told.contains("cannot be compared"), "{told}");
     assert_eq!(states(&world).len(), 3);
+}
+
+/// WeCom says the same of who is gone and of who is not visible; only the list of all members tells which.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_list_of_members_nobody_who_is_not_found_is_unbound() {
+    let mut world = world(&["zhangsan", "lisi", "wangwu"], "leavers = \"unbind\"\ngrace = \"0s\"").await;
+    world.stop().await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    std::fs::write(&world.file, text.replace("contacts_secret = \"contacts\"\n", "")).unwrap();
+    world.run().await;
+    world.control(json!({"remove_member": "lisi"})).await;
+    let done = reconciled(&world);
+    assert_eq!((&done["not_found"], &done["unbound"]), (&json!(["lisi"]), &json!([])), "{done}");
+    assert_eq!(states(&world), ["lisi enabled", "wangwu enabled", "zhangsan enabled"]);
+    world.sees("wangwu", &["企业微信查无此人"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

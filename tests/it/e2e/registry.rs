@@ -254,3 +254,42 @@ async fn an_import_that_is_killed_leaves_no_account_without_its_password() {
     let left = 2000 - seen.last().unwrap();
     assert!(told.contains(&format!("added {left}, changed 0, unchanged {}", seen.last().unwrap())), "{seen:?} {told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_password_goes_to_no_other_server() {
+    let world = world(&["zhangsan"]).await;
+    add(&world, "zhangsan", &password("zhangsan"));
+    let sheet = put(&world, "move.csv", &format!("userid,email,host\nzhangsan,{},evil.example\n", address("zhangsan")));
+    let (code, told) = said(&world, &["account", "import", &sheet]);
+    assert!(code == 2 && told.contains("the server changes"), "{told}");
+    let with = format!("userid,email,host,password\nzhangsan,{},imap.corp.example,hunter2\n", address("zhangsan"));
+    well(&world, &["account", "import", &put(&world, "moved.csv", &with)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_opens_all_mailboxes_goes_to_no_host_of_an_entry() {
+    let world = world(&["zhangsan"]).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let oauth = "[oauth.corp]\nflow = \"client_credentials\"\ntoken_url = \"https://login.corp.example/token\"\nclient_id = \"x\"\nclient_secret = \"x\"\n";
+    let master = "[provider.coremail]\nmaster_user = \"m\"\nmaster_password = \"x\"\n";
+    std::fs::write(&world.file, format!("{text}{oauth}{master}")).unwrap();
+    for more in [["--oauth", "corp"], ["--provider", "coremail"]] {
+        let args =
+            ["account", "add", &address("zhangsan"), "--user", "zhangsan", "--host", "evil.example", more[0], more[1]];
+        let (code, told) = said(&world, &args);
+        assert!(code == 2 && told.contains("not sent to a host"), "{told}");
+    }
+}
+
+/// The keys of a store that was lost, and may come back, are kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_store_costs_no_keys() {
+    let world = world(&["zhangsan"]).await;
+    add(&world, "zhangsan", &password("zhangsan"));
+    let (store, aside) = (world.dir.path().join("state"), world.dir.path().join("aside"));
+    std::fs::rename(&store, &aside).unwrap();
+    assert!(well(&world, &["account", "list"]).contains("no accounts"));
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&aside, &store).unwrap();
+    assert!(well(&world, &["account", "test", &address("zhangsan")]).contains("logged in"));
+}
