@@ -32,7 +32,7 @@ impl Office {
     pub async fn set_password(&self, account: &AccountId, password: Secret, by: &By) -> Result<(), OfficeError> {
         let kept = self.kept(account).await?;
         let row = Row { entry: kept.registered.entry, password: Some(password), disabled: None };
-        let told = self.tell(vec![row], How::default(), by).await?;
+        let told = self.tell(vec![row], How { only_there: true, ..How::default() }, by).await?;
         match told.into_iter().next().map(|outcome| outcome.turned) {
             Some(Turned::Wrong(words)) => Err(OfficeError::Wrong(words)),
             _ => Ok(()),

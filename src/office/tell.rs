@@ -29,6 +29,9 @@ pub struct How {
     pub partial: bool,
     /// Accounts that are there already are wrong.
     pub only_new: bool,
+    /// Accounts that are not there (any more) are wrong.
+    #[serde(default)]
+    pub only_there: bool,
 }
 
 /// What becomes of one row.
@@ -124,6 +127,9 @@ impl Office {
         let there = self.registry.account(&account).await?;
         if how.only_new && there.is_some() {
             return Ok(Err(Words::new("已经登记过", "is in the registry already")));
+        }
+        if how.only_there && there.is_none() {
+            return Ok(Err(Words::new("已不在登记表中", "is not in the registry any more")));
         }
         let (desk, vault) = {
             let rules = self.read();
@@ -225,6 +231,7 @@ fn outcome(account: &AccountId, planned: &Result<Planned, Words>) -> Outcome {
 fn deed(planned: &Planned) -> Deed {
     let whom = planned.registered.entry.email.clone();
     match &planned.turned {
+        Turned::Changed(keys) if *keys == ["password"] => Deed::done(What::AccountPassword, whom),
         Turned::Changed(keys) => Deed::done(What::AccountChange, whom).with("changed", keys.join(" ")),
         _ => Deed::done(What::AccountAdd, whom),
     }

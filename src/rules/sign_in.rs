@@ -78,6 +78,14 @@ impl Tries {
         *wrong = Wrong { count: wrong.count.saturating_add(1), last: now };
     }
 
+    /// A try that was counted as wrong when it began, at `began`, was right: the address begins anew.
+    pub fn was_right(&mut self, from: IpAddr, began: Timestamp) {
+        if let Some(at) = self.all.iter().rposition(|at| *at == began) {
+            self.all.remove(at);
+        }
+        self.succeeded(from);
+    }
+
     /// A try was right: the address begins anew.
     pub fn succeeded(&mut self, from: IpAddr) {
         self.wrong.remove(&host(from));
@@ -181,5 +189,16 @@ mod tests {
         assert!(is_over(T0, T0, minutes(31)));
         assert!(!is_over(T0, minutes(719), minutes(720)));
         assert!(is_over(T0, minutes(720), minutes(721)));
+    }
+
+    #[test]
+    fn a_try_that_was_counted_at_its_beginning_and_was_right_leaves_nothing() {
+        let mut tries = Tries::default();
+        for n in 0..300 {
+            let from = address(&format!("192.0.2.{}", n % 200));
+            assert_eq!(tries.wait(from, at(n)), None);
+            tries.failed(from, at(n));
+            tries.was_right(from, at(n));
+        }
     }
 }

@@ -176,6 +176,10 @@ async fn visit(console: &Arc<Console>, parts: &Parts) -> Result<Visit, Box<Respo
             Err(_) => return Err(Box::new(reply::broken(&visit, &"no answer in time"))),
         };
         let role = session.as_ref().and_then(|session| visit.settings.still(&session.who, &session.proof));
+        // Given back later, a role does not wake a session that it was taken away from.
+        if session.is_some() && role.is_none() {
+            let _ = console.parts.sessions.end_session(key).await;
+        }
         if let (Some(session), Some(role)) = (session, role) {
             visit.user = Some(User { who: session.who, role, session: Some(key) });
             visit.csrf = csrf_of(&token);

@@ -195,11 +195,11 @@ pub(super) async fn from_wecom(
         return please_wait(&visit, wait);
     }
     let code = visit.query.text("code");
-    let fail = || console.tries.lock().unwrap_or_else(PoisonError::into_inner).failed(visit.from, now);
+    // Counted before WeCom is asked: many at one time must not pass together. A right one is taken away again.
+    console.tries.lock().unwrap_or_else(PoisonError::into_inner).failed(visit.from, now);
     let user = match console.parts.sign_in.who(code).await {
         Ok(user) => user.map(|user| user.to_lowercase()),
         Err(reason) => {
-            fail();
             console.note_refusal(&visit.by(), Deed::refused(What::SignIn, "", reason)).await;
             return refused(
                 &visit,
@@ -210,7 +210,6 @@ pub(super) async fn from_wecom(
     };
     let role = user.as_deref().and_then(|user| visit.settings.role(user));
     let (Some(user), Some(role)) = (user.clone(), role) else {
-        fail();
         let deed = Deed::refused(What::SignIn, user.unwrap_or_default(), "not in the lists of [web]");
         console.note_refusal(&visit.by(), deed).await;
         return refused(
@@ -219,7 +218,7 @@ pub(super) async fn from_wecom(
             "You are not among those who may sign in; ask the administrator to add you to administrators, readers or auditors in [web] of the config.",
         );
     };
-    console.tries.lock().unwrap_or_else(PoisonError::into_inner).succeeded(visit.from);
+    console.tries.lock().unwrap_or_else(PoisonError::into_inner).was_right(visit.from, now);
     begin(&console, &visit, Who::Member(user, role), &next).await
 }
 

@@ -121,6 +121,8 @@ async fn a_password_is_changed_for_a_running_service() {
     assert!(well(&world, &["account", "test", &address("zhangsan")]).contains("logged in"));
     world.mail("zhangsan", "密码换好", "m").await;
     world.sees("zhangsan", &["密码换好"]).await;
+    let audit = well(&world, &["audit", "list", "--what", "account.set_password", "--json"]);
+    assert!(audit.contains(&address("zhangsan")) && !audit.contains(&password("zhangsan")), "{audit}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

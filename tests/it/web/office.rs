@@ -81,7 +81,7 @@ async fn an_account_is_bound_changed_and_unbound_and_the_audit_tells_all_of_it()
         bench.audit().into_iter().filter(|(who, ..)| who == "wangwu").map(|(_, what, whom, _)| (what, whom)).collect();
     let lisi = "lisi@corp.example".to_owned();
     let wanted = ["account.add", "account.test", "account.disable", "account.enable", "account.sync"];
-    let wanted = [&wanted[..], &["account.change", "account.remove"]].concat();
+    let wanted = [&wanted[..], &["account.set_password", "account.remove"]].concat();
     let wanted: Vec<_> = wanted.into_iter().map(|what| (what.to_owned(), lisi.clone())).collect();
     assert_eq!(whats, [&[("console.sign_in".to_owned(), "wangwu".to_owned())], &wanted[..]].concat());
     let file = std::fs::read_dir(bench.office.audit().folder())
