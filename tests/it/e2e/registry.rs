@@ -248,7 +248,10 @@ async fn an_import_that_is_killed_leaves_no_account_without_its_password() {
         let accounts = all["accounts"].as_array().unwrap();
         assert!(accounts.iter().all(|account| account["trouble"].is_null() && account["has_password"] == true));
         let keys = std::fs::read_to_string(world.dir.path().join("keyring")).unwrap().lines().count() - 1;
-        assert_eq!(keys, accounts.len(), "a key for each account, and no other");
+        // A store without any account may be a wrong one: keys are not destroyed for it.
+        if !accounts.is_empty() {
+            assert_eq!(keys, accounts.len(), "a key for each account, and no other");
+        }
         well(&world, &["audit", "verify"]);
         seen.push(accounts.len());
     }
