@@ -46,6 +46,7 @@ async fn an_administrator_binds_watches_and_unbinds_somebody_in_a_browser() {
     assert_eq!(browser.url().await, format!("{base}/admin/accounts"));
     // Binds lisi.
     browser.click("a[href='/admin/add']").await;
+    browser.comes_to("/admin/add").await;
     browser.write("#email", &address("lisi")).await;
     browser.write("#user", "lisi").await;
     browser.click("#provider option[value='test']").await;
@@ -65,6 +66,7 @@ async fn an_administrator_binds_watches_and_unbinds_somebody_in_a_browser() {
     browser.open(&format!("{base}/admin/accounts")).await;
     browser.write("input[name='q']", "LISI").await;
     browser.click("form.filter button").await;
+    browser.comes_to("q=LISI").await;
     browser.click("td.key a").await;
     browser.click("a.button.danger").await;
     browser.write("#address", &address("zhangsan")).await;

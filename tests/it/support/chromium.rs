@@ -107,17 +107,37 @@ impl Chromium {
         }
     }
 
+    /// Does something with the first that fits, once it is there; one of a page that was just being left is none.
+    async fn with(&self, css: &str, what: &str, body: &Value) {
+        let began = Instant::now();
+        loop {
+            let element = self.find(css).await;
+            match self.try_ask(&format!("/element/{element}/{what}"), body).await {
+                Ok(_) => return,
+                Err(error) if error.contains("stale element") => assert!(began.elapsed() < PATIENCE, "{css}: {error}"),
+                Err(error) => panic!("{css} {what}: {error}"),
+            }
+        }
+    }
+
     /// Clicks on the first that fits, once it is there.
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.ask(&format!("/element/{element}/click"), &json!({})).await;
+        self.with(css, "click", &json!({})).await;
+    }
+
+    /// Waits until the address that is shown has this in it.
+    pub async fn comes_to(&self, part: &str) {
+        let began = Instant::now();
+        while !self.url().await.contains(part) {
+            assert!(began.elapsed() < PATIENCE, "{} has no {part}", self.url().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Types into a field in place of what stands in it.
     pub async fn write(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        self.ask(&format!("/element/{element}/clear"), &json!({})).await;
-        self.ask(&format!("/element/{element}/value"), &json!({ "text": text })).await;
+        self.with(css, "clear", &json!({})).await;
+        self.with(css, "value", &json!({ "text": text })).await;
     }
 
     /// Names a file in a field for files.
