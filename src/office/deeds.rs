@@ -96,7 +96,8 @@ impl Office {
             all.push(kept);
         }
         self.note(by, &deeds).await?;
-        self.registry.register(all.clone()).await?;
+        let stored = self.registry.register(all.clone()).await;
+        self.settled(stored, &deeds, by).await?;
         self.desk_again(&all, &[]).await;
         Ok(all.len())
     }
@@ -143,16 +144,12 @@ impl Office {
             return Err(OfficeError::NoVault);
         }
         self.note(by, &deeds).await?;
-        self.registry.deregister(gone.clone()).await?;
+        let forgotten = self.registry.deregister(gone.clone()).await;
+        self.settled(forgotten, &deeds, by).await?;
         self.desk_again(&[], &gone).await;
         if let Some(vault) = vault.filter(|_| !keys.is_empty()) {
             let destroyed = super::off_the_loop(move || vault.destroy(&keys)).await?;
-            if let Err(error) = destroyed {
-                let deeds =
-                    gone.iter().map(|id| Deed::refused(What::AccountRemove, id.to_string(), "key not destroyed"));
-                self.note(by, &deeds.collect::<Vec<_>>()).await?;
-                return Err(error.into());
-            }
+            self.settled(destroyed, &deeds, by).await?;
         }
         Ok(gone)
     }

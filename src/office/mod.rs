@@ -370,6 +370,22 @@ impl Office {
         !self.read().accounts.is_empty()
     }
 
+    /// What came of deeds that were noted before they were done: a failure is noted behind them.
+    async fn settled<T, E: Into<OfficeError>>(
+        &self,
+        done: Result<T, E>,
+        deeds: &[Deed],
+        by: &By,
+    ) -> Result<T, OfficeError> {
+        let error = match done {
+            Ok(done) => return Ok(done),
+            Err(error) => error.into(),
+        };
+        let failed = |deed: &Deed| Deed::refused(deed.what, deed.whom.clone(), format!("it failed: {error}"));
+        self.note(by, &deeds.iter().map(failed).collect::<Vec<_>>()).await?;
+        Err(error)
+    }
+
     /// The audit.
     pub fn audit(&self) -> &Arc<Audit> {
         &self.audit

@@ -177,7 +177,10 @@ impl Office {
         let to_seal: Vec<_> =
             plans.iter().filter_map(|p| Some((p.registered.entry.account(), p.password.clone()?))).collect();
         let mut sealed = match vault.clone().filter(|_| !to_seal.is_empty()) {
-            Some(vault) => super::off_the_loop(move || vault.seal(&to_seal)).await??,
+            Some(vault) => {
+                let sealed = super::off_the_loop(move || vault.seal(&to_seal)).await?;
+                self.settled(sealed, &deeds, by).await?
+            }
             None => Vec::new(),
         }
         .into_iter();
@@ -191,12 +194,8 @@ impl Office {
             };
             all.push(Kept { registered: planned.registered, sealed: fresh });
         }
-        if let Err(error) = self.registry.register(all.clone()).await {
-            let undone =
-                deeds.into_iter().map(|deed| Deed::refused(deed.what, deed.whom, format!("not stored: {error}")));
-            self.note(by, &undone.collect::<Vec<_>>()).await?;
-            return Err(error.into());
-        }
+        let stored = self.registry.register(all.clone()).await;
+        self.settled(stored, &deeds, by).await?;
         self.desk_again(&all, &[]).await;
         if let Some(vault) = vault.filter(|_| !former.is_empty()) {
             super::off_the_loop(move || vault.destroy(&former)).await??;

@@ -298,3 +298,23 @@ async fn an_empty_store_costs_no_keys() {
     std::fs::rename(&aside, &store).unwrap();
     assert!(well(&world, &["account", "test", &address("zhangsan")]).contains("logged in"));
 }
+
+/// The audit is written first; what then cannot be done must not stand in it as done alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_after_it_was_noted_is_noted_as_failed() {
+    let world = world(&["zhangsan"]).await;
+    well(&world, &["account", "list"]);
+    // The keyring cannot be written anew: a directory has the name that it grows under.
+    let growing = world.dir.path().join("keyring.new");
+    std::fs::create_dir(&growing).unwrap();
+    let (file, who) = (put(&world, "one.password", "hunter2"), address("zhangsan"));
+    let args = ["account", "add", &who, "--user", "zhangsan", "--provider", "test", "--password-file", &file];
+    let (code, told) = said(&world, &args);
+    assert!(code == 1 && told.contains("keyring"), "{told}");
+    assert!(well(&world, &["account", "list"]).contains("no accounts"));
+    let audit = well(&world, &["audit", "list", "--what", "account.add", "--json"]);
+    assert_eq!(audit.lines().count(), 2, "{audit}");
+    assert!(audit.lines().next().unwrap().contains("\"refused\":\"it failed"), "{audit}");
+    std::fs::remove_dir(&growing).unwrap();
+    well(&world, &args);
+}
