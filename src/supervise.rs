@@ -240,7 +240,8 @@ impl Supervisor {
                 connections: shared.connections,
                 last_alive,
             };
-            watcher.run(stop_worker.clone())
+            let stop = stop_worker.clone();
+            async move { watcher.run(&stop).await }
         });
     }
 

@@ -420,10 +420,12 @@ impl Account {
 
     /// Whether connections to this account are made as to the other one, and belong to the same: only rules differ.
     pub fn connects_as(&self, other: &Self) -> bool {
-        let connection = |a: &Self| {
-            (a.id.clone(), a.login.clone(), a.auth, a.credential.clone(), a.owner.clone(), a.mode, a.provider.clone())
-        };
-        connection(self) == connection(other)
+        self.id == other.id
+            && self.login == other.login
+            && (self.auth, self.mode) == (other.auth, other.mode)
+            && self.credential == other.credential
+            && self.owner == other.owner
+            && self.provider == other.provider
     }
 }
 

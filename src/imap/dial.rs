@@ -2,6 +2,7 @@
 
 use super::error::{ImapError, TlsTrouble};
 use super::tls::{TlsConfigs, trouble};
+use super::tls_stream::TlsStream;
 use crate::config::{MinTls, Server, Tls};
 use futures_util::future::BoxFuture;
 use socket2::{SockRef, TcpKeepalive};
@@ -10,7 +11,6 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// A connection, whatever it is made of.
@@ -64,21 +64,19 @@ impl Dial for TcpDial {
             let config = self.configs.get(server)?;
             let name = ServerName::try_from(server.host.clone())
                 .map_err(|_| failed(TlsTrouble::Other("the host is no name that a certificate can have".into())))?;
-            let tls =
-                TlsConnector::from(config).connect(name, stream).await.map_err(|error| match trouble(&error) {
-                    Some(trouble) => failed(trouble),
-                    // Dovecot closes without an alert where no version fits.
-                    None if server.min_tls == MinTls::V13 && error.kind() == ErrorKind::UnexpectedEof => {
-                        let text =
-                            "the server closed the connection in the handshake, as those do that have no TLS 1.3";
-                        failed(TlsTrouble::NoCommonVersion(text.to_owned()))
-                    }
-                    // The connection broke: a server that is just going down or coming up.
-                    None => ImapError::Connect {
-                        address: format!("{}:{}", server.host, server.port),
-                        reason: error.to_string(),
-                    },
-                })?;
+            let tls = TlsStream::connect(stream, config, name).await.map_err(|error| match trouble(&error) {
+                Some(trouble) => failed(trouble),
+                // Dovecot closes without an alert where no version fits.
+                None if server.min_tls == MinTls::V13 && error.kind() == ErrorKind::UnexpectedEof => {
+                    let text = "the server closed the connection in the handshake, as those do that have no TLS 1.3";
+                    failed(TlsTrouble::NoCommonVersion(text.to_owned()))
+                }
+                // The connection broke: a server that is just going down or coming up.
+                None => ImapError::Connect {
+                    address: format!("{}:{}", server.host, server.port),
+                    reason: error.to_string(),
+                },
+            })?;
             Ok(Box::new(tls) as Box<dyn Stream>)
         })
     }

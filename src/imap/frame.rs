@@ -11,6 +11,7 @@ use super::Heard;
 use super::code::{self, Alerts, Code, text_of};
 use super::frame_scan::{Scanner, depth, is_status_line, status_word};
 use crate::unwind::caught;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -47,9 +48,8 @@ pub(super) struct Framed<S> {
     scanner: Scanner,
     /// Bytes of a response that is not whole yet.
     pending: Vec<u8>,
-    /// Responses ready for async-imap, from `out_at`.
-    out: Vec<u8>,
-    out_at: usize,
+    /// Whole responses ready for async-imap.
+    out: VecDeque<Vec<u8>>,
     write: Vec<u8>,
     kept: Vec<Vec<u8>>,
     news: News,
@@ -67,8 +67,7 @@ impl<S> Framed<S> {
             inner,
             scanner: Scanner::default(),
             pending: Vec::new(),
-            out: Vec::new(),
-            out_at: 0,
+            out: VecDeque::new(),
             write: Vec::new(),
             kept: Vec::new(),
             news: News::default(),
@@ -83,7 +82,7 @@ impl<S> Framed<S> {
     /// The stream, if no byte of the server's waits in here (STARTTLS: bytes sent in the clear before the
     /// handshake must not be taken for answers after it, RFC 3501 6.2.1).
     pub(super) fn into_inner(self) -> Result<S, String> {
-        if self.pending.is_empty() && self.out_at >= self.out.len() { Ok(self.inner) } else { Err(EARLY.to_owned()) }
+        if self.pending.is_empty() && self.out.is_empty() { Ok(self.inner) } else { Err(EARLY.to_owned()) }
     }
 
     /// The LIST and STATUS lines since the last call: no more than those of one read from the stream, if it is called
@@ -151,12 +150,12 @@ impl<S> Framed<S> {
         }
         if is_kept(&response) {
             self.kept.push(response);
-            self.out.extend_from_slice(STAND_IN);
+            self.out.push_back(STAND_IN.to_vec());
             return;
         }
         if starts_with(&response, b"* ENABLED") {
             // The parser takes it for a list of capabilities.
-            self.out.extend_from_slice(STAND_IN);
+            self.out.push_back(STAND_IN.to_vec());
             return;
         }
         match code::read(&response) {
@@ -166,7 +165,7 @@ impl<S> Framed<S> {
             None => {}
         }
         match acceptable(response) {
-            Ok(bytes) => self.out.extend_from_slice(&bytes),
+            Ok(bytes) => self.out.push_back(bytes),
             Err(bytes) => {
                 self.dropped = self.dropped.saturating_add(1);
                 self.last_dropped = bytes
@@ -255,32 +254,61 @@ impl<S> fmt::Debug for Framed<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+impl<S: AsyncRead + Unpin> Framed<S> {
+    /// Waits until a whole response is there (`true`) or the stream has ended. Dropping the wait loses nothing.
+    ///
+    /// # Errors
+    /// The stream's own; `InvalidData` where the server sends more than is taken.
+    pub(super) fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            let ready_bytes = this.out.get(this.out_at..).unwrap_or_default();
-            if !ready_bytes.is_empty() {
-                let take = ready_bytes.len().min(buf.remaining());
-                buf.put_slice(ready_bytes.get(..take).unwrap_or_default());
-                this.out_at += take;
-                if this.out_at >= this.out.len() {
-                    this.out = Vec::new();
-                    this.out_at = 0;
-                }
-                return Poll::Ready(Ok(()));
+            if !self.out.is_empty() {
+                return Poll::Ready(Ok(true));
             }
-            if let Some(reason) = &this.failed {
+            if let Some(reason) = &self.failed {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, reason.clone())));
             }
             let mut scratch = [0_u8; READ_BYTES];
             let mut read = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut read))?;
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(false));
             }
-            this.feed(read.filled());
+            self.feed(read.filled());
         }
+    }
+
+    /// The first whole response, as a stream of its own; it is gone then.
+    pub(super) fn whole(&mut self) -> Whole {
+        let response = self.out.pop_front().unwrap_or_default();
+        if self.out.is_empty() {
+            self.out = VecDeque::new();
+        }
+        Whole(io::Cursor::new(response))
+    }
+}
+
+/// One response, as async-imap reads it.
+#[derive(Debug)]
+pub(super) struct Whole(io::Cursor<Vec<u8>>);
+
+impl AsyncRead for Whole {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+/// Nothing is written to a response; async-imap asks for it.
+impl AsyncWrite for Whole {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -28,6 +28,7 @@ mod session;
 mod special_use;
 mod structure;
 mod tls;
+mod tls_stream;
 mod wire;
 
 pub use dial::{Dial, Stream, TcpDial};

@@ -40,15 +40,44 @@ impl MailSource for ImapSource {
         Box::pin(async move {
             let Opened { wire, capabilities, expires_at } =
                 login::open(&*self.dial, account, &self.imap, self.bearer.as_deref()).await?;
-            let session = Session { wire, capabilities, mode: account.mode, expires_at, open: None, no_uses: false };
+            let has = Has::of(&capabilities);
+            let session = Session { wire, has, mode: account.mode, expires_at, open: None, no_uses: false };
             Ok(Box::new(session) as Box<dyn MailSession>)
         })
     }
 }
 
+/// What matters here of a server's capabilities: few bytes, for they are kept as long as the session.
+#[derive(Clone, Copy, Debug)]
+struct Has {
+    idle: bool,
+    notify: bool,
+    list_status: bool,
+    list_extended: bool,
+    special_use: bool,
+    namespace: bool,
+    /// Folders have a MAILBOXID (RFC 8474); else none is believed.
+    object_id: bool,
+}
+
+impl Has {
+    fn of(capabilities: &Capabilities) -> Self {
+        let has = |name| has(capabilities, name);
+        Self {
+            idle: has("IDLE"),
+            notify: has("NOTIFY"),
+            list_status: has("LIST-STATUS"),
+            list_extended: has("LIST-EXTENDED"),
+            special_use: has("SPECIAL-USE"),
+            namespace: has("NAMESPACE"),
+            object_id: has("OBJECTID"),
+        }
+    }
+}
+
 struct Session {
     wire: Wire,
-    capabilities: Capabilities,
+    has: Has,
     mode: Mode,
     /// When the access token ends that it was opened with.
     expires_at: Option<Instant>,
@@ -58,19 +87,9 @@ struct Session {
 }
 
 impl Session {
-    /// Whether folders have a MAILBOXID (RFC 8474); else none is believed.
-    fn object_id(&self) -> bool {
-        has(&self.capabilities, "OBJECTID")
-    }
-
-    /// Whether the server has it, or the config says to try.
-    fn has_or_tries(&self, name: &str, mode: Mode) -> bool {
-        has(&self.capabilities, name) || self.mode == mode
-    }
-
     /// The personal namespace's prefix, where the server tells it (RFC 2342).
     async fn personal_prefix(&mut self) -> Result<Option<Vec<u8>>, ImapError> {
-        if !has(&self.capabilities, "NAMESPACE") {
+        if !self.has.namespace {
             return Ok(None);
         }
         match self.list("NAMESPACE", b"").await {
@@ -90,7 +109,7 @@ impl Session {
     async fn list_all(&mut self) -> Result<Vec<Listed>, ImapError> {
         let lines = self.list("LIST", b"\"\" \"*\"").await?;
         let listed: Vec<_> = lines.iter().filter_map(|line| list::list_line(line)).collect();
-        let can_ask = has(&self.capabilities, "SPECIAL-USE") && has(&self.capabilities, "LIST-EXTENDED");
+        let can_ask = self.has.special_use && self.has.list_extended;
         if special_use::are_told(&listed) || !can_ask || self.no_uses {
             return Ok(listed);
         }
@@ -121,7 +140,7 @@ impl Session {
         look.uid_next = look.uid_next.filter(|n| *n > 0);
         look.uid_validity = look.uid_validity.filter(|n| *n > 0);
         look.exists = self.wire.exists;
-        look.mailbox_id = self.wire.take_mailbox_id().filter(|_| self.object_id());
+        look.mailbox_id = self.wire.take_mailbox_id().filter(|_| self.has.object_id);
         self.wire.take_grown();
         Ok(look)
     }
@@ -136,9 +155,10 @@ impl Session {
 impl MailSession for Session {
     fn offer(&self) -> Offer {
         Offer {
-            idle: self.has_or_tries("IDLE", Mode::Idle),
-            notify: self.has_or_tries("NOTIFY", Mode::Notify),
-            list_status: has(&self.capabilities, "LIST-STATUS"),
+            // Or the config says to try.
+            idle: self.has.idle || self.mode == Mode::Idle,
+            notify: self.has.notify || self.mode == Mode::Notify,
+            list_status: self.has.list_status,
         }
     }
 

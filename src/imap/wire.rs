@@ -1,7 +1,8 @@
 //! The command runner: one tagged command at a time, read to its own completion.
 //!
 //! async-imap's typed calls answer `Ok` to NO, BAD and a closed connection (crates 2), so they are not used: commands
-//! are written here, its `Client` reads and parses the responses.
+//! are written here, its `Client` reads and parses the responses. Each has a client of its own, for a client keeps 4 KiB
+//! to read into, and most connections do nothing most of the time.
 
 use super::error::ImapError;
 use super::frame::{EARLY, Framed};
@@ -12,6 +13,7 @@ use crate::model::Look;
 use async_imap::Client;
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
 use futures_util::FutureExt;
+use std::future::poll_fn;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -76,7 +78,7 @@ pub(super) enum Event {
 
 /// A connection with its runner.
 pub(super) struct Wire {
-    client: Client<Framed<Box<dyn Stream>>>,
+    framed: Framed<Box<dyn Stream>>,
     command_timeout: Duration,
     serial: u32,
     /// EXISTS of the open folder, kept up by every response whenever it comes (RFC 3501 7).
@@ -99,7 +101,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Box<dyn Stream>, command_timeout: Duration) -> Self {
         Self {
-            client: Client::new(Framed::new(stream)),
+            framed: Framed::new(stream),
             command_timeout,
             serial: 0,
             exists: None,
@@ -118,9 +120,9 @@ impl Wire {
     /// # Errors
     /// The server has sent more than was asked for, or has closed.
     pub(super) fn into_stream(mut self) -> Result<Box<dyn Stream>, ImapError> {
-        // async-imap reads ahead: what it holds would be lost without a word.
+        // What was read ahead would be lost without a word.
         match self.next().now_or_never() {
-            None => self.client.into_inner().into_inner().map_err(ImapError::Protocol),
+            None => self.framed.into_inner().map_err(ImapError::Protocol),
             Some(Ok(_)) => Err(ImapError::Protocol(EARLY.to_owned())),
             Some(Err(error)) => Err(error),
         }
@@ -128,32 +130,32 @@ impl Wire {
 
     /// How long ago the last byte came.
     pub(super) fn silent_for(&self) -> Duration {
-        self.client.get_ref().silent_for()
+        self.framed.silent_for()
     }
 
     /// From now on `heard` is called whenever something comes.
     pub(super) fn on_heard(&mut self, heard: Heard) {
-        self.client.get_mut().on_heard(heard);
+        self.framed.on_heard(heard);
     }
 
     /// Texts for the administrator since the last call.
     pub(super) fn take_alerts(&mut self) -> Vec<String> {
-        self.client.get_mut().news().alerts.take()
+        self.framed.news().alerts.take()
     }
 
     /// The MAILBOXID that was told since the last call.
     pub(super) fn take_mailbox_id(&mut self) -> Option<u64> {
-        self.client.get_mut().news().mailbox_id.take()
+        self.framed.news().mailbox_id.take()
     }
 
     /// How many lines could not be read so far.
     pub(super) fn dropped(&self) -> u32 {
-        self.client.get_ref().dropped()
+        self.framed.dropped()
     }
 
     /// The beginning of the last of them.
     pub(super) fn last_dropped(&self) -> &str {
-        self.client.get_ref().last_dropped()
+        self.framed.last_dropped()
     }
 
     /// Whether letters came to the open folder since the last call.
@@ -163,14 +165,9 @@ impl Wire {
 
     /// The next response, without a limit in time; for IDLE. Dropping it at any point loses nothing.
     pub(super) async fn next(&mut self) -> Result<Event, ImapError> {
-        let event = match self.client.read_response().await {
-            Ok(Some(response)) => {
-                if let Response::Continue(outcome) = response.parsed() {
-                    self.continuation = outcome.information.as_deref().unwrap_or_default().to_owned();
-                }
-                event(response.parsed())
-            }
-            Ok(None) => return Err(self.ended(String::new())),
+        let event = match poll_fn(|cx| self.framed.poll_whole(cx)).await {
+            Ok(true) => self.take()?,
+            Ok(false) => return Err(self.ended(String::new())),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 return Err(ImapError::Protocol(error.to_string()));
             }
@@ -189,11 +186,22 @@ impl Wire {
         Ok(event)
     }
 
+    /// Has the response parsed that is there.
+    fn take(&mut self) -> Result<Event, ImapError> {
+        let mut client = Client::new(self.framed.whole());
+        let Some(Ok(Some(response))) = client.read_response().now_or_never() else {
+            return Err(ImapError::Protocol("a response of the server's could not be read".to_owned()));
+        };
+        if let Response::Continue(outcome) = response.parsed() {
+            self.continuation = outcome.information.as_deref().unwrap_or_default().to_owned();
+        }
+        Ok(event(response.parsed()))
+    }
+
     /// Hands the lines that were kept aside to the command that wants them, or else to NOTIFY.
     fn sort_kept(&mut self) -> Result<(), ImapError> {
-        let framed = self.client.get_mut();
-        let over = std::mem::take(&mut framed.news().notify_over);
-        let lines = framed.take_kept();
+        let over = std::mem::take(&mut self.framed.news().notify_over);
+        let lines = self.framed.take_kept();
         match &mut self.kept {
             Some(kept) => {
                 self.kept_bytes += lines.iter().map(Vec::len).sum::<usize>();
@@ -251,7 +259,7 @@ impl Wire {
     pub(super) async fn write_line(&mut self, step: &'static str, line: &[u8]) -> Result<(), ImapError> {
         let limit = self.command_timeout;
         self.give_up_at = Instant::now() + limit * MOST_TIMEOUTS;
-        let stream = self.client.get_mut();
+        let stream = &mut self.framed;
         let write = async {
             stream.write_all(line).await?;
             stream.write_all(b"\r\n").await?;

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -22,27 +22,23 @@ const NO_ROOM: Duration = Duration::from_secs(1800);
 const SURVIVED: Duration = Duration::from_secs(60);
 
 /// Which folders have rung, and which are to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bells {
     rung: Mutex<HashSet<RawName>>,
     heard: Mutex<HashSet<RawName>>,
-    wanted: watch::Sender<Vec<Folder>>,
-}
-
-impl Default for Bells {
-    fn default() -> Self {
-        Self { rung: Mutex::default(), heard: Mutex::default(), wanted: watch::channel(Vec::new()).0 }
-    }
+    wanted: Mutex<Vec<Folder>>,
+    /// Others are wanted than before.
+    changed: Notify,
 }
 
 impl Bells {
     /// From now on these folders have connections of their own.
     pub(super) fn want(&self, folders: Vec<Folder>) {
-        self.wanted.send_if_modified(|wanted| {
-            let other = *wanted != folders;
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *wanted != folders {
             *wanted = folders;
-            other
-        });
+            self.changed.notify_one();
+        }
     }
 
     /// The folders that rang since the last call.
@@ -60,13 +56,24 @@ impl Bells {
         watcher.seat.wake.notify_one();
     }
 
+    fn wanted(&self) -> Vec<Folder> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Holds the wanted connections, for ever.
     pub(super) async fn hold(&self, watcher: &Watcher) -> Infallible {
-        let mut wanted = self.wanted.subscribe();
+        // Most accounts never want one.
+        while self.wanted().is_empty() {
+            self.changed.notified().await;
+        }
+        Box::pin(self.hold_some(watcher)).await
+    }
+
+    async fn hold_some(&self, watcher: &Watcher) -> Infallible {
         let mut running: HashMap<RawName, CancellationToken> = HashMap::new();
         let mut bells = FuturesUnordered::new();
         loop {
-            let now: Vec<Folder> = wanted.borrow_and_update().clone();
+            let now = self.wanted();
             running.retain(|name, stop| {
                 let stays = now.iter().any(|folder| folder.raw == *name);
                 if !stays {
@@ -90,10 +97,7 @@ impl Bells {
             loop {
                 tokio::select! {
                     biased;
-                    changed = wanted.changed() => match changed {
-                        Ok(()) => break,
-                        Err(_) => std::future::pending().await,
-                    },
+                    () = self.changed.notified() => break,
                     Some(()) = bells.next() => {}
                 }
             }

@@ -193,21 +193,24 @@ impl<'a> Cycle<'a> {
         silent
     }
 
-    /// The life of the session.
-    pub(super) async fn run(mut self) -> Result<std::convert::Infallible, End> {
+    /// The life of the session. All that is done now and then is boxed: what is in this future lies in memory as long as
+    /// nothing happens, once for each account.
+    pub(super) async fn run(&mut self) -> Result<std::convert::Infallible, End> {
         let mut waits_since = None;
         loop {
-            self.take_rules().await?;
+            if self.has_other_rules() {
+                Box::pin(self.take_rules()).await?;
+            }
             let mut permit_at = None;
             let now = self.watcher.clock.steady();
             if self.pushed_at.is_some() || self.sweep_at <= now {
-                match self.watcher.budget.ask(&self.watcher.seat).await? {
+                match Box::pin(self.watcher.budget.ask(&self.watcher.seat)).await? {
                     Turn::Go => {
                         // What was told later did not wait from the beginning.
                         let since =
                             waits_since.take().map(|since| self.pushed_at.map_or(since, |told| told.max(since)));
                         self.deferred = since.map_or(Duration::ZERO, |since: Timestamp| now.since(since));
-                        self.sync().await?;
+                        Box::pin(self.sync()).await?;
                         self.tell_server_alerts();
                         continue;
                     }
@@ -228,7 +231,7 @@ impl<'a> Cycle<'a> {
             if self.mode == WatchMode::Notify && self.session.notify_ended() {
                 let now = self.watcher.clock.steady();
                 self.memory.notify.refused(now, Reason::NotifyEnded);
-                self.settle_mode().await?;
+                Box::pin(self.settle_mode()).await?;
             }
             self.tell_server_alerts();
         }
@@ -259,7 +262,7 @@ impl<'a> Cycle<'a> {
     }
 
     /// Waits for a push, for somebody who asks, or for `until`; renewals and proofs of life come in between.
-    async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
+    pub(super) async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.tried = true);
         let now = self.watcher.clock.steady();
         let renewal = self.watcher.shortened(self.renewal());
@@ -279,10 +282,10 @@ impl<'a> Cycle<'a> {
                     info!(account = %self.watcher.log_name(), %error, "the server refuses IDLE; polling");
                     self.memory.idle.refused(now, Reason::Said(format!("IDLE: {error}")));
                     self.memory.notify.refused(now, Reason::Said(format!("IDLE: {error}")));
-                    return self.settle_mode().await;
+                    return Box::pin(self.settle_mode()).await;
                 }
                 Ok(Wake::Quiet) if Instant::now() < deadline => {
-                    hosts::pause(ENDED_IDLE.min(deadline - Instant::now()), seat.wake.notified()).await;
+                    Box::pin(hosts::pause(ENDED_IDLE.min(deadline - Instant::now()), seat.wake.notified())).await;
                     ended_early = true;
                     Wake::Quiet
                 }
@@ -295,7 +298,7 @@ impl<'a> Cycle<'a> {
                 self.memory.idle.told();
                 self.push(self.main, None);
             }
-            Wake::Quiet if ended_early || limit == renewal => self.renew(!ended_early).await?,
+            Wake::Quiet if ended_early || limit == renewal => Box::pin(self.renew(!ended_early)).await?,
             _ => {}
         }
         let told = self.session.take_told();
@@ -405,6 +408,7 @@ impl<'a> Cycle<'a> {
             refused: Some("the server lists no such folder".to_owned()),
         });
         let mut folders: Vec<_> = folders.chain(missing).collect();
+        folders.shrink_to_fit();
         self.watcher.health.note(&self.watcher.account.id, |account| {
             account.state = state;
             account.mode = Some(self.mode);

@@ -50,6 +50,8 @@ impl Cycle<'_> {
         let mut known: HashSet<RawName> = self.folders.iter().map(|watched| watched.folder.raw.clone()).collect();
         let left = !chosen.is_empty() && self.leave_missing(&chosen.iter().map(|c| c.folder.raw.clone()).collect());
         let mut found = left;
+        // Kept as long as the session, and mostly one.
+        self.folders.reserve_exact(chosen.len());
         for chosen in chosen {
             if known.insert(chosen.folder.raw.clone()) {
                 let mark = marks.get(&chosen.folder.raw).copied();

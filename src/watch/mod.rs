@@ -176,7 +176,7 @@ impl Watcher {
     }
 
     /// Watches until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(&self, stop: &CancellationToken) {
         let mut memory = Memory::default();
         while !stop.is_cancelled() {
             memory.begun_at = None;
@@ -218,7 +218,7 @@ impl Watcher {
         memory.refusals = 0;
         let _open = self.count_connection();
         let bells = Bells::default();
-        let cycle = Box::pin(Cycle::begin(self, memory, session, &bells)).await?;
+        let mut cycle = Box::pin(Cycle::begin(self, memory, session, &bells)).await?;
         cycle.memory.begun_at = Some(Instant::now());
         if cycle.memory.told.take().is_some() {
             info!(account = %self.log_name(), "the account is watched again");
@@ -347,6 +347,17 @@ pub fn log_name(address: &str, personal: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn size_of_answer<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What each account costs as long as nothing happens, beside its connection.
+    #[test]
+    fn a_worker_is_small() {
+        let worker = size_of_answer(|watcher: &'static Watcher, stop| watcher.run(stop)) + size_of::<Watcher>();
+        assert!(worker <= 2048, "{worker}");
+    }
 
     #[test]
     fn words_of_servers_lose_addresses_and_names() {

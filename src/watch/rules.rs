@@ -30,15 +30,16 @@ impl Rules {
 }
 
 impl Cycle<'_> {
+    /// Whether the rules have changed.
+    pub(super) fn has_other_rules(&self) -> bool {
+        !Arc::ptr_eq(&self.watcher.rules.now(), &self.rules)
+    }
+
     /// Takes over rules that have changed. Folders that no subscription takes any more are left, new ones are bound in the
     /// next sync, which is due at once; the others keep what is known of them. Only where NOTIFY would have to be asked for
     /// other folders a new session is needed.
     pub(super) async fn take_rules(&mut self) -> Result<(), End> {
-        let now = self.watcher.rules.now();
-        if Arc::ptr_eq(&now, &self.rules) {
-            return Ok(());
-        }
-        self.rules = now;
+        self.rules = self.watcher.rules.now();
         let main = self.folders.get(self.main).map(|watched| watched.folder.raw.clone());
         let chosen = match folders::inbox_only(&self.rules.subscriptions) {
             Some(inbox) => vec![inbox],

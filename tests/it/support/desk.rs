@@ -73,7 +73,7 @@ impl Watch {
         };
         let stop = CancellationToken::new();
         tokio::select! {
-            () = watcher.run(stop) => panic!("the worker has ended by itself"),
+            () = watcher.run(&stop) => panic!("the worker has ended by itself"),
             told = story => told,
         }
     }
