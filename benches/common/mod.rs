@@ -1,6 +1,10 @@
-//! What the benchmarks of the store share: letters, folders that grow, messages of a card's size, and what the machine
+//! What the benchmarks share: headers, rules, letters, folders that grow, messages of a card's size, and what the machine
 //! tells of this process.
 #![allow(dead_code)] // each benchmark uses a part
+
+pub mod headers;
+pub mod messages;
+pub mod rules;
 
 use mailbell::model::{
     AccountId, AlertKind, Fate, Item, Letter, LetterId, Mark, Now, Owner, RawName, Recipient, Sender, Sighting,

@@ -34,7 +34,7 @@ pub(super) fn paths(text: &str) -> Vec<&str> {
     quoted.filter(is_path).collect()
 }
 
-/// The files that `mod` lines lead to, from `root` on.
+/// The files that `mod` lines lead to, from `root` on, which is the first file of a crate.
 pub(super) fn reached(root: &str, all: &[Source]) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut open = vec![root.to_owned()];
@@ -42,7 +42,8 @@ pub(super) fn reached(root: &str, all: &[Source]) -> BTreeSet<String> {
         let Some(source) = all.iter().find(|s| s.path == path) else { continue };
         let (folder, file) = path.rsplit_once('/').unwrap_or_default();
         let below = match file {
-            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            "mod.rs" => folder.to_owned(),
+            _ if path == root => folder.to_owned(),
             other => format!("{folder}/{}", other.trim_end_matches(".rs")),
         };
         let mut named = None;
@@ -85,14 +86,13 @@ fn every_file_is_declared() {
         known.extend(reached(root, all));
     }
     let cargo = fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    for name in all.iter().filter_map(|source| source.path.strip_prefix("benches/")?.strip_suffix(".rs")) {
+        if cargo.contains(&format!("[[bench]]\nname = \"{name}\"\nharness = false\n")) {
+            known.extend(reached(&format!("benches/{name}.rs"), all));
+        }
+    }
     for source in all {
-        let bench = source.path.strip_prefix("benches/").and_then(|name| name.strip_suffix(".rs"));
-        let declared = match bench {
-            // What benches share.
-            Some("common/mod") => all.iter().any(|bench| bench.path == "benches/commit.rs"),
-            Some(name) => cargo.contains(&format!("[[bench]]\nname = \"{name}\"\nharness = false\n")),
-            None => known.contains(&source.path),
-        };
+        let declared = known.contains(&source.path);
         assert!(declared, "{}: no `mod` line (or [[bench]]) leads here, so it is never built", source.path);
     }
 }
