@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test soak deb test-deb bench fmt lint tools dovecot
+.PHONY: help demo test soak deb test-deb bench bench-check bench-store fmt lint tools dovecot
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 demo: dovecot ## a mailbox, a WeCom and mailbell between them, all on this machine; see it in the browser
 	$(CARGO) run --release --locked -- demo
@@ -21,6 +21,7 @@ soak: tools ## the long tests, one after the other; MAILBELL_SEEDS=n simulates s
 	else \
 	  echo 'NOT RUN: the Debian package in a clean root. cargo-deb is not installed'; \
 	fi
+	$(MAKE) bench-check
 
 deb: ## a Debian package in target/debian; needs cargo-deb (cargo install cargo-deb --locked)
 	$(CARGO) build --release --locked
@@ -32,6 +33,18 @@ test-deb: deb ## installs the package in clean Debian roots and tries it there; 
 
 bench: ## the benchmarks; benches/README.md says how to read them
 	$(CARGO) bench --locked
+
+bench-check: ## instructions counted under valgrind against benches/counts.toml; installs valgrind if it is missing
+	@.ci/install-valgrind
+	@if command -v valgrind >/dev/null; then \
+	  $(CARGO) bench --locked --bench count -- check; \
+	else \
+	  echo 'NOT RUN: the counts of instructions. valgrind is not installed'; \
+	fi
+
+bench-store: ## counts the same and stores it in benches/counts.toml
+	@.ci/install-valgrind
+	$(CARGO) bench --locked --bench count -- store
 
 fmt: ## formats the code
 	$(CARGO) fmt

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod audit;
+mod bench_check;
 mod config;
 mod control;
 mod corpus;
