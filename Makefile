@@ -44,6 +44,7 @@ bench-check: ## instructions counted under valgrind against benches/counts.toml;
 
 bench-store: ## counts the same and stores it in benches/counts.toml
 	@.ci/install-valgrind
+	@command -v valgrind >/dev/null || { echo 'Nothing is stored: valgrind is not installed' >&2; exit 1; }
 	$(CARGO) bench --locked --bench count -- store
 
 fmt: ## formats the code

@@ -32,7 +32,7 @@ enum Work {
     Rules(usize),
     /// So many letters become messages.
     Messages(u8),
-    /// A scan of so many letters is committed, over the backend in memory: what sled's threads do is never twice the same.
+    /// A scan of so many letters is committed, over the backend in memory. On sled no two counts are near each other.
     Commit(u32),
 }
 
@@ -52,8 +52,8 @@ const CASES: [(&str, Work); 12] = [
     ("commit a scan of 100", Work::Commit(100)),
 ];
 
-/// Each case is done so often in a process, and [`MANY`] times in another: the difference is free of what the start costs,
-/// and of what is made ready once.
+/// Each case is done so often in a process, and [`MANY`] times in another: the difference is free of what the start
+/// costs, and of what is made ready once.
 const FEW: usize = 8;
 const MANY: usize = FEW + 64;
 
