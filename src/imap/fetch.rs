@@ -7,6 +7,9 @@ use super::{Detail, UidSet};
 use crate::model::Uid;
 use std::collections::BTreeMap;
 
+/// One fetch brings no more letters than these, whatever the server says: some megabytes in memory.
+pub const MOST_LETTERS: usize = 20_000;
+
 /// The fields that make a letter, in one section only: Yahoo fails a FETCH with two of them (imap-servers D.1).
 const FIELDS: &str = "DATE FROM SENDER REPLY-TO TO CC SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID CONTENT-TYPE \
                       AUTO-SUBMITTED RETURN-PATH PRECEDENCE IMPORTANCE X-PRIORITY PRIORITY AUTHENTICATION-RESULTS CONTENT-CLASS";
@@ -81,6 +84,12 @@ async fn ask(
         let known = found.entry(uid).or_default();
         known.merge(letter);
         known.uid = Some(uid);
+        if found.len() > MOST_LETTERS {
+            match set {
+                UidSet::From(_) => found.pop_first(),
+                UidSet::Range(..) | UidSet::These(_) => found.pop_last(),
+            };
+        }
     };
     wire.run("UID FETCH", format!("{uids} {items}").as_bytes(), &mut sink).await?;
     Ok(())

@@ -33,14 +33,18 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
         if let Some(news) = take_news(wire) {
             break news;
         }
+        // A server that never stops talking is always ready to be heard: it is not to talk us out of our time.
+        if Instant::now() >= until {
+            break Wake::Quiet;
+        }
         tokio::select! {
             biased;
+            () = asked.notified() => break Wake::Asked,
             event = wire.next() => match event? {
                 Event::Done { tag: done, status, text } if done == tag => return ended(wire, status, text),
                 Event::Bye(text) => return Err(ImapError::Bye(text)),
                 _ => {}
             },
-            () = asked.notified() => break Wake::Asked,
             () = sleep_until(until) => break Wake::Quiet,
         }
     };

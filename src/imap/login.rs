@@ -22,6 +22,9 @@ const ID: &str = concat!(
     "\" \"vendor\" \"mailbell\" \"support-email\" \"postmaster@localhost\")"
 );
 
+/// Time-outs of a command within which a login is done, all its commands together: its place is another account's, too.
+const LOGIN_TIMEOUTS: u32 = 2;
+
 /// A logged-in connection.
 pub(super) struct Opened {
     pub(super) wire: Wire,
@@ -101,7 +104,19 @@ async fn attempt(
     let expires_at = token.and_then(|t| t.lives_for).and_then(|life| Instant::now().checked_add(life));
     let limit = imap.connect_timeout;
     let connected = timeout(limit, greet(dial, account, imap)).await;
-    let (mut wire, preauth, greeting) = connected.map_err(|_| ImapError::Timeout { step: "connecting", limit })??;
+    let greeted = connected.map_err(|_| ImapError::Timeout { step: "connecting", limit })??;
+    let limit = imap.command_timeout * LOGIN_TIMEOUTS;
+    let logged_in = timeout(limit, log_in(greeted, account, &proof)).await;
+    let (wire, capabilities) = logged_in.map_err(|_| ImapError::Timeout { step: "the login", limit })??;
+    Ok(Opened { wire, capabilities, expires_at })
+}
+
+/// From the greeting to the capabilities behind the login.
+async fn log_in(
+    (mut wire, preauth, greeting): (Wire, bool, Option<Capabilities>),
+    account: &Account,
+    proof: &Proof,
+) -> Result<(Wire, Capabilities), ImapError> {
     let before = match greeting {
         Some(capabilities) => capabilities,
         None => capabilities(&mut wire).await?,
@@ -126,7 +141,7 @@ async fn attempt(
     if after.is_empty() {
         after = before;
     }
-    Ok(Opened { wire, capabilities: after, expires_at })
+    Ok((wire, after))
 }
 
 /// Connects, reads the greeting and protects the connection.

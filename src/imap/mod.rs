@@ -24,6 +24,7 @@ mod names;
 mod notify;
 mod raw_letter;
 mod sasl;
+mod search;
 mod session;
 mod special_use;
 mod structure;
@@ -33,6 +34,7 @@ mod wire;
 
 pub use dial::{Dial, Stream, TcpDial};
 pub use error::{ImapError, TlsTrouble};
+pub use fetch::MOST_LETTERS;
 pub use folder_name::{decode as decode_folder_name, encode as encode_folder_name};
 pub use list::Listed;
 pub use login_trouble::LoginTrouble;
@@ -147,8 +149,10 @@ pub trait MailSession: Send {
     /// Texts that the server wants a person to see (`ALERT`, RFC 3501 7.1), since the login or the last call: each once,
     /// the newest ten, at most 300 characters each and none of them a control character. After an error too.
     fn take_server_alerts(&mut self) -> Vec<String>;
-    /// Fetches letters of the open folder, ascending by UID, only those asked for. With [`Detail::Brief`] all that
-    /// are there; with the others a letter whose answer could not be read is missing.
+    /// Fetches letters of the open folder, ascending by UID, only those asked for, at most [`MOST_LETTERS`]: of more in a
+    /// range those with the lowest UIDs, so that the next fetch goes on behind the last; of more from a UID on the newest.
+    /// With [`Detail::Brief`] all (of these) that are there; with the others a letter whose answer could not be read is
+    /// missing.
     fn fetch<'a>(&'a mut self, set: &'a UidSet, detail: Detail) -> BoxFuture<'a, Result<Vec<RawLetter>, ImapError>>;
     /// The first `most` bytes of one part of a letter in the open folder, still encoded. `section` is one that
     /// BODYSTRUCTURE told ([`crate::model::Part::section`]). `None` where the server gives nothing.
@@ -158,7 +162,8 @@ pub trait MailSession: Send {
         section: &'a str,
         most: u32,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, ImapError>>;
-    /// The UIDs of the open folder's letters with an INTERNALDATE on or after the day before `since`.
+    /// The UIDs of the open folder's letters with an INTERNALDATE on or after the day before `since`, ascending; letters
+    /// that come meanwhile may be missing. Asked for in pieces where the folder is large.
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>>;
     /// NOOP; answers whether letters came to the open folder since the last look.
     fn noop(&mut self) -> BoxFuture<'_, Result<bool, ImapError>>;

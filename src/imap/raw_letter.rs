@@ -4,6 +4,10 @@ use super::structure;
 use crate::model::{Part, Timestamp, Uid};
 use async_imap::imap_proto::AttributeValue;
 
+/// Of a longer header block the beginning is kept: a hundred of them are in memory at one time. Lists of thousands of
+/// recipients are below it.
+const MOST_HEADER_BYTES: usize = 256 * 1024;
+
 /// What a server said of one message. `None` is "it did not say".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawLetter {
@@ -15,7 +19,7 @@ pub struct RawLetter {
     pub internal_date: Option<Timestamp>,
     /// RFC822.SIZE in bytes.
     pub size: Option<u64>,
-    /// The header block asked for.
+    /// The header block asked for, at most 256 KiB of it.
     pub header: Option<Vec<u8>>,
     /// Its parts, if they were asked for and the server's words made sense.
     pub parts: Vec<Part>,
@@ -33,7 +37,7 @@ impl RawLetter {
                 AttributeValue::InternalDate(text) => letter.internal_date = internal_date(text),
                 AttributeValue::Rfc822Size(size) => letter.size = Some(u64::from(*size)),
                 AttributeValue::BodySection { data: Some(data), .. } | AttributeValue::Rfc822Header(Some(data)) => {
-                    letter.header = Some(data.to_vec());
+                    letter.header = Some(data.get(..MOST_HEADER_BYTES).unwrap_or(data).to_vec());
                 }
                 AttributeValue::BodyStructure(body) => letter.parts = structure::parts(body),
                 _ => {}

@@ -5,7 +5,7 @@ use super::error::ImapError;
 use super::login::{self, Capabilities, LOGOUT_TIMEOUT, Opened, has};
 use super::wire::{Event, Wire, argument};
 use super::{Bearer, Detail, Heard, Listed, MailSession, MailSource, Offer, RawLetter, UidSet, Wake};
-use super::{fetch, idle, list, list_status, notify, raw_letter, special_use};
+use super::{fetch, idle, list, list_status, notify, search, special_use};
 use crate::config::{Account, Imap, Mode};
 use crate::model::{Look, RawName, Timestamp, Uid};
 use futures_util::future::BoxFuture;
@@ -228,25 +228,7 @@ impl MailSession for Session {
     }
 
     fn search_since(&mut self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uid>, ImapError>> {
-        Box::pin(async move {
-            let (mut found, before) = (Vec::new(), self.wire.dropped());
-            let criterion = format!("SINCE {}", day_before(since));
-            self.wire
-                .run("UID SEARCH", criterion.as_bytes(), &mut |event| {
-                    if let Event::Search(uids) = event {
-                        found.extend(uids);
-                    }
-                })
-                .await?;
-            if self.wire.dropped() > before {
-                // Perhaps the answer (some give ESEARCH unasked): that is not "none".
-                let text = format!("the answer cannot be read: {}", self.wire.last_dropped());
-                return Err(ImapError::Bad { command: "UID SEARCH", text });
-            }
-            found.sort_unstable();
-            found.dedup();
-            Ok(found)
-        })
+        Box::pin(search::since(&mut self.wire, since))
     }
 
     fn noop(&mut self) -> BoxFuture<'_, Result<bool, ImapError>> {
@@ -272,25 +254,5 @@ impl MailSession for Session {
         Box::pin(async move {
             let _ = timeout(LOGOUT_TIMEOUT, self.wire.run("LOGOUT", b"", &mut |_| {})).await;
         })
-    }
-}
-
-/// The day before a moment as SEARCH takes it (`1-Feb-1994`, RFC 3501 6.4.4). SINCE goes by days in the server's
-/// time zone, so a day's margin is needed.
-fn day_before(moment: Timestamp) -> String {
-    let day = jiff::Timestamp::from_millisecond(moment.minus(Duration::from_secs(86_400)).0).unwrap_or_default();
-    let date = day.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let month = usize::try_from(date.month() - 1).ok().and_then(|m| raw_letter::MONTHS.get(m)).unwrap_or(&"Jan");
-    format!("{}-{}-{:04}", date.day(), month, date.year())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn search_goes_back_a_day() {
-        assert_eq!(day_before(Timestamp(1_420_361_615_000)), "3-Jan-2015");
-        assert_eq!(day_before(Timestamp(1_425_168_000_000)), "28-Feb-2015");
     }
 }

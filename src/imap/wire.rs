@@ -284,17 +284,20 @@ impl Wire {
     ) -> Result<String, ImapError> {
         loop {
             match self.next_in_time(name).await? {
-                Event::Done { tag: done, status, text } if done == tag => {
-                    return match status {
-                        Word::Ok => Ok(text),
-                        Word::No => Err(ImapError::No { command: name, text }),
-                        _ => Err(ImapError::Bad { command: name, text }),
-                    };
-                }
+                Event::Done { tag: done, status, text } if done == tag => return Self::verdict(name, status, text),
                 // A completion that is not ours: an old one, or a server that answers untagged commands.
                 Event::Done { .. } => {}
                 other => sink(other),
             }
+        }
+    }
+
+    /// What a completion says of its command: its words, or `No`, or `Bad`.
+    pub(super) fn verdict(name: &'static str, status: Word, text: String) -> Result<String, ImapError> {
+        match status {
+            Word::Ok => Ok(text),
+            Word::No => Err(ImapError::No { command: name, text }),
+            _ => Err(ImapError::Bad { command: name, text }),
         }
     }
 

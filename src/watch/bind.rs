@@ -4,7 +4,8 @@ use super::End;
 use super::cycle::{Cycle, Moment};
 use super::folders::Chosen;
 use super::quiet::Quiet;
-use super::scan::MANY;
+use super::scan::{MANY, STORED_AT_ONCE};
+use super::since::Since;
 use crate::imap::RawLetter;
 use crate::model::{Look, Mark, RawName, Timestamp, Uid};
 use crate::rules::scan::OLD_AFTER;
@@ -46,21 +47,40 @@ impl Cycle<'_> {
         let made = self.memory.made.get(&raw).copied();
         let since = made.unwrap_or(now).min(now.minus(RECENT));
         let mut there = match look.exists {
-            Some(0) => Vec::new(),
-            _ => self.received_since(since, 1).await?,
+            Some(0) => None,
+            _ => Some(Since::ask(&mut *self.session, since, 1, look.uid_next).await?),
         };
         let was_there = |l: &RawLetter| look.uid_next.is_none_or(|next| l.uid < Some(next));
-        there.retain(|l| l.internal_date.is_some() && was_there(l));
-        let (news, rest): (Vec<_>, Vec<_>) =
-            there.into_iter().partition(|l| made.is_some_and(|made| l.internal_date >= Some(made)));
-        self.remember_recent(at, &raw, look, rest, &mark, moment).await?;
+        let (mut news, mut recent) = (Vec::new(), Vec::new());
+        while let Some(there) = &mut there
+            && let Some(found) = there.next(&mut *self.session).await?
+        {
+            let found = found.into_iter().filter(|l| l.internal_date.is_some() && was_there(l));
+            let (came, rest): (Vec<_>, Vec<_>) =
+                found.partition(|l| made.is_some_and(|made| l.internal_date >= Some(made)));
+            news.extend(came);
+            recent.extend(rest.into_iter().filter(|l| l.internal_date >= Some(now.minus(RECENT))));
+            // The newest of them.
+            recent.drain(..recent.len().saturating_sub(REMEMBERED_AT_BINDING));
+        }
+        self.remember_recent(at, &raw, look, recent, &mark, moment).await?;
         let mut quiet = Quiet::default();
         // None of them is old.
         let news = self.sort(&news, &Mark { looked_at: since, ..mark }, &mut quiet, |_| true);
         self.many |= news.len() > MANY;
-        let letters = self.letters_of_all(at, look, &news, &mark, moment).await?;
+        let found = news.len();
+        let mut rest = news.as_slice();
+        // Very many are stored some at a time; the mark stands behind them, so that the others are found by their UIDs.
+        while rest.len() > STORED_AT_ONCE {
+            let (some, after) = rest.split_at(STORED_AT_ONCE);
+            rest = after;
+            let letters = self.letters_of_all(at, look, some, &mark, moment).await?;
+            let next = some.last().and_then(|l| l.uid).map_or(mark.next, |last| last.saturating_add(1));
+            self.commit(at, Mark { next, ..mark }, letters).await?;
+        }
+        let letters = self.letters_of_all(at, look, rest, &mark, moment).await?;
         if made.is_some() {
-            info!(account = %self.watcher.log_name(), letters = letters.len(), "a folder was made");
+            info!(account = %self.watcher.log_name(), letters = found, "a folder was made");
         }
         self.commit(at, mark, letters).await?;
         self.memory.made.remove(&raw);
@@ -78,12 +98,10 @@ impl Cycle<'_> {
         at: usize,
         raw: &RawName,
         look: &Look,
-        mut recent: Vec<RawLetter>,
+        recent: Vec<RawLetter>,
         mark: &Mark,
         moment: Moment,
     ) -> Result<(), End> {
-        recent.retain(|l| l.internal_date >= Some(mark.looked_at.minus(RECENT)));
-        let recent = recent.split_off(recent.len().saturating_sub(REMEMBERED_AT_BINDING));
         let letters = self.letters_of_all(at, look, &recent, mark, moment).await?;
         if letters.is_empty() {
             return Ok(());

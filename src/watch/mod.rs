@@ -17,6 +17,7 @@ mod read;
 mod route;
 mod rules;
 mod scan;
+mod since;
 mod sync;
 
 pub use hosts::Hosts;

@@ -2,7 +2,7 @@
 //! own header.
 
 use super::End;
-use crate::imap::{Detail, ImapError, MailSession, RawLetter, UidSet};
+use crate::imap::{Detail, ImapError, MOST_LETTERS, MailSession, RawLetter, UidSet};
 use crate::model::Uid;
 use crate::parse;
 use std::collections::HashMap;
@@ -95,7 +95,10 @@ pub(super) async fn list(
     let mut found = Vec::new();
     loop {
         let end = start.saturating_add(width - 1).min(to);
-        found.extend(session.fetch(&UidSet::Range(start, end), Detail::Brief).await?);
+        let letters = session.fetch(&UidSet::Range(start, end), Detail::Brief).await?;
+        // More than one fetch brings: on behind the last of them.
+        let end = letters.last().filter(|_| letters.len() >= MOST_LETTERS).and_then(|last| last.uid).unwrap_or(end);
+        found.extend(letters);
         if end >= to {
             return Ok((found, None));
         }

@@ -4,10 +4,11 @@ use super::cycle::{Cycle, Moment, Watched};
 use super::quiet::Quiet;
 use super::read::{self, Fragile};
 use super::route::Route;
+use super::since::Since;
 use super::{End, folders, route};
-use crate::imap::{Detail, ImapError, RawLetter, UidSet};
+use crate::imap::{ImapError, RawLetter};
 use crate::metrics;
-use crate::model::{Apart, Fate, Item, Letter, Look, Mark, Recipient, Sighting, Silence, Timestamp, Uid};
+use crate::model::{Apart, Fate, Item, Letter, Look, Mark, Recipient, Sighting, Silence, Uid};
 use crate::parse::{self, Source};
 use crate::people::About;
 use crate::rules::scan::{self, OLD_AFTER, Plan};
@@ -19,8 +20,9 @@ use tracing::{debug, info};
 /// In a window, letters received so shortly before its newest one are looked at again: INTERNALDATE has whole seconds,
 /// and a letter that takes over another's UID may have its second and its size.
 const LOOK_ALIKES: Duration = Duration::from_secs(10);
-/// UIDs of a search in one command: sparse ones have ten digits, and Exchange takes some 10 kB.
-const SEARCHED_AT_ONCE: usize = 500;
+/// Letters that are found by their date and stored at one time. Of more than these in a folder that is numbered anew some
+/// are stored before its mark is, and known by their sameness if it has to be looked at again.
+pub(super) const STORED_AT_ONCE: usize = 500;
 /// More letters than so many at once wait for each other in the outbox (design: "Promises", 4).
 pub(super) const MANY: usize = 60;
 
@@ -86,44 +88,30 @@ impl Cycle<'_> {
         Ok(())
     }
 
-    /// What is known of the letters received since a moment (and up to two days before it). From a server that refuses
-    /// to search, all from the UID `else_from` on.
-    pub(super) async fn received_since(&mut self, since: Timestamp, else_from: Uid) -> Result<Vec<RawLetter>, End> {
-        match self.session.search_since(since).await {
-            Ok(uids) => {
-                let mut found = Vec::new();
-                for uids in uids.chunks(SEARCHED_AT_ONCE) {
-                    found.extend(self.session.fetch(&UidSet::These(uids.to_vec()), Detail::Brief).await?);
-                }
-                Ok(found)
-            }
-            Err(error) if error.is_answer() => Ok(self.session.fetch(&UidSet::From(else_from), Detail::Brief).await?),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Letters of a server without UIDNEXT: those received since the last good look that were not seen in the window
     /// before. Sameness keeps the known ones silent.
     async fn window(&mut self, at: usize, look: &Look, mark: Mark, moment: Moment) -> Result<(), End> {
         let mut going = scan::in_epoch(mark, look);
-        let mut found = self.received_since(mark.looked_at.minus(OLD_AFTER), going.next).await?;
-        found.retain(|l| scan::is_news(&mark, l.internal_date));
+        let mut since = Since::ask(&mut *self.session, mark.looked_at.minus(OLD_AFTER), going.next, None).await?;
         let key = |l: &RawLetter| (l.uid.unwrap_or(0), l.internal_date, l.size);
-        let now: HashSet<_> = found.iter().map(key).collect();
-        if let Some(watched) = self.folders.get(at) {
-            found.retain(|l| !watched.window.contains(&key(l)));
+        let (mut now, mut quiet) = (HashSet::new(), Quiet::default());
+        while let Some(mut found) = since.next(&mut *self.session).await? {
+            found.retain(|l| scan::is_news(&mark, l.internal_date));
+            now.extend(found.iter().map(key));
+            if let Some(watched) = self.folders.get(at) {
+                found.retain(|l| !watched.window.contains(&key(l)));
+            }
+            let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
+            self.many |= news.len() > MANY;
+            let mut rest = news.as_slice();
+            while !rest.is_empty() {
+                let (batch, after) = self.next_batch(at, rest);
+                rest = after;
+                let letters = self.letters(at, look, batch, &mark, moment).await?;
+                self.commit(at, going, letters).await?;
+            }
         }
         let highest = now.iter().map(|(uid, ..)| *uid).max().unwrap_or(0);
-        let mut quiet = Quiet::default();
-        let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
-        self.many |= news.len() > MANY;
-        let mut rest = news.as_slice();
-        while !rest.is_empty() {
-            let (batch, after) = self.next_batch(at, rest);
-            rest = after;
-            let letters = self.letters(at, look, batch, &mark, moment).await?;
-            self.commit(at, going, letters).await?;
-        }
         going.next = going.next.max(highest.saturating_add(1));
         let newest = now.iter().filter_map(|(_, date, _)| *date).max().unwrap_or_default();
         if let Some(watched) = self.folders.get_mut(at) {
@@ -361,12 +349,19 @@ impl Cycle<'_> {
     /// The UIDs began anew: letters since the last good look are news, unless they are known by their sameness.
     async fn rebase(&mut self, at: usize, look: &Look, mark: Mark, next: Uid, moment: Moment) -> Result<(), End> {
         info!(account = %self.watcher.log_name(), "the server has numbered a folder anew; looking by date");
-        let found = self.received_since(mark.looked_at.minus(OLD_AFTER), 1).await?;
-        let mut quiet = Quiet::default();
-        let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
+        let mut since = Since::ask(&mut *self.session, mark.looked_at.minus(OLD_AFTER), 1, look.uid_next).await?;
+        let (mut quiet, mut letters, mut highest) = (Quiet::default(), Vec::new(), None);
         self.many = true;
-        let letters = self.letters_of_all(at, look, &news, &mark, moment).await?;
-        let highest = found.iter().filter_map(|l| l.uid).max();
+        while let Some(found) = since.next(&mut *self.session).await? {
+            highest = found.iter().filter_map(|l| l.uid).max().max(highest);
+            let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
+            letters.extend(self.letters_of_all(at, look, &news, &mark, moment).await?);
+            if letters.len() >= STORED_AT_ONCE {
+                // The mark stays in the old epoch until all of them are stored.
+                let stays = self.folders.get(at).and_then(|watched| watched.mark).unwrap_or(mark);
+                self.commit(at, stays, std::mem::take(&mut letters)).await?;
+            }
+        }
         let going = Mark {
             uid_validity: look.uid_validity.unwrap_or(mark.uid_validity),
             next: scan::seen_up_to(highest, next),

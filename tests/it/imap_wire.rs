@@ -3,6 +3,7 @@
 mod auth;
 mod dovecot;
 mod fetch;
+mod flood;
 mod guard;
 mod idle;
 mod login;
