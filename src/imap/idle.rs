@@ -49,6 +49,8 @@ pub(super) async fn idle(wire: &mut Wire, until: Instant, asked: &Notify) -> Res
         }
     };
     wire.write_line("DONE", b"DONE").await?;
+    // Also where the server never stops talking, and this timer is not looked at.
+    wire.give_up_in(DONE_TIMEOUT + Duration::from_secs(1));
     let finished = timeout(DONE_TIMEOUT, wire.finish("IDLE", &tag, &mut |_| {})).await;
     finished.map_err(|_| ImapError::Timeout { step: "DONE", limit: DONE_TIMEOUT })??;
     Ok(match (wake, take_news(wire)) {

@@ -233,9 +233,14 @@ impl Wire {
         if let Some((_, came_at)) = &self.bye {
             until = until.min(*came_at + AFTER_BYE);
         }
-        match timeout_at(until, self.next()).await {
-            Ok(event) => event,
-            Err(_) => match self.bye.take() {
+        // A server that never stops talking is always ready to be heard, and no timer is looked at then.
+        let heard = match Instant::now() < until {
+            true => timeout_at(until, self.next()).await.ok(),
+            false => None,
+        };
+        match heard {
+            Some(event) => event,
+            None => match self.bye.take() {
                 Some((text, _)) => Err(ImapError::Bye(text)),
                 None => Err(ImapError::Timeout { step, limit }),
             },
@@ -270,6 +275,11 @@ impl Wire {
             Ok(Err(error)) => Err(self.ended(error.to_string())),
             Err(_) => Err(ImapError::Timeout { step, limit }),
         }
+    }
+
+    /// The present command is given up so soon.
+    pub(super) fn give_up_in(&mut self, limit: Duration) {
+        self.give_up_at = Instant::now() + limit;
     }
 
     /// Reads on to the completion of `tag`; everything before it goes to `sink`.

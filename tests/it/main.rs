@@ -11,6 +11,7 @@ mod dovecot;
 mod dovecot_auth;
 mod e2e;
 mod encoded;
+mod fair;
 mod house;
 mod imap_wire;
 mod life;

@@ -1,4 +1,4 @@
-//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a TCP proxy with faults, a private Cyrus, a disk that is full, a clock on tokio's paused time, a
+//! What several rooms of tests share: a scripted IMAP server, a mailbox in memory, a folder of a million letters that needs none, a TCP proxy with faults, a private Cyrus, a disk that is full, a clock on tokio's paused time, a
 //! state that keeps a record, another WeCom, and an account under watch.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
@@ -6,6 +6,7 @@ pub mod chromium;
 pub mod clock;
 pub mod cyrus;
 pub mod desk;
+pub mod huge;
 pub mod mailbox;
 pub mod proxy;
 pub mod recorder;

@@ -24,13 +24,15 @@ pub struct Recorder {
     pub syncs: Mutex<Vec<Instant>>,
     /// When letters that somebody is told of were stored, and which.
     pub stored: Mutex<Vec<(Instant, Item)>>,
+    /// How many letters each commit had.
+    pub commits: Mutex<Vec<usize>>,
 }
 
 impl Recorder {
     /// An empty one.
     pub fn new() -> Self {
         let store = Store::in_place(MemoryKv::open(&Disk::default())).unwrap();
-        Self { store, syncs: Mutex::default(), stored: Mutex::default() }
+        Self { store, syncs: Mutex::default(), stored: Mutex::default(), commits: Mutex::default() }
     }
 
     /// What became of the letters.
@@ -103,6 +105,7 @@ impl State for Recorder {
         Box::pin(async move {
             let committed = committed.await?;
             if committed != Committed::Stale {
+                self.commits.lock().unwrap().push(letters.len());
                 let announced = letters.into_iter().filter(|sighting| !sighting.recipients().is_empty());
                 let stored = announced.map(|sighting| (Instant::now(), sighting.item));
                 self.stored.lock().unwrap().extend(stored);
