@@ -2,6 +2,7 @@
 //!
 //! One round is one batch, so that nothing is half done; the index changes when the batch is applied.
 
+use super::compose::COMPOSE_AT_ONCE;
 use super::engine::Engine;
 use super::index::{Open, readable};
 use super::kv::Batch;
@@ -28,6 +29,9 @@ const LOOKED_AT: usize = 256;
 pub(super) struct Round {
     pub(super) now: Now,
     pub(super) most: usize,
+    /// Letters that were composed, each counted for each recipient: a round is one step of the store, and all others wait for
+    /// its end.
+    pub(super) composed: usize,
     pub(super) batch: Batch,
     pub(super) claims: Vec<Claim>,
     pub(super) gates: HashMap<Recipient, Gate>,
@@ -53,6 +57,7 @@ impl Engine {
         let mut round = Round {
             now,
             most,
+            composed: 0,
             batch: Batch::default(),
             claims: Vec::new(),
             gates: HashMap::new(),
@@ -88,6 +93,8 @@ impl Engine {
     fn enter(&mut self, round: Round) -> Vec<Claim> {
         for (recipient, class, letters) in &round.taken {
             self.index.queue.remove(recipient, *class, letters);
+            // Who has more comes after those who have had nothing yet.
+            self.index.queue.put_off(recipient, *class, round.now.steady);
         }
         for (id, dead) in round.gone {
             self.index.take(id);
@@ -123,7 +130,7 @@ impl Engine {
             .map(|(id, open)| (id, open.clone()))
             .collect();
         for (id, open) in due {
-            if round.is_full() || self.day_is_full(round, urgent) {
+            if round.is_full() || round.is_long() || self.day_is_full(round, urgent) {
                 return Ok(());
             }
             let class = if urgent { Class::Urgent } else { Class::Normal };
@@ -175,7 +182,7 @@ impl Engine {
             false => self.index.queue.others_due(now).take(most).map(own).collect(),
         };
         for (recipient, class) in due {
-            if round.is_full() || self.day_is_full(round, urgent) {
+            if round.is_full() || round.is_long() || self.day_is_full(round, urgent) {
                 return Ok(());
             }
             if round.served.contains(&(recipient.clone(), class)) {
@@ -288,6 +295,11 @@ impl Engine {
 impl Round {
     pub(super) fn is_full(&self) -> bool {
         self.claims.len() >= self.most
+    }
+
+    /// Whether it has composed so much that the rest is for the next one.
+    fn is_long(&self) -> bool {
+        self.composed >= COMPOSE_AT_ONCE
     }
 
     /// Whether a body was made in this round.

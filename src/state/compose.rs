@@ -13,8 +13,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tracing::error;
 
-/// Letters composed at one time for one recipient; more wait for the next round.
-const COMPOSE_AT_ONCE: usize = 5000;
+/// Letters composed at one time for one recipient; more wait for the next round, and so do others once a round has composed so
+/// many.
+pub(super) const COMPOSE_AT_ONCE: usize = 5000;
+/// Letters that are taken out of the queue together, each counted for each recipient: of very many recipients of very many
+/// letters some are for the next round.
+const TAKEN_TOGETHER: usize = 50_000;
 /// How often an equal body is numbered anew before it is sent as it is.
 const MOST_NUMBERED: u32 = 100;
 /// `message/send` takes so many users, parties and tags (p90236).
@@ -44,6 +48,7 @@ impl Engine {
         let (letters, items) = self.items(round, &numbers)?;
         let companions = self.companions(round, recipient, class, &numbers)?;
         let recipients: Vec<_> = std::iter::once(recipient.clone()).chain(companions).collect();
+        round.composed += numbers.len() * recipients.len();
         for other in &recipients {
             for no in &numbers {
                 round.batch.delete(keys::waiting(other, class.byte(), *no));
@@ -72,6 +77,7 @@ impl Engine {
         compose: &Compose,
     ) -> Result<(), StateError> {
         let (letters, items) = self.items(round, &record.letters)?;
+        round.composed += letters.len();
         let content = match &record.text {
             Some(text) => Content::Text(text),
             None => Content::Letters(&items),
@@ -174,6 +180,9 @@ impl Engine {
         };
         take(recipient);
         for other in self.index.queue.companions(recipient, class, round.now.steady) {
+            if (found.len() + 2) * numbers.len() > TAKEN_TOGETHER {
+                break;
+            }
             if round.served.contains(&(other.clone(), class))
                 || self.room(round, &other, class == Class::Urgent).is_err()
                 || self.waiting_letters(&other, class, round.now.steady)? != *numbers

@@ -1,9 +1,12 @@
 //! S4, S5, S8: one sender at a time, and the same body at every try.
 
-use super::{Place, T0, after, arrive, at, claim, counts, each, on_both_backends, texts};
-use mailbell::model::{AlertId, Recipient};
+use super::{
+    ALL, Place, T0, after, arrive, at, claim, counts, each, item, on_both_backends, scan, sighting, texts, together,
+    user,
+};
+use mailbell::model::{AlertId, Recipient, Urgency};
 use mailbell::rules::retry::Next;
-use mailbell::state::State;
+use mailbell::state::{Scan, State, Store};
 
 on_both_backends!(
     a_claim_is_given_to_nobody_else,
@@ -15,6 +18,7 @@ on_both_backends!(
     equal_bodies_are_numbered_for_four_hours,
     a_body_is_remembered_from_its_last_try,
     the_recipients_of_claims_are_theirs,
+    who_has_very_many_letters_lets_the_others_pass,
 );
 
 const HOUR: u64 = 3600;
@@ -168,4 +172,44 @@ async fn the_recipients_of_claims_are_theirs(place: Place) {
     found.sort();
     let user = |id: &str| Recipient::User(id.into());
     assert_eq!(found, [user("1"), user("12"), Recipient::Party(12), Recipient::Tag(12)]);
+}
+
+/// So many letters arrive for all of these.
+async fn many(store: &Store, to: &[Recipient], letters: u64) {
+    let letters = (0..letters).map(|n| sighting(to.to_vec(), Urgency::Normal, item(n, "x"))).collect();
+    store.commit_scan(Scan { letters, ..scan(None, 2, Vec::new()) }, at(T0)).await.unwrap();
+}
+
+/// A round of claiming is one step of the store, for whose end all others wait.
+async fn who_has_very_many_letters_lets_the_others_pass(place: Place) {
+    let store = place.open();
+    many(&store, &[user("zhangsan")], 6000).await;
+    arrive(&store, after(1), &[("lisi", 9001, "y"), ("wangwu", 9002, "z")]).await;
+    let claims = claim(&store, after(5)).await;
+    assert_eq!((claims.len(), claims[0].letters), (1, 5000));
+    assert_eq!(store.next_due(at(after(5))).await.unwrap(), Some(after(5)), "the rest is due");
+    let claims = claim(&store, after(5)).await;
+    let whose: Vec<_> = claims.iter().map(|claim| (claim.recipients[0].to_string(), claim.letters)).collect();
+    let expected = [("lisi", 1), ("wangwu", 1), ("zhangsan", 1000)];
+    assert_eq!(whose, expected.map(|(user, letters)| (user.to_owned(), letters)));
+    assert!(claim(&store, after(5)).await.is_empty());
+}
+
+/// Very many recipients of very many letters are served some at a time, each once.
+#[tokio::test]
+async fn very_many_letters_for_very_many_are_taken_some_at_a_time() {
+    let store = Place::memory().open();
+    let members: Vec<_> = (0..30).map(|n| user(&format!("user{n}"))).collect();
+    many(&store, &members, 2000).await;
+    let mut served = Vec::new();
+    for expected in [25, 5] {
+        let claims = store.claim(at(after(60)), ALL, together()).await.unwrap();
+        assert_eq!((claims.len(), claims[0].recipients.len()), (1, expected));
+        served.extend(claims[0].recipients.iter().map(ToString::to_string));
+    }
+    served.sort();
+    let mut all: Vec<_> = members.iter().map(ToString::to_string).collect();
+    all.sort();
+    assert_eq!(served, all);
+    assert_eq!(store.outbox().await.unwrap().waiting, 0);
 }
