@@ -2,6 +2,7 @@
 
 use super::alerts::AlertState;
 use super::engine::Engine;
+use super::kv::SLICE;
 use super::queue::Class;
 use super::record::{AlertRecord, LetterRecord, from_bytes};
 use super::{StateError, keys};
@@ -128,29 +129,34 @@ impl Engine {
         Ok(self.kv.get(&keys::letter(no))?.and_then(|bytes| from_bytes(&bytes).ok()))
     }
 
-    pub(super) fn why(&self, why: &Why) -> Result<Vec<Story>, StateError> {
-        let Some(account) = &why.account else { return Ok(Vec::new()) };
-        let prefix = keys::letters_of(account);
-        let mut numbers = Vec::new();
-        super::kv::all(&*self.kv, &prefix, |pairs| {
-            numbers.extend(pairs.iter().filter_map(|(key, _)| keys::number_of(key)).map(LetterNo));
-            Ok(())
-        })?;
+    /// A slice of an account's letters, ascending, behind the key `after`; behind which the next slice begins, if there is one.
+    pub(super) fn letters_of(
+        &self,
+        account: &AccountId,
+        after: Option<&[u8]>,
+    ) -> Result<(Vec<LetterNo>, Option<Vec<u8>>), StateError> {
+        let pairs = self.kv.scan(&keys::letters_of(account), after, SLICE)?;
+        let next = pairs.last().filter(|_| pairs.len() == SLICE).map(|(key, _)| key.clone());
+        Ok((pairs.iter().filter_map(|(key, _)| keys::number_of(key)).map(LetterNo).collect(), next))
+    }
+
+    /// What is asked, of some letters in ascending order, the newest first; whether none that is older need be looked at.
+    pub(super) fn stories(&self, why: &Why, letters: &[LetterNo]) -> Result<(Vec<Story>, bool), StateError> {
         let mut found = Vec::new();
         // Numbers rise with time.
-        for no in numbers.into_iter().rev() {
+        for no in letters.iter().rev() {
             if found.len() >= why.most {
-                break;
+                return Ok((found, true));
             }
-            let Some(record) = self.letter(no)? else { continue };
+            let Some(record) = self.letter(*no)? else { continue };
             if why.since.is_some_and(|since| record.seen_at.wall < since) {
-                break;
+                return Ok((found, true));
             }
             if why.fits(&record.sighting.item.letter) {
-                found.push(self.story(no, record)?);
+                found.push(self.story(*no, record)?);
             }
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     fn story(&self, no: LetterNo, record: LetterRecord) -> Result<Story, StateError> {

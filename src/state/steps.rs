@@ -23,6 +23,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::futures::Notified;
 
+/// Letters of the ledger that one step looks at.
+const LOOKED_AT_ONCE: usize = 500;
+
 impl State for Store {
     fn marks(&self, account: &AccountId) -> BoxFuture<'_, Result<HashMap<RawName, Mark>, StateError>> {
         let account = account.clone();
@@ -195,7 +198,31 @@ impl State for Store {
 
 impl Ledger for Store {
     fn why(&self, why: Why) -> BoxFuture<'_, Result<Vec<Story>, StateError>> {
-        Box::pin(self.step(false, move |engine| engine.why(&why)))
+        // In many steps: one through all letters of a large account would keep everybody else waiting.
+        Box::pin(async move {
+            let Some(account) = why.account.clone() else { return Ok(Vec::new()) };
+            let (mut letters, mut after) = (Vec::new(), None);
+            loop {
+                let (account, from): (_, Option<Vec<u8>>) = (account.clone(), after.take());
+                let (some, next) = self.step(false, move |engine| engine.letters_of(&account, from.as_deref())).await?;
+                letters.extend(some);
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let mut found = Vec::new();
+            while !letters.is_empty() {
+                let some = letters.split_off(letters.len().saturating_sub(LOOKED_AT_ONCE));
+                let why = Why { most: why.most.saturating_sub(found.len()), ..why.clone() };
+                let (stories, enough) = self.step(false, move |engine| engine.stories(&why, &some)).await?;
+                found.extend(stories);
+                if enough {
+                    break;
+                }
+            }
+            Ok(found)
+        })
     }
 
     fn alerts(&self, state: Option<AlertState>, most: usize) -> BoxFuture<'_, Result<Vec<AlertView>, StateError>> {

@@ -11,6 +11,7 @@ on_both_backends!(
     why_nobody_was_told_is_kept,
     the_ledger_is_asked_by_sender_subject_and_time,
     an_alert_that_was_taken_apart_tells_of_its_parts,
+    a_large_account_is_looked_through_in_steps,
 );
 
 fn all() -> Why {
@@ -140,4 +141,36 @@ async fn an_alert_that_was_taken_apart_tells_of_its_parts(place: Place) {
         })
         .collect();
     assert_eq!(states, [(AlertState::Dead, 1), (AlertState::Sent, 2), (AlertState::Sent, 2)]);
+}
+
+/// Whoever asks the store for something else meanwhile is answered first.
+async fn a_large_account_is_looked_through_in_steps(place: Place) {
+    let store = place.open();
+    let letters = (0..2300).map(|n| normal(&["a"], item(n, &format!("letter {n}")))).collect();
+    put(&store, "INBOX", letters, 5).await;
+    let ask = |subject: &str, most| Why { subject: Some(subject.to_owned()), most, ..all() };
+    let (old, outbox) = (std::cell::Cell::new(None), std::cell::Cell::new(None));
+    let order = std::cell::RefCell::new(Vec::new());
+    tokio::join!(
+        async {
+            old.set(Some(store.why(ask("letter 7", 2000)).await.unwrap()));
+            order.borrow_mut().push("why");
+        },
+        async {
+            outbox.set(Some(store.outbox().await.unwrap()));
+            order.borrow_mut().push("outbox");
+        },
+    );
+    assert_eq!(outbox.take().unwrap().waiting, 2300);
+    let found: Vec<_> =
+        old.take().unwrap().into_iter().map(|story| story.sighting.item.letter.subject.unwrap()).collect();
+    assert_eq!((found.len(), found[0].as_str(), found[110].as_str()), (111, "letter 799", "letter 7"));
+    if matches!(place, Place::Sled(_)) {
+        assert_eq!(order.take(), ["outbox", "why"]);
+    }
+    for most in [0, 1, 499, 500, 501, 2300] {
+        let stories = store.why(ask("letter", most)).await.unwrap();
+        assert_eq!(stories.len(), most);
+        assert!(stories.windows(2).all(|pair| pair[0].no > pair[1].no), "the newest first");
+    }
 }
