@@ -4,7 +4,7 @@ use super::End;
 use super::cycle::{Cycle, Moment};
 use super::folders::Chosen;
 use super::quiet::Quiet;
-use super::scan::{MANY, STORED_AT_ONCE};
+use super::scan::MANY;
 use super::since::Since;
 use crate::imap::RawLetter;
 use crate::model::{Look, Mark, RawName, Timestamp, Uid};
@@ -71,8 +71,8 @@ impl Cycle<'_> {
         let found = news.len();
         let mut rest = news.as_slice();
         // Very many are stored some at a time; the mark stands behind them, so that the others are found by their UIDs.
-        while rest.len() > STORED_AT_ONCE {
-            let (some, after) = rest.split_at(STORED_AT_ONCE);
+        while rest.len() > self.most_stored() {
+            let (some, after) = rest.split_at(self.most_stored());
             rest = after;
             let letters = self.letters_of_all(at, look, some, &mark, moment).await?;
             let next = some.last().and_then(|l| l.uid).map_or(mark.next, |last| last.saturating_add(1));

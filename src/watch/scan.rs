@@ -6,6 +6,7 @@ use super::read::{self, Fragile};
 use super::route::Route;
 use super::since::Since;
 use super::{End, folders, route};
+use crate::config::Subscription;
 use crate::imap::{ImapError, RawLetter};
 use crate::metrics;
 use crate::model::{Apart, Fate, Item, Letter, Look, Mark, Recipient, Sighting, Silence, Uid};
@@ -22,7 +23,9 @@ use tracing::{debug, info};
 const LOOK_ALIKES: Duration = Duration::from_secs(10);
 /// Letters that are found by their date and stored at one time. Of more than these in a folder that is numbered anew some
 /// are stored before its mark is, and known by their sameness if it has to be looked at again.
-pub(super) const STORED_AT_ONCE: usize = 500;
+const STORED_AT_ONCE: usize = 500;
+/// The same, each letter counted for each of its recipients: the store writes as much, and all others wait for it.
+const WRITTEN_AT_ONCE: usize = 10_000;
 /// More letters than so many at once wait for each other in the outbox (design: "Promises", 4).
 pub(super) const MANY: usize = 60;
 
@@ -242,8 +245,16 @@ impl Cycle<'_> {
     /// The letters to be fetched together, and the rest.
     pub(super) fn next_batch<'b>(&mut self, at: usize, letters: &'b [RawLetter]) -> (&'b [RawLetter], &'b [RawLetter]) {
         let uids: Vec<Uid> = letters.iter().map(|l| l.uid.unwrap_or(0)).collect();
-        let size = self.fragile(at).batch(&uids).len().max(1);
+        let size = self.fragile(at).batch(&uids).len().min(self.most_stored()).max(1);
         letters.split_at(size.min(letters.len()))
+    }
+
+    /// How many letters are stored in one step.
+    pub(super) fn most_stored(&self) -> usize {
+        let told =
+            |subscription: &Subscription| subscription.recipients.as_ref().unwrap_or(&self.rules.recipients).len();
+        let recipients = self.rules.subscriptions.iter().map(told).max().unwrap_or(1).max(1);
+        (WRITTEN_AT_ONCE / recipients).clamp(1, STORED_AT_ONCE)
     }
 
     fn fragile(&mut self, at: usize) -> &mut Fragile {
@@ -355,11 +366,16 @@ impl Cycle<'_> {
         while let Some(found) = since.next(&mut *self.session).await? {
             highest = found.iter().filter_map(|l| l.uid).max().max(highest);
             let news = self.sort(&found, &mark, &mut quiet, |l| came_since(&mark, l));
-            letters.extend(self.letters_of_all(at, look, &news, &mark, moment).await?);
-            if letters.len() >= STORED_AT_ONCE {
-                // The mark stays in the old epoch until all of them are stored.
-                let stays = self.folders.get(at).and_then(|watched| watched.mark).unwrap_or(mark);
-                self.commit(at, stays, std::mem::take(&mut letters)).await?;
+            let mut rest = news.as_slice();
+            while !rest.is_empty() {
+                let (batch, after) = self.next_batch(at, rest);
+                rest = after;
+                letters.extend(self.letters(at, look, batch, &mark, moment).await?);
+                if letters.len() >= self.most_stored() {
+                    // The mark stays in the old epoch until all of them are stored.
+                    let stays = self.folders.get(at).and_then(|watched| watched.mark).unwrap_or(mark);
+                    self.commit(at, stays, std::mem::take(&mut letters)).await?;
+                }
             }
         }
         let going = Mark {
