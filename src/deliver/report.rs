@@ -142,11 +142,11 @@ impl Reporter {
 
     /// What has changed since people were told.
     fn seen(&self, told: &Troubles) -> Seen {
-        let mut seen = Seen::default();
-        let (now, wall) = (self.clock.steady(), self.clock.wall());
+        let (mut seen, now, wall) = (Seen::default(), self.clock.steady(), self.clock.wall());
         let mut troubles: BTreeMap<(AccountId, Trouble), Case> = BTreeMap::new();
-        let mut well: HashMap<AccountId, Vec<Arc<str>>> = HashMap::new();
-        let mut watched: HashSet<(AccountId, Trouble)> = HashSet::new();
+        let (mut well, mut watched) = (HashMap::<_, Vec<Arc<str>>>::new(), HashSet::new());
+        // Nothing is noted of the many that nobody was told of: all workers wait for the end of this.
+        let told_of: HashSet<&AccountId> = told.keys().map(|(id, _)| id).collect();
         self.health.each(|id, account| {
             let since = |at: Timestamp| wall.minus(now.since(at));
             let reason = account.last_error.clone();
@@ -157,21 +157,23 @@ impl Reporter {
                 let case = Case { since: since(blind_since), until: None, reason };
                 troubles.insert((id.clone(), Trouble::Blind), case);
             } else if matches!(account.state, AccountState::Watching | AccountState::Polling) {
-                let mut fresh = Vec::new();
+                let (mut fresh, is_told_of) = (Vec::new(), told_of.contains(id));
                 for folder in &account.folders {
-                    let trouble = (id.clone(), Trouble::Folder(folder.shown.clone()));
-                    if told.contains_key(&trouble) {
-                        watched.insert(trouble);
+                    let trouble = || (id.clone(), Trouble::Folder(folder.shown.clone()));
+                    if is_told_of && told.contains_key(&trouble()) {
+                        watched.insert(trouble());
                     }
                     let last = folder.fresh_at.unwrap_or(folder.since);
                     if self.deadlines.is_folder_blind(now.since(last)) {
-                        let case = Case { since: since(last), until: None, reason: folder.refused.clone() };
-                        troubles.insert((id.clone(), Trouble::Folder(folder.shown.clone())), case);
-                    } else if folder.fresh_at.is_some() {
+                        let reason = folder.refused.clone();
+                        troubles.insert(trouble(), Case { since: since(last), until: None, reason });
+                    } else if folder.fresh_at.is_some() && is_told_of {
                         fresh.push(folder.shown.clone());
                     }
                 }
-                well.insert(id.clone(), fresh);
+                if is_told_of {
+                    well.insert(id.clone(), fresh);
+                }
             }
         });
         troubles.extend(self.unreached());
