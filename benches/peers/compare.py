@@ -21,6 +21,8 @@ from wecom import WeCom
 SENDER = "王小明"
 # mailbell promises at most 50 syncs an hour for one person, and takes one at the start
 MOST_LETTERS_TO_ONE = 48
+# after so many letters in a row that were not told a program gets no more
+MOST_MISSED = 3
 
 
 def arguments():
@@ -45,7 +47,7 @@ def arguments():
     of.add_argument("--mailboxes", type=counts, default=[1, 100, 1000], metavar="1,100,1000")
     of.add_argument("--servers", type=names(SERVERS), default=list(SERVERS), metavar=",".join(SERVERS))
     of.add_argument("--peers", type=names(PEERS), default=list(PEERS), metavar=",".join(PEERS))
-    of.add_argument("--letters", type=int, default=50, help="to each program in each step (default: 50)")
+    of.add_argument("--letters", type=int, default=100, help="to each program in each step (default: 100)")
     of.add_argument("--idle", type=float, default=30, help="seconds over which idle CPU is measured (default: 30)")
     of.add_argument("--in-turn", action="store_true", help="only one program runs at a time; takes longer")
     of.add_argument("--mailbell", default=REPO / "target/release/mailbell", help="the program to measure")
@@ -147,14 +149,21 @@ class Step:
 
     def deliver(self):
         """Letters one at a time, to the programs by turns."""
-        rounds = min(self.options.letters, MOST_LETTERS_TO_ONE) if self.count == 1 else self.options.letters
+        rounds = self.options.letters + 1
+        if self.count == 1:
+            rounds = min(rounds, MOST_LETTERS_TO_ONE)
         last = {}
         for at in range(rounds):
             for peer in list(self.running):
-                if peer.letters is None or at < peer.letters:
+                if peer.letters is None or at <= peer.letters:
                     self.deliver_one(peer, at, last)
+                given = self.rows[peer]["letters"]
+                if len(given) >= MOST_MISSED and all(one["post_ms"] is None for one in given[-MOST_MISSED:]):
+                    self.failed(peer, f"{MOST_MISSED} letters one after the other were not told")
         for peer in self.running:
             row = self.rows[peer]
+            # the first letter makes a program load what it loads once
+            row["first"] = row["letters"].pop(0)
             seen = sorted(one["post_ms"] for one in row["letters"] if one["post_ms"] is not None)
             row["missed"] = len(row["letters"]) - len(seen)
             row["p50_ms"], row["p99_ms"] = percentile(seen, 50), percentile(seen, 99)
@@ -312,6 +321,9 @@ def measure(options, home, mail, report):
                 try:
                     report["rows"] += Step(group, server, wecom, count, options, home).run()
                 finally:
+                    often, example = server.complaints()
+                    if often:
+                        say(f"  {name} complained {often} times, such as: {example[:300]}")
                     server.stop()
     wecom.shutdown()
 

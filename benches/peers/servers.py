@@ -14,6 +14,8 @@ from process import Program
 REPO = pathlib.Path(__file__).resolve().parent.parent.parent
 DOMAIN = "corp.example"
 PASSWORD = "bench-password"
+# of the mailboxes; far from those of people and services
+FIRST_UID = 200000
 
 
 class NotToBeHad(Exception):
@@ -61,6 +63,9 @@ def certificate(home):
 class Server:
     """A running server: `imaps` and `lmtp` are its ports, `ca` signs its certificate."""
 
+    # whether it stays root when root starts it
+    as_root = False
+
     def __init__(self, home, place, users):
         """`home` is for all that it writes, `place` for programs that have to be unpacked."""
         self.home, self.place = home, place
@@ -71,13 +76,16 @@ class Server:
             os.chown(path, self.uid, self.gid)
         home.chmod(0o755)
         self.imaps, self.lmtp = free_port(), free_port()
-        user = (self.uid, self.gid) if os.geteuid() == 0 else None
+        user = (self.uid, self.gid) if os.geteuid() == 0 and not self.as_root else None
         argv, env = self.prepare(users)
         self.program = Program(argv, home / "said", user, env)
         self.wait_for_greeting()
 
     def wait_for_greeting(self):
         end = time.monotonic() + 30
+        while not self.ready():
+            self.program.check()
+            time.sleep(0.05)
         while True:
             try:
                 Courier(self.lmtp).close()
@@ -89,10 +97,18 @@ class Server:
                     raise NotToBeHad(f"{self.name} does not answer: {self.program.text()[-300:]}") from None
                 time.sleep(0.05)
 
+    def ready(self):
+        """Whether it may be spoken to."""
+        return True
+
     def make(self, *names):
         for name in names:
             (self.home / name).mkdir()
             os.chown(self.home / name, self.uid, self.gid)
+
+    def complaints(self):
+        """What the server has logged as gone wrong: (how often, an example)."""
+        return 0, ""
 
     def stop(self):
         self.program.stop()
@@ -100,9 +116,15 @@ class Server:
 
 
 class Dovecot(Server):
-    """Debian's, under one ordinary user; connections in IDLE hibernate after a second."""
+    """Debian's; connections in IDLE hibernate after a second.
+
+    The kernel lets a user have 128 things that watch files (fs.inotify.max_user_instances), and each connection that
+    hibernates is one. So for root every mailbox has a user of its own. Otherwise all runs under one ordinary user, and
+    connections above that number stay awake, which makes Dovecot tell of letters half a second later.
+    """
 
     name = "dovecot"
+    as_root = os.geteuid() == 0
     # a letter that comes in the last half second before a connection hibernates is not announced by 2.3
     quiet_seconds = 2.2
 
@@ -112,11 +134,22 @@ class Dovecot(Server):
             raise NotToBeHad("Dovecot is not installed: `make dovecot` does that")
         self.version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.split()[0]
         self.make("run", "state", "users")
-        (self.home / "passwd").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in users))
+        # whoever makes a home owns it
+        (self.home / "users").chmod(0o1777)
+        lines = (
+            f"{user}:{{PLAIN}}{PASSWORD}:{FIRST_UID + at if self.as_root else self.uid}:{self.gid}::{self.home}/users/{user}\n"
+            for at, user in enumerate(users)
+        )
+        (self.home / "passwd").write_text("".join(lines))
         new = tuple(int(part) for part in self.version.split(".")[:2]) >= (2, 4)
         conf = self.home / "dovecot.conf"
         conf.write_text(self.common(new) + (self.from_2_4() if new else self.up_to_2_3()) + self.services(new))
         return [program, "-F", "-c", conf], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def complaints(self):
+        lines = (self.home / "dovecot.log").read_text(errors="replace").splitlines()
+        wrong = [line for line in lines if any(f": {word}: " in line for word in ("Warning", "Error", "Fatal", "Panic"))]
+        return len(wrong), wrong[0] if wrong else ""
 
     def common(self, new):
         first = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" if new else ""
@@ -157,8 +190,8 @@ passdb {{
   args = {self.home}/passwd
 }}
 userdb {{
-  driver = static
-  args = uid={self.uid} gid={self.gid} home={self.home}/users/%u
+  driver = passwd-file
+  args = {self.home}/passwd
 }}
 """
 
@@ -174,14 +207,17 @@ mail_path = ~/mail
 passdb passwd-file {{
   passwd_file_path = {self.home}/passwd
 }}
-userdb static {{
-  fields {{
-    uid = {self.uid}
-    gid = {self.gid}
-    home = {self.home}/users/%{{user}}
-  }}
+userdb passwd-file {{
+  passwd_file_path = {self.home}/passwd
 }}
 """
+
+    def imap_processes(self, new):
+        once = "restart_request_count = 1" if new else "service_count = 1"
+        again = "restart_request_count = unlimited" if new else "service_count = 0"
+        if self.as_root:
+            return f"{once}\n  client_limit = 1\n  process_min_avail = 8\n  process_limit = 20000"
+        return f"{again}\n  client_limit = 50\n  process_min_avail = 2\n  process_limit = 400"
 
     def services(self, new):
         reuse = "restart_request_count = unlimited" if new else "service_count = 0"
@@ -199,11 +235,10 @@ userdb static {{
   }}
 }}
 service imap {{
-  {reuse}
-  # the system lets a user have 128 processes that watch files
-  client_limit = 50
-  process_min_avail = 2
-  process_limit = 400
+  {self.imap_processes(new)}
+  unix_listener imap-master {{
+    mode = 0666
+  }}
 }}
 service lmtp {{
   {reuse}
@@ -246,6 +281,10 @@ class Cyrus(Server):
         files = ["-C", self.home / "imapd.conf", "-M", self.home / "cyrus.conf", "-p", self.home / "conf/master.pid"]
         return [place / "usr/lib/cyrus/bin/master", "-D", *files], env
 
+    def ready(self):
+        # what starts before idled has its socket never uses it
+        return (self.home / "conf/socket/idle").exists()
+
     def settings(self):
         home = self.home
         return f"""configdirectory: {home}/conf
@@ -274,8 +313,8 @@ duplicatesuppression: no
   idled cmd="{programs}/idled {conf}"
 }}
 SERVICES {{
-  imaps cmd="{programs}/imapd {conf} -s -U 30" listen="127.0.0.1:{self.imaps}" prefork=16
-  lmtp cmd="{programs}/lmtpd {conf} -a" listen="127.0.0.1:{self.lmtp}" prefork=1
+  imaps cmd="{programs}/imapd {conf} -s -U 30" listen="127.0.0.1:{self.imaps}"
+  lmtp cmd="{programs}/lmtpd {conf} -a" listen="127.0.0.1:{self.lmtp}"
 }}
 EVENTS {{
 }}
