@@ -47,7 +47,7 @@ def arguments():
     of.add_argument("--mailboxes", type=counts, default=[1, 100, 1000], metavar="1,100,1000")
     of.add_argument("--servers", type=names(SERVERS), default=list(SERVERS), metavar=",".join(SERVERS))
     of.add_argument("--peers", type=names(PEERS), default=list(PEERS), metavar=",".join(PEERS))
-    of.add_argument("--letters", type=int, default=100, help="to each program in each step (default: 100)")
+    of.add_argument("--letters", type=int, default=50, help="to each program in each step (default: 50)")
     of.add_argument("--idle", type=float, default=30, help="seconds over which idle CPU is measured (default: 30)")
     of.add_argument("--in-turn", action="store_true", help="only one program runs at a time; takes longer")
     of.add_argument("--mailbell", default=REPO / "target/release/mailbell", help="the program to measure")
@@ -153,6 +153,7 @@ class Step:
         if self.count == 1:
             rounds = min(rounds, MOST_LETTERS_TO_ONE)
         last = {}
+        self.courier = Courier(self.server.lmtp)
         for at in range(rounds):
             for peer in list(self.running):
                 if peer.letters is None or at <= peer.letters:
@@ -160,6 +161,7 @@ class Step:
                 given = self.rows[peer]["letters"]
                 if len(given) >= MOST_MISSED and all(one["post_ms"] is None for one in given[-MOST_MISSED:]):
                     self.failed(peer, f"{MOST_MISSED} letters one after the other were not told")
+        self.courier.close()
         for peer in self.running:
             row = self.rows[peer]
             # the first letter makes a program load what it loads once
@@ -178,9 +180,7 @@ class Step:
         self.number += 1
         text, mark = letter(self.number, user)
         self.wecom.forget()
-        courier = Courier(self.server.lmtp)
-        sent, taken = courier.deliver(user, text)
-        courier.close()
+        sent, taken = self.courier.deliver(user, text)
         words = [mark, "项目进度", SENDER] if peer.tells_letter else [user]
         read = self.wecom.wait_for(words, 8)
         last[user] = time.monotonic()
@@ -305,26 +305,27 @@ def measure(options, home, mail, report):
             say(f"  not to be had: {error}")
             report["not_to_be_had"][name] = str(error)
     wecom = WeCom()
-    groups = [[peer] for peer in peers] if options.in_turn else [peers]
     for name in options.servers:
         for count in options.mailboxes:
-            for at, group in enumerate(groups):
-                say(f"{name}, {count} mailboxes: {', '.join(peer.name for peer in group)}")
-                users = [user for peer in group for user in peer.users(count)]
-                try:
-                    server = SERVERS[name](mail / f"{name}-{count}-{at}", home, users)
-                except NotToBeHad as error:
-                    say(f"  not to be had: {error}")
-                    report["not_to_be_had"][name] = str(error)
-                    break
-                report["versions"][name] = server.version
-                try:
+            together = count <= SERVERS[name].most_together and not options.in_turn
+            groups = [peers] if together else [[peer] for peer in peers]
+            users = [user for peer in peers for user in peer.users(count)]
+            say(f"{name} for {count:,} mailboxes")
+            try:
+                server = SERVERS[name](mail / f"{name}-{count}", home, users, count * len(groups[0]))
+            except NotToBeHad as error:
+                say(f"  not to be had: {error}")
+                report["not_to_be_had"][name] = str(error)
+                break
+            report["versions"][name] = server.version
+            try:
+                for group in groups:
                     report["rows"] += Step(group, server, wecom, count, options, home).run()
-                finally:
-                    often, example = server.complaints()
-                    if often:
-                        say(f"  {name} complained {often} times, such as: {example[:300]}")
-                    server.stop()
+            finally:
+                often, example = server.complaints()
+                if often:
+                    say(f"  {name} complained {often} times, such as: {example[:300]}")
+                server.stop()
     wecom.shutdown()
 
 
