@@ -120,7 +120,7 @@ class Step:
         program = peer.start(job, place)
         self.running[peer] = (job, program)
         try:
-            took = wait_until_watching(peer, program, job, self.wecom, 60 + self.count / 5)
+            took = wait_until_watching(peer, program, job, 60 + self.count / 5)
         except RuntimeError as error:
             self.failed(peer, error)
             return
