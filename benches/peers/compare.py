@@ -48,7 +48,7 @@ def arguments():
     of.add_argument("--servers", type=names(SERVERS), default=list(SERVERS), metavar=",".join(SERVERS))
     of.add_argument("--peers", type=names(PEERS), default=list(PEERS), metavar=",".join(PEERS))
     of.add_argument("--letters", type=int, default=50, help="to each program in each step (default: 50)")
-    of.add_argument("--idle", type=float, default=30, help="seconds over which idle CPU is measured (default: 30)")
+    of.add_argument("--idle", type=float, default=30, help="seconds over which idle CPU is measured, at the largest number of mailboxes (default: 30)")
     of.add_argument("--in-turn", action="store_true", help="only one program runs at a time; takes longer")
     of.add_argument("--mailbell", default=REPO / "target/release/mailbell", help="the program to measure")
     of.add_argument("--programs", metavar="DIR", help="keep what was installed, for the next run")
@@ -131,7 +131,8 @@ class Step:
         time.sleep(3)  # hibernation, and what each does after its start
         before = {peer: program.cpu_seconds() for peer, (_, program) in self.running.items()}
         began = time.monotonic()
-        if self.count > 1:
+        # with fewer there is nothing to be seen
+        if self.count == max(self.options.mailboxes):
             time.sleep(self.options.idle)
         seconds = time.monotonic() - began
         for peer, (_, program) in list(self.running.items()):
@@ -141,8 +142,8 @@ class Step:
                 self.failed(peer, error)
                 continue
             row = self.rows[peer]
-            if self.count > 1:
-                row["idle_cpu_percent"] = round(100 * (program.cpu_seconds() - before[peer]) / seconds, 2)
+            if self.count == max(self.options.mailboxes):
+                row["idle_cpu_percent"] = round(100 * (program.cpu_seconds() - before[peer]) / max(seconds, 0.001), 2)
                 row["idle_seconds"] = round(seconds, 1)
             row["memory_kib"] = program.memory()
             row["threads"] = program.threads()

@@ -116,7 +116,7 @@ class Goimapnotify(Peer):
     name = "goimapnotify"
     says = "goimapnotify, curl"
     # its second of waiting is most of what is measured
-    letters = 20
+    letters = 10
     tells_letter = False
 
     def install(self):
@@ -186,6 +186,7 @@ class Mailbell(Peer):
             raise NotToBeHad(f"there is no {built}: `cargo build --release --locked` makes it")
         # a build in the meantime must not change what is measured
         self.program = self.place / "mailbell"
+        self.program.unlink(missing_ok=True)
         shutil.copy(built, self.program)
         return run([self.program, "--version"], "mailbell").strip()
 
