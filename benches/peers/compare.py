@@ -279,10 +279,13 @@ def main():
         "command": shlex.join(["benches/peers/run", *sys.argv[1:]]),
         "versions": {},
         "not_to_be_had": {},
+        "broken_off": [],
         "rows": [],
     }
     try:
         measure(options, home, mail, report)
+    except KeyboardInterrupt:
+        report["note"] = f"{report['note']}; interrupted".lstrip("; ")
     finally:
         for directory in (home, mail):
             shutil.rmtree(directory, ignore_errors=True)
@@ -322,6 +325,9 @@ def measure(options, home, mail, report):
             try:
                 for group in groups:
                     report["rows"] += Step(group, server, wecom, count, options, home).run()
+            except OSError as error:
+                say(f"  broken off: {error}")
+                report["broken_off"].append(f"{name}, {count} mailboxes: {error}")
             finally:
                 often, example = server.complaints()
                 if often:
@@ -334,6 +340,8 @@ def show(report):
     print(f"{report['date']}; {report['machine']}{'; ' + report['note'] if report['note'] else ''}; {report['seconds']} s")
     print(f"`{report['command']}`")
     print("; ".join(f"{name}: {version}" for name, version in report["versions"].items()))
+    for what in report["broken_off"]:
+        print(f"broken off: {what}")
     print()
     print(table(report["rows"], {n: why for n, why in report["not_to_be_had"].items() if n in PEERS}))
     print()
