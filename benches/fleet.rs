@@ -32,8 +32,8 @@ pub struct Options {
     /// How many accounts; several numbers make several runs, and the slope of memory between them.
     #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
     accounts: Vec<usize>,
-    /// Which scenes: idle, quiet, rate, flood, batch, drop, wecom, kill.
-    #[arg(long, value_delimiter = ',', default_value = "idle,quiet,rate,flood,batch,drop,kill")]
+    /// Which scenes: idle, quiet, rate, flood, batch, burst, drop, wecom, kill.
+    #[arg(long, value_delimiter = ',', default_value = "idle,quiet,burst,rate,flood,batch,drop,kill")]
     only: Vec<String>,
     /// `limits.logins_per_second_per_host`.
     #[arg(long, default_value_t = 200)]

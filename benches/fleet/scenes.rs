@@ -28,6 +28,7 @@ pub async fn run(options: &Options, accounts: usize) -> Value {
             "rate" => scene.rate(options.rate, options.rate_seconds).await,
             "flood" => scene.flood(options.flood, options.flood_seconds, 1).await,
             "batch" => scene.flood(options.flood, options.flood_seconds, 10).await,
+            "burst" => scene.burst(options.letters).await,
             "drop" => scene.dropped().await,
             "wecom" => scene.wecom_down(options.wecom_seconds).await,
             "kill" => scene.killed().await,
@@ -157,6 +158,27 @@ impl Scene {
         let each = cpu * 1e6 / posts.len() as f64;
         self.add(&what, format!("{through:.0} a second, {each:.0} µs of processor time each"), json!(through));
         self.figures.letters(&format!("{what}: latency"), &told, &posts);
+    }
+
+    /// One account has very many letters at once: what letters to the others take meanwhile.
+    async fn burst(&mut self, letters: usize) {
+        let before = usage(self.place.process()).resident;
+        self.place.tell(&format!("ring {} 100000", name(0))).await;
+        self.next = 1;
+        for _ in 0..letters {
+            if self.next.is_multiple_of(self.place.setup.accounts) {
+                self.next += 1;
+            }
+            self.ring(1).await;
+            sleep(Duration::from_millis(100)).await;
+        }
+        let (mut told, mut posts) = self.gather(Duration::from_secs(3)).await;
+        let of_others = |name: &String| !name.starts_with("u0x");
+        told.retain(|name, _| of_others(name));
+        posts.retain(|(name, _)| of_others(name));
+        self.figures.letters("latency beside an account with 100,000 new letters", &told, &posts);
+        let grown = usage(self.place.process()).peak.saturating_sub(before);
+        self.add("memory for these, at most", format!("{:.1} MiB", grown as f64 / MIB), json!(grown));
     }
 
     /// The server ends all connections; letters come meanwhile.

@@ -1,6 +1,7 @@
 //! The service, wired in one straight function; the only file that names concrete backends. What is made is torn
 //! down in the opposite order, under a deadline.
 
+mod descriptors;
 mod running;
 mod surface;
 
@@ -22,6 +23,7 @@ use crate::upkeep;
 use crate::watch::Hosts;
 use crate::web;
 use crate::wecom::{Client, advice_for};
+use descriptors::Descriptors;
 use futures_util::future::BoxFuture;
 use running::Running;
 use std::path::Path;
@@ -139,7 +141,9 @@ pub async fn run(
     let signs = Signs { state: state.clone(), health: health.clone() };
     let knocks = systemd::spawn(&supervisor, &manager, &signs, &stop);
     let config = Arc::new(config);
-    let mut running = Running { supervisor, office, service, console, accounts, people, looks, config, manager };
+    let descriptors = Descriptors::raised();
+    let mut running =
+        Running { supervisor, office, service, console, accounts, people, looks, config, manager, descriptors };
     running.apply();
     let supervisor = &running.supervisor;
     spawn_control(supervisor, &directory, running.service.clone(), &stop);

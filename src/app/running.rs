@@ -1,5 +1,6 @@
 //! The service once it works: what follows the accounts of the file and of the registry.
 
+use super::descriptors::Descriptors;
 use super::{LIFE_EVERY, all_accounts, note};
 use crate::config::Config;
 use crate::control::Service;
@@ -29,6 +30,7 @@ pub(super) struct Running {
     pub(super) looks: Arc<Looks>,
     pub(super) config: Arc<Config>,
     pub(super) manager: Arc<Manager>,
+    pub(super) descriptors: Descriptors,
 }
 
 impl Running {
@@ -66,6 +68,7 @@ impl Running {
     /// Brings all in line with the accounts of the file and of the registry as they are now.
     pub(super) fn apply(&mut self) {
         let (watched, disabled) = (all_accounts(&self.config, &self.office), self.office.disabled());
+        self.descriptors.check(watched.len(), self.config.limits.connections_per_account);
         self.accounts.update(&watched);
         self.supervisor.apply(&watched);
         self.supervisor.disable(&disabled);

@@ -232,3 +232,19 @@ async fn a_log_that_is_cut_goes_on_from_its_beginning() {
     world.until("a line more", async || world.log().contains("the config was read anew")).await;
     assert!(!world.log().contains('\0') && world.log().lines().count() == 1, "{:?}", world.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_files_are_raised_to_what_is_allowed_and_too_few_are_told_with_the_number_to_set() {
+    let mut world = World::one().await;
+    world.start_with_files(100, 1000);
+    world.ready().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", world.process())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_ascii_whitespace().nth(3), Some("1000"), "{files}");
+    assert!(!world.log().contains("LimitNOFILE"), "{}", world.log());
+    world.stop().await;
+    world.start_with_files(150, 150);
+    world.ready().await;
+    assert!(world.log().contains("LimitNOFILE=202"), "{}", world.log());
+    world.stop().await;
+}

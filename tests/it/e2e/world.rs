@@ -139,6 +139,15 @@ impl World {
         self.child = Some(child);
     }
 
+    /// Starts the service with so many open files allowed: at first, and if it asks for more.
+    pub fn start_with_files(&mut self, soft: u32, hard: u32) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let run = self.command(&["run"]);
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--nofile={soft}:{hard}")).arg(run.get_program()).args(run.get_args());
+        self.child = Some(prlimit.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
     /// Starts the service under strace, which writes these calls, with their data, into a file.
     pub fn start_traced(&mut self, file: &std::path::Path, calls: &str) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
