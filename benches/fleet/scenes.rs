@@ -45,7 +45,7 @@ pub async fn run(options: &Options, accounts: usize) -> Value {
 struct Scene {
     place: Place,
     figures: Figures,
-    /// The account that rings next.
+    /// The account that rang last.
     next: usize,
 }
 
@@ -64,11 +64,15 @@ impl Scene {
         Duration::from_secs_f64(120.0 + setup.accounts as f64 / f64::from(setup.logins_per_second))
     }
 
-    /// Rings the next account.
+    /// Rings the next account; never the first of several, which may have a burst to tell.
     async fn ring(&mut self, letters: usize) {
-        let line = format!("ring {} {letters}", name(self.next % self.place.setup.accounts));
+        let accounts = self.place.setup.accounts;
         // Neighbours in the list are no neighbours in time.
-        self.next += 7919;
+        self.next = (self.next + 7919) % accounts;
+        if self.next == 0 && accounts > 1 {
+            self.next = 7919 % accounts;
+        }
+        let line = format!("ring {} {letters}", name(self.next));
         self.place.tell(&line).await;
     }
 
@@ -142,6 +146,7 @@ impl Scene {
         let cpu = (usage(self.place.process()).cpu - before) / length as f64 * 100.0;
         let (told, posts) = self.gather(Duration::from_secs(5)).await;
         self.figures.letters(&format!("latency at {rate} letters a second for {length} s"), &told, &posts);
+        self.add_whole("all of these letters", rate * length, &posts);
         self.add(&format!("processor at {rate} letters a second"), format!("{cpu:.1} % of one core"), json!(cpu));
     }
 
@@ -158,17 +163,15 @@ impl Scene {
         let each = cpu * 1e6 / posts.len() as f64;
         self.add(&what, format!("{through:.0} a second, {each:.0} µs of processor time each"), json!(through));
         self.figures.letters(&format!("{what}: latency"), &told, &posts);
+        let rung = rate / at_once * length * at_once;
+        self.add_whole(&format!("all of these letters, {at_once} a push"), rung, &posts);
     }
 
     /// One account has very many letters at once: what letters to the others take meanwhile.
     async fn burst(&mut self, letters: usize) {
         let before = usage(self.place.process()).resident;
         self.place.tell(&format!("ring {} 100000", name(0))).await;
-        self.next = 1;
         for _ in 0..letters {
-            if self.next.is_multiple_of(self.place.setup.accounts) {
-                self.next += 1;
-            }
             self.ring(1).await;
             sleep(Duration::from_millis(100)).await;
         }

@@ -122,6 +122,7 @@ impl<S> TlsStream<S> {
                 }
                 Ok(other) => return Err(io::Error::other(format!("{other:?} is no state of a client"))),
                 Err(error) => {
+                    self.forget(discard);
                     self.put_alerts();
                     return Err(broken(error));
                 }
@@ -133,12 +134,16 @@ impl<S> TlsStream<S> {
         }
     }
 
-    /// What the server is told of an error.
+    /// What the server is told of an error: an alert, perhaps behind what was to be said before it. rustls remembers places
+    /// in the bytes that came, so it must see the same ones.
     fn put_alerts(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut alert)) = self.tls.process_tls_records(&mut []).state {
+        loop {
+            let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(&mut self.incoming);
+            let Ok(ConnectionState::EncodeTlsData(mut alert)) = state else { return };
             if append(&mut self.outgoing, |room| alert.encode(room)).is_err() {
                 return;
             }
+            self.forget(discard);
         }
     }
 
@@ -288,3 +293,7 @@ impl<S> fmt::Debug for TlsStream<S> {
         f.debug_struct("TlsStream").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "tls_stream_tests.rs"]
+mod tests;
