@@ -38,6 +38,8 @@ pub(super) struct TlsStream<S> {
     outgoing: Vec<u8>,
     /// The server has said that no more comes.
     ended: bool,
+    /// There was an error, and nothing is to be asked of rustls any more.
+    failed: bool,
 }
 
 /// Where a connection stands once all that came is taken in.
@@ -67,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     pub(super) async fn connect(inner: S, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         let tls = UnbufferedClientConnection::new(config, name).map_err(broken)?;
         let (incoming, plain, outgoing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut stream = Self { inner, tls, incoming, plain, plain_at: 0, outgoing, ended: false };
+        let mut stream = Self { inner, tls, incoming, plain, plain_at: 0, outgoing, ended: false, failed: false };
         loop {
             let standing = stream.take_in(Send::Nothing);
             if !stream.outgoing.is_empty() {
@@ -90,6 +92,9 @@ impl<S> TlsStream<S> {
     /// Takes in the records that came, and puts into `outgoing` what is to be answered, then what is to be sent. An error
     /// is told to the server by what is in `outgoing` then.
     fn take_in(&mut self, send: Send<'_>) -> io::Result<Standing> {
+        if self.failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let mut send = send;
         loop {
             let UnbufferedStatus { mut discard, state, .. } = self.tls.process_tls_records(&mut self.incoming);
@@ -124,6 +129,7 @@ impl<S> TlsStream<S> {
                 Err(error) => {
                     self.forget(discard);
                     self.put_alerts();
+                    self.failed = true;
                     return Err(broken(error));
                 }
             }
@@ -134,10 +140,9 @@ impl<S> TlsStream<S> {
         }
     }
 
-    /// What the server is told of an error: an alert, perhaps behind what was to be said before it. rustls remembers places
-    /// in the bytes that came, so it must see the same ones.
+    /// What the server is told of an error: an alert, perhaps behind what was to be said before it.
     fn put_alerts(&mut self) {
-        loop {
+        while self.tls.wants_write() {
             let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(&mut self.incoming);
             let Ok(ConnectionState::EncodeTlsData(mut alert)) = state else { return };
             if append(&mut self.outgoing, |room| alert.encode(room)).is_err() {

@@ -57,6 +57,36 @@ impl AsyncWrite for Narrow {
     }
 }
 
+/// Changes one bit of what is read, after so many bytes.
+struct Flip(DuplexStream, usize);
+
+impl AsyncRead for Flip {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        if let Some(byte) = buf.filled_mut().get_mut(before + self.1).filter(|_| self.1 < read) {
+            *byte ^= 0x10;
+        }
+        self.1 = self.1.checked_sub(read).unwrap_or(usize::MAX);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flip {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 async fn connected(
     version: &'static SupportedProtocolVersion,
     at_once: usize,
@@ -138,4 +168,30 @@ async fn a_server_that_is_not_believed_is_told_why() {
         Ok(mut stream) => stream.read(&mut [0; 10]).await.unwrap_err(),
     };
     assert!(heard.to_string().contains("UnknownCA"), "{heard}");
+}
+
+/// Whatever a line or a man in the middle does to the server's bytes: no panic, and nothing false is read. A length that is
+/// too large has both wait for ever, which is for the callers' time-outs.
+#[tokio::test(start_paused = true)]
+async fn a_changed_bit_anywhere_is_an_error() {
+    for version in [&TLS12, &TLS13] {
+        for at in (0..1100).step_by(3) {
+            let (near, far) = duplex(8192);
+            let (server, client) = configs(version, true);
+            let ours = async {
+                let mut stream = TlsStream::connect(Flip(near, at), client, name()).await?;
+                let mut got = Vec::new();
+                stream.read_to_end(&mut got).await?;
+                Ok::<_, io::Error>(got)
+            };
+            let theirs = async {
+                let mut stream = TlsAcceptor::from(server).accept(far).await?;
+                stream.write_all(b"* OK ready\r\n").await?;
+                stream.shutdown().await
+            };
+            let both = async { tokio::join!(ours, theirs) };
+            let Ok((ours, _)) = tokio::time::timeout(std::time::Duration::from_secs(60), both).await else { continue };
+            assert!(ours.is_err() || ours.is_ok_and(|got| got == b"* OK ready\r\n"), "{version:?}, byte {at}");
+        }
+    }
 }
