@@ -139,13 +139,14 @@ pub async fn run(
     let directory = config.state.path.clone();
     let accounts = accounts_now;
     let signs = Signs { state: state.clone(), health: health.clone() };
-    let knocks = systemd::spawn(&supervisor, &manager, &signs, &stop);
     let config = Arc::new(config);
     let descriptors = Descriptors::raised();
     let mut running =
         Running { supervisor, office, service, console, accounts, people, looks, config, manager, descriptors };
     running.apply();
     let supervisor = &running.supervisor;
+    // It counts the accounts at once, and then only now and then.
+    let knocks = systemd::spawn(supervisor, &running.manager, &signs, &stop);
     spawn_control(supervisor, &directory, running.service.clone(), &stop);
     // Last, so that it never answers "ready" for accounts it does not know yet.
     if let Some(listener) = listener {

@@ -136,7 +136,8 @@ async fn the_status_counts_and_names_nobody() {
     let manager = Manager::of(&mut world);
     world.start();
     let status = manager.waits_for("STATUS=").await;
-    assert!(status.starts_with("STATUS=accounts: 1 ") && status.contains("; outbox: 0 waiting, 0 open, 0 dead\n"));
+    let right = status.starts_with("STATUS=accounts: 1 ") && status.contains("; outbox: 0 waiting, 0 open, 0 dead\n");
+    assert!(right, "{status}");
     assert!(!status.contains("zhangsan"), "{status}");
 }
 
