@@ -39,10 +39,6 @@ struct Server {
     told: Mutex<Vec<(String, u64)>>,
     /// When each login was.
     logins: Mutex<Vec<u64>>,
-    /// Whether connections are closed at once.
-    shut: AtomicBool,
-    /// Bytes of UID FETCH answers.
-    fetched: AtomicU64,
 }
 
 /// What a connection is doing.
@@ -64,17 +60,12 @@ pub async fn serve(tls: Arc<ServerConfig>, listeners: Vec<TcpListener>, lead: Tc
         old,
         told: Mutex::default(),
         logins: Mutex::default(),
-        shut: AtomicBool::new(false),
-        fetched: AtomicU64::new(0),
     });
     let acceptor = TlsAcceptor::from(tls);
     for listener in listeners {
         let (server, acceptor) = (server.clone(), acceptor.clone());
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                if server.shut.load(Ordering::Relaxed) {
-                    continue;
-                }
                 let _ = tcp.set_nodelay(true);
                 let (server, acceptor) = (server.clone(), acceptor.clone());
                 tokio::spawn(async move {
@@ -106,13 +97,12 @@ impl Session {
         let generation = self.server.generation.load(Ordering::SeqCst);
         self.stream.write_all(b"* OK [CAPABILITY IMAP4rev1 IDLE ID NAMESPACE LIST-STATUS UIDPLUS] ready\r\n").await?;
         let mut line = Vec::new();
-        let mut done = self.lines(generation, &mut line).await;
+        let done = self.lines(generation, &mut line).await;
         if let Some(mailbox) = self.mailbox.take() {
             mailbox.connections.fetch_sub(1, Ordering::SeqCst);
             mailbox.idles.store(false, Ordering::SeqCst);
         }
         if self.server.generation.load(Ordering::SeqCst) != generation {
-            done = Ok(());
             // A server that goes down resets.
             let _ = socket2::SockRef::from(self.stream.get_ref().0).set_linger(Some(std::time::Duration::ZERO));
         }
@@ -202,7 +192,8 @@ impl Session {
             }
             "EXAMINE" | "SELECT" => {
                 let letters = self.mailbox.as_ref().map_or(0, |m| m.letters.load(Ordering::SeqCst));
-                self.note_late(letters);
+                // What came while nobody was in IDLE is told by this.
+                self.told = self.told.max(letters);
                 self.say(&format!(
                     "* FLAGS (\\Seen)\r\n* OK [PERMANENTFLAGS ()] read-only\r\n* {letters} EXISTS\r\n* 0 RECENT\r\n\
                      * OK [UIDVALIDITY 7] UIDs valid\r\n* OK [UIDNEXT {}] next\r\n{tag} OK [READ-ONLY] done\r\n",
@@ -245,11 +236,6 @@ impl Session {
         self.say(ok).await
     }
 
-    /// What came while nobody was in IDLE is told by EXAMINE.
-    fn note_late(&mut self, letters: u64) {
-        self.told = self.told.max(letters);
-    }
-
     async fn fetch(&mut self, tag: &str, rest: &str) -> io::Result<()> {
         let mut words = rest.splitn(3, ' ');
         let (what, set, items) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -265,13 +251,11 @@ impl Session {
             for uid in from.max(1)..=to {
                 self.letter(uid, items, &mut answer);
                 if answer.len() > 32 * 1024 {
-                    self.server.fetched.fetch_add(answer.len() as u64, Ordering::Relaxed);
                     self.stream.write_all(&answer).await?;
                     answer.clear();
                 }
             }
         }
-        self.server.fetched.fetch_add(answer.len() as u64, Ordering::Relaxed);
         answer.extend_from_slice(format!("{tag} OK done\r\n").as_bytes());
         self.stream.write_all(&answer).await?;
         self.stream.flush().await
@@ -300,7 +284,7 @@ fn internal_date() -> String {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).strftime("%d-%b-%Y %H:%M:%S %z").to_string()
 }
 
-/// Goes by what it is told: `ring NAME COUNT`, `drop`, `shut`, `open`, `stats`, `told`, `logins`.
+/// Goes by what it is told: `ring NAME COUNT`, `drop`, `stats`, `told`, `logins`.
 async fn led(server: Arc<Server>, stream: TcpStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -317,11 +301,8 @@ async fn led(server: Arc<Server>, stream: TcpStream) -> io::Result<()> {
             ["drop"] => {
                 server.generation.fetch_add(1, Ordering::SeqCst);
                 let all: Vec<_> = server.mailboxes.lock().unwrap().values().cloned().collect();
-                all.iter().for_each(|mailbox| mailbox.stir.notify_waiters());
                 all.iter().for_each(|mailbox| mailbox.stir.notify_one());
             }
-            ["shut"] => server.shut.store(true, Ordering::SeqCst),
-            ["open"] => server.shut.store(false, Ordering::SeqCst),
             _ => write.write_all(format!("{}\n", answer(&server, &line)).as_bytes()).await?,
         }
     }
@@ -337,7 +318,6 @@ fn answer(server: &Server, what: &str) -> serde_json::Value {
                 "connections": count(|m| m.connections.load(Ordering::SeqCst)),
                 "idle": count(|m| u64::from(m.idles.load(Ordering::SeqCst))),
                 "most_at_one_mailbox": mailboxes.values().map(|m| m.most.load(Ordering::SeqCst)).max(),
-                "fetched_bytes": server.fetched.load(Ordering::Relaxed),
                 "logins": server.logins.lock().unwrap().len(),
             })
         }

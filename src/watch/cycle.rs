@@ -262,7 +262,7 @@ impl<'a> Cycle<'a> {
     }
 
     /// Waits for a push, for somebody who asks, or for `until`; renewals and proofs of life come in between.
-    pub(super) async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
+    async fn wait(&mut self, until: Timestamp) -> Result<(), End> {
         self.watcher.health.note(&self.watcher.account.id, |account| account.tried = true);
         let now = self.watcher.clock.steady();
         let renewal = self.watcher.shortened(self.renewal());
